@@ -1,0 +1,314 @@
+"""The composition root: configuration, knowledge, store, feeds, processing, delivery; start, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import random
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from labbridge import __version__, pipeline, processing
+from labbridge.acts import Acts, feed_of
+from labbridge.config import Config, FeedSection, loopback, split_address
+from labbridge.control import ControlServer
+from labbridge.delivery.mllp import MllpReceiver, ReceiverSettings
+from labbridge.delivery.retry import retry_delay
+from labbridge.delivery.worker import DeliveryWorker
+from labbridge.errors import StoreUnavailable
+from labbridge.feeds.connection import Handlers
+from labbridge.feeds.limits import Limits
+from labbridge.feeds.mllp import MllpServer
+from labbridge.hl7.mllp import Junk, Oversize
+from labbridge.knowledge.tables import read_terminology
+from labbridge.model.values import Coding
+from labbridge.model.work import AuditEvent
+from labbridge.observe import logs
+from labbridge.observe.admin import AdminServer, Readiness
+from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
+from labbridge.processing import Started, SystemClock
+from labbridge.sources import read_folder, shipped
+from labbridge.store.counts import counts
+from labbridge.store.desk import SqliteDesk, SqliteOutbox
+from labbridge.store.journal import SqliteIntake
+from labbridge.store.sqlite import SqliteStatus, StoreLock, open_reader, open_writer, status
+from labbridge.store.units import serve_units
+from labbridge.store.writer import Writer
+
+if TYPE_CHECKING:
+    from labbridge.observe.metrics import Metrics
+
+Role = Literal["listen", "process", "deliver", "all"]
+RESTART_AFTER_S = 1.0
+PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
+
+_log = logs.logger("service")
+
+
+def serve(config: Config, role: Role, json_logs: bool) -> None:
+    """Run until SIGTERM or SIGINT, then drain. StoreRefused, KnowledgeError and OSError leave before a port opens."""
+    logs.configure(json=json_logs)
+    database = config.store.path
+    feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
+    settings = processing.Settings(
+        os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs
+    )
+    with StoreLock(database) as lock:
+        worker: Started | None = None
+        ruleset = ""
+        if role in ("process", "all"):
+            reader = processing.reader_of(settings)
+            worker = processing.fork(settings, reader, (lock.file,))
+            ruleset = reader.interpret.knowledge.version
+        writer = Writer(open_writer(database), on_fatal=_stop_at_once)
+        try:
+            asyncio.run(Service(config, role, settings, writer, worker, ruleset).run())
+        finally:
+            writer.close()
+
+
+def _stop_at_once() -> None:
+    """The database cannot be trusted any more: end, so that a start re-reads it (reliability.md T-24)."""
+    _log.critical("store_fatal")
+    os._exit(70)
+
+
+class Service:
+    """Everything that runs between start and stop."""
+
+    def __init__(
+        self,
+        config: Config,
+        role: Role,
+        settings: processing.Settings,
+        writer: Writer,
+        worker: Started | None,
+        ruleset: str,
+    ) -> None:
+        self._config, self._role, self._settings = config, role, settings
+        self._writer, self._worker, self._ruleset = writer, worker, ruleset
+        self._clock = SystemClock()
+        self._reader = open_reader(config.store.path)
+        self._scrapes = open_reader(config.store.path)
+        self._intake, self._outbox = SqliteIntake(writer), SqliteOutbox(writer)
+        self._desk = SqliteDesk(writer, self._reader)
+        self._sqlite: SqliteStatus = status()
+        self._deliveries: list[DeliveryWorker] = []
+        self._traffic = Traffic()
+        self._metrics: Metrics | None = None
+        self._stage = "starting"
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        if self._sqlite.single_writer_mode:
+            _log.warning("single_writer_mode", version=self._sqlite.version)
+        async with contextlib.AsyncExitStack() as parts:
+            for part in (self._control, self._admin, self._processing, self._delivery, self._listening):
+                await parts.enter_async_context(part())
+            self._stage = "running"
+            _log.info("ready", version=__version__)
+            await stop.wait()
+            self._stage = "draining"
+            _log.info("draining")
+        _log.info("stopped")
+
+    # ---------------------------------------------------------------- parts, each started and stopped in its turn
+
+    @contextlib.asynccontextmanager
+    async def _control(self) -> AsyncIterator[None]:
+        acts = Acts(self._config, comment_code(), self._desk, self._clock)
+
+        async def handle(request: dict[str, Any]) -> dict[str, Any]:
+            answer = await asyncio.to_thread(acts.perform, request)
+            for delivery in self._deliveries:
+                delivery.wake()
+            return answer
+
+        server = ControlServer(self._config.store.path, handle)
+        await server.start()
+        yield
+        await server.stop()
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[None]:
+        server = AdminServer(self._exposition, self._ready)
+        host, port = split_address(self._config.admin.listen)
+        bound = await server.start(host, port)
+        _log.info("admin_listening", port=bound)
+        yield
+        await server.stop()
+
+    def _exposition(self) -> bytes:
+        """The metrics; prometheus-client is loaded by the first scrape, not by the start."""
+        from labbridge.observe.metrics import About, Metrics
+
+        if self._metrics is None:
+            about = About(__version__, self._ruleset, platform.python_version(), self._sqlite.single_writer_mode)
+            self._metrics = Metrics(lambda: counts(self._scrapes, self._clock.now()), self._traffic, about)
+        return self._metrics.exposition()
+
+    async def _ready(self) -> Readiness:
+        """Ready: everything listens, a real write was committed, and there is room on the disk."""
+        if self._stage != "running":
+            return Readiness(False, self._stage)
+        try:
+            probe = self._writer.submit_soon(lambda connection: connection.execute(PROBE), asyncio.get_running_loop())
+            await asyncio.wait_for(probe, 2.0)
+        except (StoreUnavailable, TimeoutError):
+            return Readiness(False, "store_unavailable")
+        usage = shutil.disk_usage(self._config.store.path.parent)
+        if usage.free < min(self._config.limits.disk_free_bytes, usage.total // 20):
+            return Readiness(False, "disk_low")
+        return Readiness(True)
+
+    @contextlib.asynccontextmanager
+    async def _processing(self) -> AsyncIterator[None]:
+        if self._worker is None:
+            yield
+            return
+        self._attach(self._worker)
+        self._writer.after_commit(self._wake)
+        self._wake()
+        yield
+        worker, self._worker = self._worker, None
+        worker.process.terminate()
+        await asyncio.to_thread(worker.process.join, self._config.limits.drain_s)
+
+    def _attach(self, worker: Started) -> None:
+        serve_units(worker.units, self._writer)
+        asyncio.get_running_loop().add_reader(worker.process.sentinel, self._worker_ended, worker)
+
+    def _wake(self) -> None:
+        """Tell the processing process that something was committed; a full pipe says so already."""
+        if self._worker is not None:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(self._worker.wake, b"\0")
+
+    def _worker_ended(self, worker: Started) -> None:
+        """It should not have: what it had begun is taken up again, singly, by the next."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(worker.process.sentinel)
+        if self._worker is not worker:
+            return
+        _log.error("processing_ended", code=str(worker.process.exitcode))
+        self._worker = None
+        loop.call_later(RESTART_AFTER_S, self._restart)
+
+    def _restart(self) -> None:
+        self._worker = processing.spawn(self._settings)
+        self._attach(self._worker)
+        self._wake()
+
+    @contextlib.asynccontextmanager
+    async def _delivery(self) -> AsyncIterator[None]:
+        if self._role not in ("deliver", "all"):
+            yield
+            return
+        now = self._clock.now()
+        event = AuditEvent(at=now, actor="labbridge", action="recovered", subject="outbox")
+        await self._outbox.recover(now, event)
+        tasks = []
+        for name, section in self._config.receivers.items():
+            host, port = split_address(section.address)
+            receiver = MllpReceiver(
+                name,
+                ReceiverSettings(host=host, port=port, timeout_s=section.timeout_s, accept_ca=section.accept_ca),
+                partial(self._traffic.answered, name, RECEIVED),
+            )
+            worker = DeliveryWorker(receiver, self._attempt(receiver))
+            self._deliveries.append(worker)
+            task = asyncio.create_task(worker.run())
+            task.add_done_callback(self._delivery_ended)
+            tasks.append(task)
+        yield
+        for worker in self._deliveries:
+            worker.stop()
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=self._config.limits.drain_s)
+            for task in late:  # an answer that never comes: the message waits again at the next start
+                task.cancel()
+
+    def _delivery_ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in delivery ends the service, so that its supervisor starts it again: comments must not stop silently."""
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        assert error is not None
+        _log.critical("delivery_failed", error=type(error).__name__, place=logs.place(error))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _attempt(self, receiver: MllpReceiver) -> Callable[[], Awaitable[bool]]:
+        def delay(attempt: int) -> Any:
+            return retry_delay(attempt, random.random)
+
+        return lambda: pipeline.deliver(receiver, self._outbox, self._clock, delay)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        servers: list[MllpServer] = []
+        if self._role in ("listen", "all"):
+            for name, section in self._config.feeds.items():
+                answered = partial(self._traffic.answered, name, GIVEN)
+                server = MllpServer(self._handlers(name, section), self._limits(), section.peers, answered=answered)
+                host, port = split_address(section.listen)
+                await server.start(host, port)
+                self._traffic.connections[name] = partial(getattr, server, "connections")
+                self._traffic.plaintext[name] = not loopback(host)
+                servers.append(server)
+                _log.info("listening", feed=name, port=server.address[1])
+        yield
+        for server in servers:
+            await server.drain()
+
+    def _handlers(self, name: str, section: FeedSection) -> Handlers:
+        feed, intake, clock = feed_of(name, section), self._intake, self._clock
+
+        async def message(raw: bytes, address: str) -> pipeline.Reply:
+            return await pipeline.receive(raw, pipeline.Peer(feed, address), intake, clock)
+
+        async def oversize(event: Oversize, address: str) -> pipeline.Reply:
+            peer = pipeline.Peer(feed, address)
+            return await pipeline.receive_oversize(event, peer, intake, clock)
+
+        async def junk(event: Junk, address: str) -> None:
+            await pipeline.receive_junk(event, pipeline.Peer(feed, address), intake, clock)
+
+        return Handlers(message, oversize, junk)
+
+    def _limits(self) -> Limits:
+        wanted = {
+            name: getattr(self._config.limits, name)
+            for name in Limits.__struct_fields__
+            if hasattr(self._config.limits, name)
+        }
+        return msgspec.convert(wanted, Limits)
+
+
+def comment_code() -> tuple[Coding, ...]:
+    """The code our comments carry (mappings/outgoing.yaml)."""
+    outgoing = [source for source in read_folder(shipped()) if source.name == "outgoing.yaml"]
+    return read_terminology(outgoing, []).comment
+
+
+@contextlib.contextmanager
+def offline_acts(config: Config) -> Iterator[Acts]:
+    """Acts on the store of a stopped service. StoreRefused while another process writes it."""
+    database = config.store.path
+    with StoreLock(database):
+        writer = Writer(open_writer(database))
+        reader = open_reader(database)
+        try:
+            yield Acts(config, comment_code(), SqliteDesk(writer, reader), SystemClock())
+        finally:
+            reader.close()
+            writer.close()

@@ -1,0 +1,79 @@
+"""`labbridge check` and `labbridge doctor`: what is wrong with the knowledge, and what this machine lacks."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from labbridge.config import Config
+from labbridge.knowledge.build import build
+from labbridge.knowledge.documents import Fault
+from labbridge.knowledge.lock import check_lock, entries, written
+from labbridge.knowledge.references import check_references
+from labbridge.sources import KnowledgeError, load, read_folder, shipped
+from labbridge.store.sqlite import StoreRefused, status
+
+LOCK = "versions.lock.json"
+
+
+def check(folder: Path | None, site: str, write_lock: bool) -> tuple[list[Fault], str]:
+    """Every fault of the shipped knowledge (or of a folder), a site's laid over it; and a line that sums it up."""
+    base = folder or shipped()
+    sources = read_folder(base)
+    if site:
+        sources += read_folder(Path(site), site=True)
+    knowledge, faults = build(sources)
+    faults += check_references(knowledge, sources)
+    lock = base / LOCK
+    found = entries(knowledge.decisions)
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else "{}"
+    locked = check_lock(found, text)
+    if write_lock and not faults:
+        lock.write_text(written(found, text), encoding="utf-8")
+        locked = [fault for fault in locked if "content changed" in fault.message]
+    faults += locked
+    rules = sum(rule.status == "active" for rule in knowledge.decisions.rules)
+    word = "no fault" if not faults else f"{len(faults)} faults"
+    return faults, f"{len(sources)} files, {rules} active rules, {knowledge.version}: {word}"
+
+
+def examine(config: Config) -> tuple[list[str], bool]:
+    """One line for each thing looked at, with its repair where it is missing; and whether all is well."""
+    lines = [_line(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")]
+    sqlite = status()
+    lines.append(_line(True, sqlite.sentence, ""))
+    try:
+        knowledge = load(config.knowledge.site)
+        lines.append(_line(True, f"knowledge {knowledge.version[:19]}", ""))
+    except KnowledgeError as fault:
+        lines.append(_line(False, "knowledge", f"{len(fault.faults)} faults; run `labbridge check`"))
+    lines += _store_lines(config)
+    lines.append(
+        _line(bool(config.feeds), f"{len(config.feeds)} feeds configured", "add [feeds.NAME] to the configuration")
+    )
+    lines.append(_line(bool(config.receivers), f"{len(config.receivers)} receivers configured", "add [receivers.NAME]"))
+    return lines, all(line.startswith("ok") for line in lines)
+
+
+def _store_lines(config: Config) -> list[str]:
+    folder = config.store.path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    room = usage.free >= min(config.limits.disk_free_bytes, usage.total // 20)
+    try:
+        probe = folder / ".labbridge-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        writable = True
+    except (OSError, StoreRefused):
+        writable = False
+    return [
+        _line(writable, "the store's folder can be written", "change its owner, or [store] url"),
+        _line(room, f"{usage.free // 2**20} MiB free for the store", "make room: below the mark nothing is taken"),
+    ]
+
+
+def _line(sound: bool, text: str, repair: str) -> str:
+    return f"ok       {text}" if sound else f"missing  {text}: {repair}"

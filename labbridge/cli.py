@@ -1,0 +1,246 @@
+"""The command line. Each command: parse, call, print. Exit codes and names: docs/reference/command-line.md."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from labbridge import __version__
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+ConfigPath = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")]
+Name = Annotated[str, typer.Option("--as", help="Who acts; signed and audited.")]
+
+NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CONFIGURATION = 1, 2, 69, 78
+DEFAULT_CONFIG = Path("labbridge.toml")
+
+
+def main() -> None:
+    """Entry point: one sentence to standard error for what a person can repair."""
+    from labbridge.config import ConfigError
+    from labbridge.errors import Refused, StoreUnavailable
+    from labbridge.sources import KnowledgeError
+    from labbridge.store.sqlite import StoreRefused
+
+    try:
+        app()
+    except (ConfigError, KnowledgeError, StoreRefused) as fault:
+        _fail(str(fault), CONFIGURATION)
+    except Refused as fault:
+        _fail(str(fault), NEEDS_A_PERSON)
+    except StoreUnavailable as fault:
+        _fail(str(fault), UNAVAILABLE)
+    except FileNotFoundError as fault:
+        _fail(f"{fault.filename}: there is no such file", WRONG_USE)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(text, err=True)
+    sys.exit(code)
+
+
+def _config(path: Path | None) -> Any:
+    from labbridge.config import load
+
+    return load(path or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None))
+
+
+@app.command()
+def serve(
+    config: ConfigPath = None,
+    role: Annotated[Literal["listen", "process", "deliver", "all"], typer.Option(help="What to run.")] = "all",
+    log: Annotated[Literal["json", "console"], typer.Option(help="How log lines look.")] = "json",
+) -> None:
+    """Run feeds, processing and delivery until SIGTERM (drains)."""
+    from labbridge.app import serve as run
+
+    try:
+        run(_config(config), role, log == "json")
+    except OSError as fault:
+        _fail(f"A port could not be opened: {fault.strerror}; another program may hold it", UNAVAILABLE)
+
+
+@app.command()
+def interpret(
+    paths: Annotated[list[str], typer.Argument(help="HL7 v2 files, or - for standard input.")],
+    as_of: Annotated[str, typer.Option(help="Evaluate as of this day (YYYY-MM-DD).")] = "",
+    explain: Annotated[bool, typer.Option(help="Show which rules held, and on what.")] = False,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Read files, group by patient, print the interpretation of each. No store."""
+    from labbridge import show
+    from labbridge.offline import interpret_paths
+
+    outcomes, unreadable = interpret_paths(paths, _config(config), as_of)
+    for outcome in outcomes:
+        typer.echo(show.outcome_json(outcome) if format == "json" else show.outcome_text(outcome, explain))
+    for one in unreadable:
+        typer.echo(f"{one.name}, message {one.number}: {one.text}", err=True)
+    raise typer.Exit(NEEDS_A_PERSON if unreadable or any(one.hold for one in outcomes) else 0)
+
+
+@app.command()
+def validate(
+    cases: Annotated[list[Path], typer.Argument(help="Case files (YAML).")],
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Run case files through the real normaliser and rules; compare with what they expect."""
+    from labbridge import show
+    from labbridge.offline import validate_files
+
+    found = validate_files(cases, _config(config))
+    typer.echo(show.cases_json(found) if format == "json" else show.cases_text(found))
+    raise typer.Exit(NEEDS_A_PERSON if any(one.passed is False for one in found) else 0)
+
+
+@app.command()
+def check(
+    mappings: Annotated[Path | None, typer.Option(help="Folder to check; the shipped one without.")] = None,
+    site: Annotated[str, typer.Option(help="A site's folder, laid over it.")] = "",
+    write_lock: Annotated[bool, typer.Option(help="Write versions.lock.json for new and raised versions.")] = False,
+) -> None:
+    """Check the knowledge: schemas, references, code check digits, versions; every fault with file, line, repair."""
+    from labbridge.checking import check as run
+
+    faults, summary = run(mappings, site, write_lock)
+    for fault in faults:
+        typer.echo(str(fault), err=True)
+    typer.echo(summary)
+    raise typer.Exit(NEEDS_A_PERSON if faults else 0)
+
+
+@app.command()
+def send(
+    files: Annotated[list[str], typer.Argument(help="Files of one or many messages; line ends become CR.")],
+    to: Annotated[str, typer.Option(help="HOST:PORT of an MLLP listener.")],
+    timeout_s: Annotated[float, typer.Option(help="Wait this long for each answer.")] = 30.0,
+    format: Format = "text",
+) -> None:
+    """Send messages over MLLP and print the answers."""
+    from labbridge.client import send_files
+
+    refused = 0
+    for sent in send_files(files, to, timeout_s):
+        refused += not sent.positive
+        typer.echo(sent.line(format))
+    raise typer.Exit(NEEDS_A_PERSON if refused else 0)
+
+
+@app.command()
+def messages(
+    count: Annotated[
+        bool, typer.Option("--count", help="Only the counts: received = stored + quarantined + ...")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """List kept messages, or count them."""
+    from labbridge import show
+
+    with _reading(config) as store:
+        typer.echo(show.counts(store, format) if count else show.messages(store, limit, format))
+
+
+@app.command("show")
+def show_one(
+    key: Annotated[str, typer.Argument(help="C12, M17 or D3; nothing: the worklist.")] = "",
+    limit: Annotated[int, typer.Option(help="How many cases of the worklist.")] = 50,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Show the worklist, or one case, message or delivery."""
+    from labbridge import show
+
+    with _reading(config) as store:
+        typer.echo(show.one(store, key, format) if key else show.worklist(store, limit, format))
+
+
+@app.command()
+def quarantine(
+    limit: Annotated[int, typer.Option(help="How many, oldest first.")] = 50,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """List quarantined and parked messages with place and reason."""
+    from labbridge import show
+
+    with _reading(config) as store:
+        typer.echo(show.quarantine(store, limit, format))
+
+
+@app.command()
+def reprocess(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Send parked or quarantined messages through again after a repair."""
+    _act(config, {"command": "reprocess", "keys": keys, "as": name}, format)
+
+
+@app.command()
+def release(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Sign and send the comment of a case version that was read, for example C12@3."""
+    _act(config, {"command": "release", "keys": keys, "as": name}, format)
+
+
+@app.command("config")
+def show_config(
+    config: ConfigPath = None,
+    effective: Annotated[bool, typer.Option(help="What is in force, environment included.")] = True,
+) -> None:
+    """Print the configuration in force as TOML."""
+    from labbridge.config import effective as printed
+
+    del effective  # there is nothing else to print in this version
+    typer.echo(printed(_config(config)), nl=False)
+
+
+@app.command()
+def doctor(config: ConfigPath = None) -> None:
+    """What is missing on this machine, one line each with the repair."""
+    from labbridge.checking import examine
+
+    lines, sound = examine(_config(config))
+    typer.echo("\n".join(lines))
+    raise typer.Exit(0 if sound else NEEDS_A_PERSON)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _act(path: Path | None, request: dict[str, Any], format: str) -> None:
+    """Perform an act through the running service, or on the store itself when none runs."""
+    from labbridge import show
+    from labbridge.app import offline_acts
+    from labbridge.control import ask
+
+    config = _config(path)
+    answer = ask(config.store.path, request)
+    if answer is None:
+        with offline_acts(config) as acts:
+            answer = acts.perform(request)
+    typer.echo(show.acted(answer, format))
+    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
+
+
+def _reading(path: Path | None) -> AbstractContextManager[Any]:
+    """A read-only connection to the store, service running or not."""
+    from labbridge.store.sqlite import open_reader
+
+    database = _config(path).store.path
+    if not database.is_file():
+        _fail(f"{database}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
+    return nullcontext(open_reader(database))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""One frozen configuration: a TOML file, and the environment, which wins (`LABBRIDGE_SECTION__KEY`).
+
+Names carry their units. Unknown keys are refused with the nearest known name. docs/reference/configuration.md lists all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; each line names the key and the repair. Exit code 78."""
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("write HOST:PORT, for example 127.0.0.1:2575")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("write an IANA time zone, for example Europe/Paris") from error
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSection(_Section):
+    url: str = Field("sqlite:///var/labbridge.db", description="where everything is kept; a SQLite file")
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix("sqlite:///"))
+
+    @model_validator(mode="after")
+    def _known(self) -> StoreSection:
+        if not self.url.startswith("sqlite:///") or self.url == "sqlite:///":
+            raise ValueError("write sqlite:///path/to/file.db; other stores come with a later version")
+        return self
+
+
+class FeedSection(_Section):
+    kind: Literal["mllp"] = Field("mllp", description="how results arrive")
+    listen: Address = Field("127.0.0.1:2575", description="address to listen on")
+    peers: tuple[str, ...] = Field((), description="addresses or networks (CIDR) that may connect; empty: any")
+    allow_plaintext: bool = Field(False, description="permit a listener without TLS beyond loopback")
+    sender: str = Field("", description="MSH-3|MSH-4 expected on this feed; empty: any")
+    timezone: Zone = Field("UTC", description="IANA zone of times sent without an offset")
+    charset: str = Field("", description="character set of this feed, where MSH-18 cannot be trusted")
+    decimal_mark: Literal[".", ","] = Field(".", description="decimal mark of numbers on this feed")
+    cytoplasmic_reported_as: Literal["positive", "negative", "negative_with_comment", "unknown"] = Field(
+        "unknown", description="how this laboratory reports cytoplasmic HEp-2 fluorescence"
+    )
+    empty_status: Literal["hold", "final"] = Field("hold", description="what an empty result status means")
+    processing_id: Literal["P", "T", "D"] = Field("P", description="MSH-11 this feed takes")
+    default_method: dict[str, str] = Field({}, description="method by analyte, for senders that name none")
+    settle_s: float = Field(0.0, ge=0, description="seconds to wait for the rest of a panel")
+    receiver: str = Field("", description="receiver of the comments; empty: the only one configured")
+
+    @model_validator(mode="after")
+    def _safe(self) -> FeedSection:
+        host, _ = split_address(self.listen)
+        if not loopback(host) and not self.allow_plaintext:
+            raise ValueError("a listener beyond loopback without TLS needs allow_plaintext = true")
+        for peer in self.peers:
+            ipaddress.ip_network(peer, strict=False)
+        return self
+
+
+class ReceiverSection(_Section):
+    kind: Literal["mllp"] = Field("mllp", description="how comments leave")
+    address: Address = Field(description="address of the LIS")
+    version: Literal["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"] = Field(
+        "2.5.1", description="HL7 version the receiver takes"
+    )
+    comment_mode: Literal["obx", "nte", "report"] = Field("obx", description="how the comment is carried")
+    update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
+    retest: Literal["advise", "off"] = Field("advise", description="retests are named in the comment")
+    line_length: int = Field(0, ge=0, le=4000, description="wrap text at this many characters; 0: never")
+    charset: str = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
+    language: Literal["en"] = Field("en", description="language of the comments")
+    application: str = Field("", description="MSH-5 of outgoing messages; empty: the sender's MSH-3")
+    facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")
+    timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
+    accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
+
+
+class KnowledgeSection(_Section):
+    site: str = Field("", description="folder with the site's own codes, assays, policy and comments")
+
+
+class AdminSection(_Section):
+    listen: Address = Field("127.0.0.1:9464", description="metrics and readiness")
+
+
+class ReleaseSection(_Section):
+    enabled: Literal[False] = Field(False, description="automatic release; not in this version")
+
+
+class LimitsSection(_Section):
+    frame_bytes: int = Field(16 * 2**20, ge=2**16, description="longest message taken")
+    frame_timeout_s: float = Field(30.0, gt=0, description="from the first byte of a frame to its last")
+    idle_timeout_s: float = Field(86400.0, gt=0, description="a silent connection is closed after this")
+    connections_per_address: int = Field(32, ge=1, description="connections one address may hold")
+    connections: int = Field(1024, ge=1, description="connections in all")
+    inflight_bytes: int = Field(256 * 2**20, ge=2**20, description="bytes read and not yet answered, in all")
+    disk_free_bytes: int = Field(2 * 2**30, ge=0, description="below this (or 5 %) free, reading pauses")
+    drain_s: float = Field(10.0, gt=0, description="time to finish frames in hand at a stop")
+
+
+class Config(BaseSettings):
+    """What is in force. Built by `load`; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LABBRIDGE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    store: StoreSection = StoreSection()
+    feeds: dict[str, FeedSection] = {}
+    receivers: dict[str, ReceiverSection] = {}
+    knowledge: KnowledgeSection = KnowledgeSection()
+    admin: AdminSection = AdminSection()
+    release: ReleaseSection = ReleaseSection()
+    limits: LimitsSection = LimitsSection()
+    facility: str = Field("", description="MSH-4 of what this service sends")
+    application: str = Field("LABBRIDGE", description="MSH-3 of what this service sends")
+
+    @model_validator(mode="after")
+    def _routes(self) -> Config:
+        for name, feed in self.feeds.items():
+            if feed.receiver and feed.receiver not in self.receivers:
+                raise ValueError(f"feeds.{name}.receiver names {feed.receiver!r}, which is not configured")
+            if not feed.receiver and len(self.receivers) > 1:
+                raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
+        return self
+
+    def receiver_of(self, feed: str) -> str | None:
+        """The receiver that takes the comments of a feed; None where none is configured."""
+        named = self.feeds[feed].receiver if feed in self.feeds else ""
+        return named or next(iter(self.receivers), None)
+
+
+def loopback(host: str) -> bool:
+    """True for addresses only this machine reaches."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(path: Path | None) -> Config:
+    """The configuration of a TOML file and the environment. ConfigError names every fault, with its repair."""
+    if path is not None and not path.is_file():
+        raise ConfigError(f"{path}: there is no such file; `labbridge config` prints one to start from")
+
+    class FromFile(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (env_settings, TomlConfigSettingsSource(settings_cls, path))
+
+    try:
+        return FromFile()
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentences(error))) from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in fault["loc"]) or "configuration"
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(fault["loc"][-1]), _known(fault["loc"]), 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_known(fault['loc']))}"
+            yield f"{place}: unknown key; {hint}"
+        else:
+            yield f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "store": StoreSection,
+    "feeds": FeedSection,
+    "receivers": ReceiverSection,
+    "knowledge": KnowledgeSection,
+    "admin": AdminSection,
+    "release": ReleaseSection,
+    "limits": LimitsSection,
+}
+
+
+def _known(location: tuple[Any, ...]) -> list[str]:
+    section = _SECTIONS.get(str(location[0])) if len(location) > 1 else None
+    return sorted(section.model_fields if section else Config.model_fields)
+
+
+def effective(config: Config) -> str:
+    """The configuration in force as TOML. There are no secrets in it in this version."""
+    lines = [f"{name} = {_toml(getattr(config, name))}" for name in ("application", "facility")]
+    for name in _SECTIONS:
+        value = getattr(config, name)
+        sections = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+        for title, section in sections.items():
+            lines += ["", f"[{title}]", *(f"{key} = {_toml(one)}" for key, one in section.model_dump().items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    return str(value)
+
+
+def reference() -> str:
+    """docs/reference/configuration.md, printed from the classes above."""
+    lines = ["# Configuration", "", "One TOML file; the environment wins: `LABBRIDGE_SECTION__KEY`.", ""]
+    for name, section in _SECTIONS.items():
+        title = f"{name}.NAME" if name in ("feeds", "receivers") else name
+        lines += [f"## [{title}]", "", "| key | default | meaning |", "|---|---|---|"]
+        for key, field in section.model_fields.items():
+            default = "required" if field.is_required() else f"`{_toml(field.default)}`"
+            lines.append(f"| `{key}` | {default} | {field.description} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""What the story counts (standards.md 4.5). The counts are written beside the work they count, in its transaction: the
+metrics equal the store, and survive a restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from labbridge.interpret.categories import category
+from labbridge.interpret.ck import ratio
+from labbridge.model.outcome import Outcome
+from labbridge.model.result import Analyte, Category, Hep2Class, PatientResults, Result, Status
+from labbridge.model.work import STAGE_BOUNDS_S, Count, Delivery, Sent, Settled
+
+USABLE = (Status.FINAL, Status.CORRECTED)
+CATEGORIES = {Category.NEG: "negative", Category.EQUIVOCAL: "equivocal"}  # the other two are positive
+
+
+def results(found: PatientResults, feed: str) -> list[Count]:
+    """Result versions by feed, analyte, method family and category: positive, negative, equivocal, indeterminate (no
+    category can be given) or invalid (not a usable result). CK is positive above its upper limit."""
+    return _counts(
+        "results",
+        (
+            (feed, one.analyte.value, one.method.family.value if one.method else "unknown", _category(one))
+            for one in found.results
+        ),
+    )
+
+
+def evaluation(outcome: Outcome, before: Outcome | None) -> list[Count]:
+    """One evaluation of a case: rules that held, by verdict (hold where the case is held, else flag), and the flags
+    that were not there before."""
+    verdict = "hold" if outcome.hold else "flag"
+    known = {(flag.code, flag.analyte) for flag in before.flags} if before else set()
+    opened = [(flag.rule, flag.severity.value) for flag in outcome.flags if (flag.code, flag.analyte) not in known]
+    return [
+        Count("evaluations", ()),
+        *_counts("rules", ((rule, verdict) for rule in outcome.fired)),
+        *_counts("flags", opened),
+    ]
+
+
+def stage(name: str, begun: datetime, now: datetime) -> list[Count]:
+    """The end of a stage: how long it took, as the first bound not below it (`inf` above all), and in seconds."""
+    seconds = max(0.0, (now - begun).total_seconds())
+    bound = next((str(one) for one in STAGE_BOUNDS_S if seconds <= one), "inf")
+    return [Count("stages", (name, bound)), Count("stage_seconds", (name,), round(seconds))]
+
+
+def sent(delivery: Delivery, settled: Settled, now: datetime) -> list[Count]:
+    """One attempt to send, by how it ended; and the time from the signature, where it was acknowledged."""
+    attempt = Count("sent", (delivery.receiver, "ORU^R01", settled.sent.value))
+    took = stage("acknowledged", delivery.created, now) if settled.sent is Sent.ACKNOWLEDGED else []
+    return [attempt, *took]
+
+
+def _counts(name: str, labels: Iterable[tuple[str, ...]]) -> list[Count]:
+    return [Count(name, one, by) for one, by in Counter(labels).items()]
+
+
+def _category(result: Result) -> str:
+    if result.status not in USABLE:
+        return "invalid"
+    if result.hep2 is not None:
+        return "negative" if result.hep2.pattern is Hep2Class.NEG else "positive"
+    if result.analyte is Analyte.CK:
+        value = ratio(result)
+        return "indeterminate" if value is None else "positive" if value > 1 else "negative"
+    found = category(result)
+    return "indeterminate" if found is None else CATEGORIES.get(found, "positive")

@@ -1,0 +1,205 @@
+"""The MLLP client of one receiver: one message in flight, one answer that names it, or Retry.
+
+A late answer must never be credited to the next message (reliability.md F5). So the connection is closed after
+anything but exactly one matching answer, and it is looked at before each message: bytes that wait there belong to the
+past.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from labbridge.errors import Retry
+from labbridge.hl7.ack import POSITIVE, Acknowledgement, read_ack
+from labbridge.hl7.mllp import Event, Frame, Framer, Oversize, frame
+from labbridge.observe.logs import logger
+from labbridge.states import Reason
+
+_log = logger("delivery")
+_READ = 65536
+
+
+class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the receiver is, and how long to wait, in seconds.
+
+    `timeout_s` runs from the first byte sent to the whole answer. `end_grace_s`: an answer that stands at its end byte
+    is whole when no CR follows within this. `accept_ca`: a commit acknowledgement ends the exchange; without it the
+    application acknowledgement is awaited on the same connection.
+    """
+
+    host: str
+    port: int
+    timeout_s: float = 30.0
+    connect_s: float = 10.0
+    end_grace_s: float = 1.0
+    answer_bytes: int = 2**20
+    accept_ca: bool = True
+
+
+class MllpReceiver:
+    """ports.Receiver over MLLP. `failures` counts exchanges without a trusted answer since the last one with;
+    `answered` is told each answer's code (`timeout`: none) and the seconds from the first byte sent to it."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ReceiverSettings,
+        answered: Callable[[str, float], None] = lambda code, seconds: None,
+    ) -> None:
+        self.name, self.failures = name, 0
+        self._answered = answered
+        self._settings = settings
+        self._sock: socket.socket | None = None
+        self._turn = asyncio.Lock()
+        self._one_each = False  # the receiver ends its connection after each answer: so do we, before it races us
+
+    @property
+    def connected(self) -> bool:
+        return self._sock is not None
+
+    async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
+        """Send one message and return the answer that names it, whatever its code. Retry when there was none."""
+        async with self._turn:
+            begun = asyncio.get_running_loop().time()
+            code = "timeout"
+            try:
+                answer = await self._exchange(frame(raw), control_id)
+            except Retry:
+                self._failed("Retry")
+                raise
+            except OSError as fault:  # TimeoutError is one
+                self._failed(type(fault).__name__)
+                raise Retry(Reason.NO_ANSWER, f"No acknowledgement ({type(fault).__name__})") from fault
+            except BaseException:
+                self.close()
+                raise
+            else:
+                self.failures, code = 0, answer.code
+                return answer
+            finally:
+                self._answered(code, asyncio.get_running_loop().time() - begun)
+
+    def close(self) -> None:
+        """Close the connection; the next message opens another."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _failed(self, why: str) -> None:
+        self.failures += 1
+        self.close()
+        _log.warning("no_answer", receiver=self.name, error=why, count=self.failures)
+
+    # ---------------------------------------------------------------- one exchange
+
+    async def _exchange(self, block: bytes, control_id: str) -> Acknowledgement:
+        if self._sock is not None and not _quiet(self._sock):
+            self.close()
+        used_before = self._sock is not None
+        sock = self._sock = self._sock or await self._connect()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await asyncio.get_running_loop().sock_sendall(sock, block)
+                return await self._answer(sock, control_id)
+        except ConnectionError:
+            self._one_each = self._one_each or used_before
+            raise
+
+    async def _connect(self) -> socket.socket:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        async with asyncio.timeout(settings.connect_s):
+            found = await loop.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+            fault: OSError = OSError("the name has no address")
+            for family, _, _, _, where in found:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setblocking(False)
+                _options(sock)
+                try:
+                    await loop.sock_connect(sock, where)
+                except OSError as error:
+                    sock.close()
+                    fault = error
+                except BaseException:
+                    sock.close()
+                    raise
+                else:
+                    return sock
+        raise fault
+
+    async def _answer(self, sock: socket.socket, control_id: str) -> Acknowledgement:
+        framer = Framer(self._settings.answer_bytes)
+        ends_open = False
+        while True:
+            data = await self._read(sock, ends_open)
+            if data:
+                events = framer.receive_data(data)
+                ends_open = framer.in_frame and data.endswith(b"\x1c")
+            else:
+                events, ends_open = framer.close(), False
+            answer = self._pick(events, control_id)
+            if answer is not None:
+                if not data or len(events) > 1 or framer.in_frame or answer.code == "CA" or self._one_each:
+                    self.close()  # more is here, or is to be expected: nothing of it may meet the next message
+                return answer
+            if not data:
+                raise ConnectionAbortedError("closed before a whole answer came")
+
+    async def _read(self, sock: socket.socket, ends_open: bool) -> bytes:
+        """The next bytes; b"" when the peer closed, or when an answer that stands at its end byte gets no CR."""
+        loop = asyncio.get_running_loop()
+        if not ends_open:
+            return await loop.sock_recv(sock, _READ)
+        try:
+            async with asyncio.timeout(self._settings.end_grace_s):
+                return await loop.sock_recv(sock, _READ)
+        except TimeoutError:
+            return b""
+
+    def _pick(self, events: list[Event], control_id: str) -> Acknowledgement | None:
+        """The answer of these blocks that names our message; a refusal before an acceptance. None: not there yet."""
+        named = []
+        for event in events:
+            if isinstance(event, Frame):
+                found = read_ack(event.data)
+                if found.code and found.control_id == control_id:
+                    named.append(found)
+            elif isinstance(event, Oversize):
+                raise Retry(Reason.NO_ANSWER, "Oversize answer")
+            else:
+                raise Retry(Reason.NO_ANSWER, "Unframed answer")
+        wanted = [answer for answer in named if answer.code != "CA" or self._settings.accept_ca]
+        if wanted:
+            return next((answer for answer in wanted if answer.code not in POSITIVE), wanted[0])
+        if len(named) < len(events):
+            raise Retry(Reason.NO_ANSWER, "Mismatched answer: it does not name the message that was sent")
+        return None
+
+
+def _quiet(sock: socket.socket) -> bool:
+    """True when nothing waits to be read: neither a late answer nor the end of the stream."""
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _options(sock: socket.socket) -> None:
+    """Small blocks leave at once; a peer that is gone is found within 150 s (reliability.md T-40)."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", 60),
+        ("TCP_KEEPINTVL", 15),
+        ("TCP_KEEPCNT", 4),
+        ("TCP_USER_TIMEOUT", 30_000),
+    ):
+        with contextlib.suppress(AttributeError):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

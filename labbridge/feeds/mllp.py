@@ -1,0 +1,262 @@
+"""The MLLP listener: accepts, caps, watches deadlines, drains. What a block means is the story's business.
+
+The accept loop is our own: asyncio's writes a log line per waiting connection when the process is out of files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+
+from labbridge.feeds.connection import SHARE_BYTES, Connection, Handlers
+from labbridge.feeds.limits import Limits, listed, networks
+from labbridge.observe.logs import logger
+
+_log = logger("feeds")
+_BACKLOG = 1024
+_AT_ONCE = 32  # connections accepted per turn of the loop, so that the open ones get theirs
+_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_GONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+
+
+class MllpServer:
+    """One listener of one feed.
+
+    `answered` is told each answer's code and the seconds from the complete block to it.
+    `closed` counts ended connections by reason, `refused` those closed before a byte was read. `last_message` is the
+    loop's time of the newest answered block (0.0: none). The numbers are for metrics; nothing here depends on them.
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        limits: Limits | None = None,
+        peers: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+        answered: Callable[[str, float], None] = lambda code, seconds: None,
+    ) -> None:
+        self.answered = answered
+        self.handlers, self.limits = handlers, limits or Limits()
+        self.inflight_bytes = 0
+        self.closed: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.last_message = 0.0
+        self.address: tuple[str, int] = ("", 0)
+        self._allowed = networks(peers)
+        self._tls = tls
+        self._total = self.limits.total()
+        self._by_address: Counter[str] = Counter()
+        self._open: set[Connection] = set()
+        self._pending: set[asyncio.Task[None]] = set()
+        self._listening: socket.socket | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._empty: asyncio.Event = asyncio.Event()
+
+    @property
+    def connections(self) -> int:
+        """Connections open now, handshakes included."""
+        return sum(self._by_address.values())
+
+    @property
+    def share_bytes(self) -> int:
+        """What one connection may hold while the service is at its limit."""
+        return max(SHARE_BYTES, self.limits.inflight_bytes // max(1, len(self._open)))
+
+    # ---------------------------------------------------------------- start and stop
+
+    async def start(self, host: str, port: int) -> None:
+        """Bind and accept. OSError when the address cannot be bound. Port 0 takes a free one; see `address`."""
+        self._loop = asyncio.get_running_loop()
+        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, where = found[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(where)
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        self._listening = listening
+        self.address = listening.getsockname()[:2]
+        self._loop.add_reader(listening.fileno(), self._accept)
+        self._sweep()
+
+    async def drain(self) -> None:
+        """Stop accepting, finish the blocks in hand, answer, close; what is open after `drain_s` is cut."""
+        self._stop_accepting()
+        for connection in list(self._open):
+            connection.drain()
+        try:
+            async with asyncio.timeout(self.limits.drain_s):
+                await self._until_empty()
+        except TimeoutError:
+            _log.warning("drain_cut", count=len(self._open))
+        await self.close()
+
+    async def close(self) -> None:
+        """Cut everything at once."""
+        self._stop_accepting()
+        for task in list(self._pending):
+            task.cancel()
+        for connection in list(self._open):
+            connection.abort()
+        await self._until_empty()
+        for timer in self._timers:
+            timer.cancel()
+
+    def _stop_accepting(self) -> None:
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening.fileno())
+            self._listening.close()
+            self._listening = None
+
+    async def _until_empty(self) -> None:
+        while self._open or self._pending:
+            self._empty.clear()
+            await self._empty.wait()
+
+    # ---------------------------------------------------------------- accepting
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            if self._listening is None:
+                return
+            try:
+                sock, where = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as fault:
+                if fault.errno in _NO_FILES:
+                    self._pause_accepting()
+                    return
+                if fault.errno not in _GONE:
+                    raise
+                continue
+            self._admit(sock, where[0])
+
+    def _pause_accepting(self) -> None:
+        """Out of files: one log line, and a rest. The peers wait in the backlog."""
+        assert self._listening is not None
+        self.refused["no_files"] += 1
+        _log.error("accept_paused", reason="no_files", count=self.connections)
+        self._loop.remove_reader(self._listening.fileno())
+        self._later(self.limits.accept_pause_s, self._resume_accepting)
+
+    def _resume_accepting(self) -> None:
+        if self._listening is not None:
+            self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def _admit(self, sock: socket.socket, address: str) -> None:
+        why = self._objection(address)
+        if why:
+            self.refused[why] += 1
+            sock.close()
+            return
+        self._by_address[address] += 1
+        sock.setblocking(False)
+        keep_alive(sock)
+        task = self._loop.create_task(self._adopt(sock, address))
+        self._pending.add(task)
+        task.add_done_callback(self._adopted)
+
+    def _objection(self, address: str) -> str:
+        if not listed(address, self._allowed):
+            return "not_listed"
+        if self._by_address[address] >= self.limits.connections_per_address:
+            return "over_address_cap"
+        return "over_cap" if self.connections >= self._total else ""
+
+    async def _adopt(self, sock: socket.socket, address: str) -> None:
+        connection = Connection(self, address)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                sock,
+                ssl=self._tls,
+                ssl_handshake_timeout=self.limits.handshake_s if self._tls else None,
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as fault:
+            self.refused["handshake"] += 1
+            _log.warning("handshake_failed", error=type(fault).__name__)
+            self._forget(address)
+            sock.close()
+        except asyncio.CancelledError:
+            self._forget(address)
+            sock.close()
+            raise
+        else:
+            self._settle(connection)
+
+    def _settle(self, connection: Connection) -> None:
+        if connection.gone:  # came and went within the handshake
+            self._forget(connection.address)
+            return
+        self._open.add(connection)
+        if self._listening is None:
+            connection.drain()
+
+    def _adopted(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        self._empty.set()
+
+    def _forget(self, address: str) -> None:
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    # ---------------------------------------------------------------- what connections report
+
+    def heard(self) -> None:
+        """A block was kept and may be answered."""
+        self.last_message = self._loop.time()
+
+    def closing(self, why: str) -> None:
+        """A connection ends, and why."""
+        self.closed[why] += 1
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is gone."""
+        if connection in self._open:
+            self._open.discard(connection)
+            self._forget(connection.address)
+        self._empty.set()
+
+    # ---------------------------------------------------------------- deadlines
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._open):
+            connection.sweep(now)
+        if self.inflight_bytes > self.limits.inflight_bytes:
+            self._help_one()
+        else:
+            for connection in self._open:
+                connection.relieve()
+        if self._listening is not None or self._open:
+            self._later(self.limits.sweep_s, self._sweep)
+
+    def _help_one(self) -> None:
+        """All the large ones wait for room: the one that began first may finish, so that room comes."""
+        paused = [connection for connection in self._open if connection.paused]
+        if paused and not any(connection.favoured for connection in self._open):
+            min(paused, key=lambda one: one.frame_since).favour()
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._timers = [timer for timer in self._timers if timer.when() > self._loop.time() and not timer.cancelled()]
+        self._timers.append(self._loop.call_later(seconds, call))
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """A peer that is gone is found within 150 s (reliability.md T-40): probes at 60 s, every 15 s, four of them."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)

@@ -1,0 +1,207 @@
+"""Reading a message into segments: its own delimiters and characters, every position kept, nothing interpreted.
+
+`encode(read(raw))` is `raw`, byte for byte, for everything that is read. Fields stay escaped until text is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+
+from labbridge.errors import Refuse
+from labbridge.hl7 import charset, escapes
+from labbridge.hl7.escapes import Delimiters
+from labbridge.model.report import PlacedNote
+from labbridge.notes import note
+
+_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_BOM = b"\xef\xbb\xbf"
+_USUAL = "^~\\&"
+
+
+class Segment:
+    """One segment. `text` is the decoded segment without its line end; `occurrence` counts its name from 1.
+
+    Field numbers are HL7's: in MSH, field 1 is the separator itself and field 2 the encoding characters.
+    """
+
+    __slots__ = ("_fields", "_offset", "ending", "name", "occurrence", "text")
+
+    def __init__(self, text: str, ending: str, name: str, occurrence: int, fields: list[str]) -> None:
+        self.text, self.ending, self.name, self.occurrence = text, ending, name, occurrence
+        self._fields = fields
+        self._offset = 1 if name == "MSH" else 0
+
+    def field(self, number: int) -> str:
+        """A field as sent, still escaped; empty when it is not there."""
+        index = number - self._offset
+        if index <= 0:
+            return self.text[3] if number == 1 else ""
+        return self._fields[index] if index < len(self._fields) else ""
+
+    @property
+    def length(self) -> int:
+        """The number of the last field sent."""
+        return len(self._fields) - 1 + self._offset
+
+    @property
+    def at(self) -> str:
+        return f"{self.name}[{self.occurrence}]"
+
+
+class Message:
+    """A message that was read: its segments in order, its delimiters, the codec of its characters, and notes."""
+
+    __slots__ = ("charset", "delimiters", "notes", "prefix", "segments")
+
+    def __init__(
+        self,
+        segments: list[Segment],
+        delimiters: Delimiters,
+        charset: str,
+        notes: tuple[PlacedNote, ...],
+        prefix: bytes,
+    ) -> None:
+        self.segments, self.delimiters, self.charset = segments, delimiters, charset
+        self.notes, self.prefix = notes, prefix
+
+    @property
+    def msh(self) -> Segment:
+        return self.segments[0]
+
+    def all(self, name: str) -> list[Segment]:
+        return [segment for segment in self.segments if segment.name == name]
+
+    def repetitions(self, field: str) -> list[str]:
+        """The repetitions of a field as sent; none for an empty field."""
+        return field.split(self.delimiters.repetition) if field else []
+
+    def components(self, text: str) -> list[str]:
+        return text.split(self.delimiters.component)
+
+    def component(self, text: str, number: int, sub: int = 1) -> str:
+        """A component (of the first repetition) as text, escapes decoded; empty when it is not there."""
+        first = text.split(self.delimiters.repetition, 1)[0]
+        parts = first.split(self.delimiters.component)
+        if number > len(parts):
+            return ""
+        part = parts[number - 1]
+        if self.delimiters.subcomponent:
+            pieces = part.split(self.delimiters.subcomponent)
+            part = pieces[sub - 1] if sub <= len(pieces) else ""
+        return self.decoded(part)
+
+    def decoded(self, text: str) -> str:
+        """Escapes decoded, in the message's own delimiters and characters."""
+        return escapes.decode(text, self.delimiters, self.charset)
+
+    def raw(self, segment: Segment) -> bytes:
+        """The bytes of a segment, without its line end, exactly as received."""
+        return segment.text.encode(self.charset)
+
+
+def encode(message: Message) -> bytes:
+    """The message as bytes: what was read, byte for byte."""
+    text = "".join(segment.text + segment.ending for segment in message.segments)
+    return message.prefix + text.encode(message.charset)
+
+
+def read(raw: bytes, feed_charset: str = "") -> Message:
+    """A message's segments. Refuse, with the code and the place of reliability.md 3.1, for what cannot be read."""
+    prefix, body = (_BOM, raw[3:]) if raw.startswith(_BOM) else (b"", raw)
+    if body[:3] != b"MSH":
+        raise Refuse("No MSH segment", code="100", answer=False)
+    delimiters = _delimiters(body)
+    declared = _declared_charset(body, delimiters)
+    text, codec = charset.decode(body, declared, feed_charset)
+    segments, other_ends, lower = _segments(text, delimiters)
+    odd = {
+        "N001": other_ends,
+        "N004": bool(prefix),
+        "N005": lower,
+        "N009": bool(feed_charset) and codec != charset.codec(declared),
+        "N013": delimiters.msh2 not in (_USUAL, _USUAL + "#"),
+    }
+    notes = [note(code, "MSH[1]") for code, seen in odd.items() if seen]
+    return Message(segments, delimiters, codec, (*notes, *_vendor_escapes(text, segments, delimiters)), prefix)
+
+
+def _delimiters(body: bytes) -> Delimiters:
+    """MSH-1 and MSH-2. They are ASCII punctuation, all different: anything else could hide a field."""
+    field = chr(body[3]) if len(body) > 3 else ""
+    end = body.find(body[3:4], 4) if field else -1
+    encoding = body[4:end].decode("latin-1") if end > 4 else ""
+    chars = field + encoding
+    if not 2 <= len(encoding) <= 5 or len(set(chars)) != len(chars) or not all(map(_punctuation, chars)):
+        raise Refuse("The delimiters in MSH-1 and MSH-2 cannot be used", code="102", location="MSH^1^2")
+    names = ("component", "repetition", "escape", "subcomponent", "truncation")
+    given = dict(zip(names, encoding, strict=False))
+    return Delimiters(field=field, **{"escape": "", "subcomponent": "", **given})
+
+
+def _punctuation(char: str) -> bool:
+    return "!" <= char <= "~" and not char.isalnum()
+
+
+def _declared_charset(body: bytes, delimiters: Delimiters) -> str:
+    """MSH-18, its first repetition, read from the bytes of the first segment alone."""
+    line = _first_line(body)
+    fields = line.split(delimiters.field.encode())
+    declared = fields[17].decode("latin-1") if len(fields) > 17 else ""
+    return declared.split(delimiters.repetition, 1)[0]
+
+
+def _first_line(body: bytes) -> bytes:
+    line = body.split(b"\r", 1)[0]
+    return line.split(b"\n", 1)[0]
+
+
+def _segments(text: str, delimiters: Delimiters) -> tuple[list[Segment], bool, bool]:
+    counts: dict[str, int] = {}
+    segments: list[Segment] = []
+    lower = False
+    lines, other_ends = _lines(text)
+    separator = delimiters.field
+    for line, ending in lines:
+        if not line and segments:  # a blank line keeps its bytes: it belongs to the segment before it
+            segments[-1].ending += ending
+            continue
+        fields = line.split(separator)
+        name = fields[0]
+        if not _NAME.fullmatch(name):
+            name = _repaired(name, segments)
+            lower = True
+        counts[name] = occurrence = counts.get(name, 0) + 1
+        segments.append(Segment(line, ending, name, occurrence, fields))
+    return segments, other_ends, lower
+
+
+def _repaired(name: str, before: list[Segment]) -> str:
+    """A name in lower case. Anything else is a torn line of text: refused, at the segment it follows."""
+    upper = name.upper()
+    if not name.isascii() or not _NAME.fullmatch(upper):
+        last = before[-1]
+        text = "The line after this segment begins with something that is no segment name"
+        raise Refuse(text, code="100", location=f"{last.name}^{last.occurrence}")
+    return upper
+
+
+def _lines(text: str) -> tuple[list[tuple[str, str]], bool]:
+    """Lines and their ends. CR is the standard; LF and CRLF are tolerated, and told."""
+    if "\n" not in text:
+        lines = text.split("\r")
+        last = lines.pop()
+        pairs = [(line, "\r") for line in lines]
+        if last:
+            pairs.append((last, ""))
+        return pairs, False
+    parts = re.split(r"(\r\n|\r|\n)", text)
+    pairs = list(zip(parts[0::2], [*parts[1::2], ""], strict=True))
+    return pairs if pairs[-1][0] else pairs[:-1], True
+
+
+def _vendor_escapes(text: str, segments: list[Segment], delimiters: Delimiters) -> list[PlacedNote]:
+    r"""A note for each segment with a local sequence (`\Zxx\`), which stays in the text as sent."""
+    mark = delimiters.escape
+    if not mark or f"{mark}Z" not in text:
+        return []
+    return [note("N008", one.at) for one in segments if f"{mark}Z" in one.text and escapes.local(one.text, delimiters)]

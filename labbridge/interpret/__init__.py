@@ -1,0 +1,146 @@
+"""Interpretation: from a patient's results to findings, retests and one comment (clinical.md C1-C5, C8, C10, C11).
+
+validity (C1), categories (C2) and episode (C3) say what is there; facts name it; rules (C5) decide; comment (C8) words it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import msgspec
+
+from labbridge.interpret.comment import choose
+from labbridge.interpret.episode import before, episode
+from labbridge.interpret.evidence import AntibodyState, Episode
+from labbridge.interpret.explain import Trace, explain
+from labbridge.interpret.facts import FactValue, facts
+from labbridge.interpret.rules import RuleSet, Verdict
+from labbridge.interpret.slots import Case
+from labbridge.knowledge.build import Knowledge
+from labbridge.model.history import History
+from labbridge.model.outcome import Comment, Outcome, States
+from labbridge.model.result import Analyte, Result
+
+_SPECIFIC = (Analyte.SRP, Analyte.HMGCR)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """The evidence of a history, the named facts, and what the rules say."""
+
+    episode: Episode
+    facts: dict[str, FactValue]
+    verdict: Verdict
+
+
+class Interpreter:
+    """Interprets histories by one Knowledge; its rules are compiled once."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self._rules = RuleSet(knowledge.decisions)
+
+    def __call__(self, history: History) -> Outcome:
+        """The outcome of a history as of its day. The order of the results does not matter (P7)."""
+        one = self.judge(history)
+        found, verdict = one.episode, one.verdict
+        case = Case(
+            history=history,
+            episode=found,
+            facts=one.facts,
+            verdict=verdict,
+            decisions=self.knowledge.decisions,
+            sample_kept_d=self.knowledge.policy.days("sample_kept_d"),
+        )
+        comment = choose(case)
+        return Outcome(
+            patient=history.patient.key,
+            evaluated_at=history.today,
+            knowledge=self.knowledge.version,
+            states=_states(found),
+            flags=verdict.flags,
+            retests=verdict.retests,
+            comment=comment,
+            hold=verdict.hold,
+            held=verdict.held,
+            notes=found.notes,
+            subject=_subject(case, comment),
+            used=tuple(dict.fromkeys((*(one.ref for one in found.used), *_raised_refs(found)))),
+            facts=one.facts,
+            fired=verdict.fired,
+        )
+
+    def judge(self, history: History) -> Judgement:
+        """The evidence, the facts read off it, and what the rules say of them."""
+        return self._judge(history, self._known_before(history))
+
+    def explain(self, history: History) -> tuple[Trace, ...]:
+        """Every active rule with each of its conditions, as this history meets or lacks them."""
+        one = self.judge(history)
+        return explain(self.knowledge.decisions.rules, one.facts, one.episode.raised)
+
+    def _judge(self, history: History, known: frozenset[str]) -> Judgement:
+        found = episode(history, self.knowledge.policy, known)
+        seen = facts(found, self.knowledge.policy)
+        return Judgement(found, seen, self._rules.judge(found, seen))
+
+    def _known_before(self, history: History) -> frozenset[str]:
+        """Antibodies that the results held, as of the last of them more than 30 days before the anchor, confirm or show
+        concordant with CK (C10.5 b): recomputed, never read from what was stored or posted."""
+        cut = self._cut(history, max((one.collected.day for one in history.results), default=None))
+        if cut is not None:  # only a usable antibody, HEp-2 or CK is the anchor (C10.1)
+            cut = self._cut(history, episode(history, self.knowledge.policy).anchor)
+        if cut is None:
+            return frozenset()
+        earlier = before(history, cut)
+        then = self._judge(earlier, self._known_before(earlier))
+        antibodies = (then.episode.srp, then.episode.hmgcr)
+        known = {one.analyte.value for one in antibodies if one.confirmed or one.known}
+        known |= {flag.analyte for flag in then.verdict.flags if flag.code == "MSA_POS_CONCORDANT" and flag.analyte}
+        return frozenset(known)
+
+    def _cut(self, history: History, anchor: date | None) -> date | None:
+        """The last day that is more than 30 days before the anchor; None where no antibody was collected by then."""
+        if anchor is None:
+            return None
+        cut = anchor - timedelta(days=self.knowledge.policy.days("known_before_d") + 1)
+        reached = any(one.analyte in _SPECIFIC and one.collected.day <= cut for one in history.results)
+        return cut if reached else None
+
+
+def interpret(history: History, knowledge: Knowledge) -> Outcome:
+    """One outcome by this knowledge. Where there are many, an Interpreter compiles its rules once."""
+    return Interpreter(knowledge)(history)
+
+
+def _states(found: Episode) -> States:
+    return States(
+        SRP=found.srp.state.value,
+        HMGCR=found.hmgcr.state.value,
+        HEP2=found.hep2.state.value,
+        CK=found.ck.band.value,
+    )
+
+
+def _subject(case: Case, comment: Comment | None) -> str:
+    """The result the comment hangs on: the most specific it speaks of (SRP or HMGCR, then HEp-2, then CK), the newest
+    of equals (architecture.md, rule 3). What speaks of an invalid specimen or a withdrawal alone hangs on that line."""
+    found = case.episode
+    alone = {"C18": case.invalid, "C19": case.changed}.get(comment.comment_class) if comment else None
+    if alone is not None and alone.refs:
+        return alone.refs[-1]
+    antibodies = [one.results[0] for one in (found.srp, found.hmgcr) if one.results and _spoken(one.state)]
+    hep2 = [found.hep2.result] if found.hep2.result else []
+    ck = [found.ck.result] if found.ck.result else []
+    for group in (antibodies, hep2, ck):
+        results: list[Result] = [one for one in group if one is not None]
+        if results:
+            return max(results, key=lambda one: (one.collected.day, one.received, one.ref)).ref
+    return ""
+
+
+def _spoken(state: AntibodyState) -> bool:
+    return state is not AntibodyState.NOT_TESTED
+
+
+def _raised_refs(found: Episode) -> list[str]:
+    return [ref for one in found.raised for ref in one.refs]

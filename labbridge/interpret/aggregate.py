@@ -1,0 +1,236 @@
+"""C3: one antibody's results as one state, by family and tier (clinical.md C3, C10.2, C10.9, C10.22, C10.23)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import msgspec
+
+from labbridge.interpret.categories import as_reported
+from labbridge.interpret.evidence import AntibodyEvidence, AntibodyState, BestSource
+from labbridge.knowledge.policy import Policy
+from labbridge.model.result import Analyte, Category, Family, Result
+
+TIER1 = (Family.IP, Family.CBA)
+_SOURCES = {Family.QUANT: BestSource.QUANT, Family.BLOT: BestSource.BLOT}
+
+
+class Graded(msgspec.Struct, frozen=True):
+    """A usable antibody result with its category."""
+
+    result: Result
+    category: Category
+
+    @property
+    def day(self) -> date:
+        return self.result.collected.day
+
+    @property
+    def family(self) -> Family:
+        assert self.result.method is not None
+        return self.result.method.family
+
+
+class Reduced(msgspec.Struct, frozen=True):
+    """One family's results of the window as one: the latest counts; `discordant` where they contradict each other."""
+
+    latest: Graded
+    discordant: bool
+    all: tuple[Graded, ...]
+
+
+def aggregate(
+    analyte: Analyte, graded: Sequence[Graded], *, known: bool, ivig: date | None, policy: Policy
+) -> AntibodyEvidence:
+    """The state of one antibody from its usable, unexpired results."""
+    if not graded:
+        return AntibodyEvidence(analyte=analyte, known=known)
+    newest = max(one.day for one in graded)
+    window = [one for one in graded if (newest - one.day).days <= policy.days("aggregation_window_d")]
+    families = {
+        family: reduced(sorted((one for one in window if one.family is family), key=_order), known, policy)
+        for family in dict.fromkeys(one.family for one in sorted(window, key=_order))
+    }
+    tissue = families.pop(Family.TISSUE, None)
+    evidence = _judged(analyte, families, tissue)
+    if not (evidence.confirmed or evidence.discordant or evidence.state is AntibodyState.NEG):
+        earlier = _confirmed_before(graded, families, ivig, policy)
+        if earlier is not None:
+            evidence = _confirmed_by(evidence, earlier)
+    return msgspec.structs.replace(evidence, known=known, families=frozenset(one.family for one in window))
+
+
+def once_positive(analyte: Analyte, graded: Sequence[Graded], *, ivig: date | None, policy: Policy) -> bool:
+    """Whether the antibody was ever strongly positive or confirmed as its results stood on a day (C10.4).
+
+    An unconfirmed one that a tier-1 method refuted, in the time a confirmation may take, does not count.
+    """
+    for day in sorted({one.day for one in graded if one.category.positive}):
+        held = [one for one in graded if 0 <= (day - one.day).days <= policy.days("expiry_d")]
+        then = aggregate(analyte, held, known=False, ivig=ivig, policy=policy)
+        if then.state is AntibodyState.POS_STRONG and (then.confirmed or not _refuted(graded, day, policy)):
+            return True
+    return False
+
+
+def _refuted(graded: Sequence[Graded], day: date, policy: Policy) -> bool:
+    most = policy.days("confirmation_window_d")
+    negative = (one for one in graded if one.family in TIER1 and one.category is Category.NEG)
+    return any(0 <= (one.day - day).days <= most for one in negative)
+
+
+def _order(one: Graded) -> tuple[object, ...]:
+    stamp = one.result.collected
+    moment = stamp.moment if stamp.has_time else None
+    return (one.day, moment.timestamp() if moment else 0.0, one.result.received, one.result.ref)
+
+
+def reduced(results: list[Graded], known: bool, policy: Policy) -> Reduced:
+    """One family's results, oldest first, as one."""
+    pairs = [(earlier, later) for place, earlier in enumerate(results) for later in results[place + 1 :]]
+    discordant = any(_discordant(earlier, later, known, policy) for earlier, later in pairs)
+    return Reduced(results[-1], discordant, tuple(results))
+
+
+def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> bool:
+    """A positive and a negative of one family (C10.2): by different methods or makers; by the same method within 14
+    days; or, outside monitoring, positive and then negative."""
+    signs = {earlier.category.positive, later.category.positive}
+    if signs != {True, False} or Category.NEG not in (earlier.category, later.category):
+        return False
+    mine, theirs = earlier.result.method, later.result.method
+    assert mine is not None
+    assert theirs is not None
+    if mine.code != theirs.code or mine.manufacturer != theirs.manufacturer:
+        return True
+    if (later.day - earlier.day).days < policy.days("repeat_same_method_d"):
+        return True
+    return earlier.category.positive and not known
+
+
+def _judged(analyte: Analyte, families: dict[Family, Reduced], tissue: Reduced | None) -> AntibodyEvidence:
+    first = {family: one for family, one in families.items() if family in TIER1}
+    if not families:
+        assert tissue is not None
+        return _alone(analyte, tissue)
+    deciding = _deciding(first, families)
+    if deciding is not None:
+        return _decided(analyte, deciding, families)
+    contradicted = any(one.discordant for one in families.values()) or _opposed(families.values())
+    best = _best(families)
+    if contradicted:
+        return _evidence(analyte, AntibodyState.EQUIVOCAL, best, families, discordant=True)
+    positive = [family for family, one in families.items() if one.latest.category.positive]
+    supported = analyte is Analyte.HMGCR and tissue is not None and _positive_tissue(tissue)
+    confirmed = len(positive) > 1 or (bool(positive) and supported)  # of two families, one is always tier 2 or better
+    if confirmed:
+        return _evidence(analyte, AntibodyState.POS_STRONG, _best(families, positive), families, confirmed=True)
+    return _evidence(analyte, AntibodyState(best.latest.category.value), best, families)
+
+
+def _positive_tissue(tissue: Reduced) -> bool:
+    """The laboratory calls the pattern positive; a doubtful one supports nothing."""
+    found = as_reported(tissue.latest.result)
+    return found is not None and found.positive
+
+
+def _deciding(first: dict[Family, Reduced], families: dict[Family, Reduced]) -> Reduced | None:
+    """The tier-1 result that decides; None where there is none, or where it does not decide by itself (C10.23)."""
+    signed = [one for one in first.values() if one.latest.category is not Category.EQUIVOCAL]
+    if not signed or any(one.discordant for one in first.values()) or _opposed(signed):
+        return None
+    against = [families.get(family) for family in (Family.BLOT, Family.QUANT)]
+    both_positive = all(one is not None and (one.latest.category.positive or one.discordant) for one in against)
+    if signed[0].latest.category is Category.NEG and both_positive and len(signed) == 1:
+        return None
+    return max(signed, key=lambda one: _order(one.latest))
+
+
+def _decided(analyte: Analyte, deciding: Reduced, families: dict[Family, Reduced]) -> AntibodyEvidence:
+    positive = deciding.latest.category.positive
+    others = [one for one in families.values() if one.latest.family not in TIER1]
+    against = [o for o in others if o.discordant or (o.latest.category.positive != positive and _signed(o))]
+    state = AntibodyState.POS_STRONG if positive else AntibodyState.NEG
+    found = _evidence(analyte, state, deciding, families, confirmed=positive)
+    return msgspec.structs.replace(found, resolved=bool(against))
+
+
+def _signed(one: Reduced) -> bool:
+    return one.latest.category is not Category.EQUIVOCAL
+
+
+def _opposed(families: Iterable[Reduced]) -> bool:
+    """A positive in one family and NEG in another; EQUIVOCAL opposes nothing (C3.4)."""
+    categories = [one.latest.category for one in families]
+    return Category.NEG in categories and any(one.positive for one in categories)
+
+
+def _best(families: dict[Family, Reduced], among: Sequence[Family] | None = None) -> Reduced:
+    found = [one for family, one in families.items() if among is None or family in among]
+    return min(found, key=lambda one: one.latest.result.method.tier or 9 if one.latest.result.method else 9)
+
+
+def _alone(analyte: Analyte, tissue: Reduced) -> AntibodyEvidence:
+    results = tuple(one.result for one in reversed(tissue.all))
+    state = AntibodyState(tissue.latest.category.value)
+    return AntibodyEvidence(analyte=analyte, state=state, source=BestSource.TISSUE, results=results)
+
+
+def _evidence(
+    analyte: Analyte,
+    state: AntibodyState,
+    deciding: Reduced,
+    families: dict[Family, Reduced],
+    *,
+    confirmed: bool = False,
+    discordant: bool = False,
+) -> AntibodyEvidence:
+    """`results`: the deciding one first, then the others of the window, newest first."""
+    rest = sorted((one for reduced in families.values() for one in reduced.all), key=_order, reverse=True)
+    first = deciding.latest
+    return AntibodyEvidence(
+        analyte=analyte,
+        state=state,
+        confirmed=confirmed,
+        discordant=discordant,
+        source=_SOURCES.get(first.family, BestSource.TIER1),
+        results=(first.result, *(one.result for one in rest if one.result.ref != first.result.ref)),
+    )
+
+
+def _confirmed_before(
+    graded: Sequence[Graded], families: dict[Family, Reduced], ivig: date | None, policy: Policy
+) -> Graded | None:
+    """The newest positive of another family, 31 to 180 days before the newest one, no NEG between (C10.9)."""
+    positives = [one.latest for one in families.values() if one.latest.category.positive]
+    newest = max(positives, key=_order, default=None)
+    if newest is None or _after_ivig(newest, ivig, policy):
+        return None
+    window, most = policy.days("aggregation_window_d"), policy.days("confirmation_window_d")
+    earlier = [
+        one
+        for one in graded
+        if one.category.positive
+        and one.family is not newest.family
+        and window < (newest.day - one.day).days <= most
+        and not _after_ivig(one, ivig, policy)
+        and not _negative_between(graded, one.day, newest.day)
+    ]
+    return max(earlier, key=_order, default=None)
+
+
+def _negative_between(graded: Sequence[Graded], first: date, last: date) -> bool:
+    """A NEG from the first day to the last; negative tissue says nothing (C2)."""
+    negative = (one for one in graded if one.category is Category.NEG and one.family is not Family.TISSUE)
+    return any(first <= one.day <= last for one in negative)
+
+
+def _confirmed_by(evidence: AntibodyEvidence, earlier: Graded) -> AntibodyEvidence:
+    """The earlier result is part of what the confirmation rests on."""
+    results = (*evidence.results, *(one for one in (earlier.result,) if one not in evidence.results))
+    return msgspec.structs.replace(evidence, state=AntibodyState.POS_STRONG, confirmed=True, results=results)
+
+
+def _after_ivig(one: Graded, ivig: date | None, policy: Policy) -> bool:
+    return ivig is not None and 0 <= (one.day - ivig).days <= policy.days("ivig_window_d")

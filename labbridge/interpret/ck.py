@@ -1,0 +1,142 @@
+"""CK as a multiple of its upper limit: which one counts, its band, and whether it stays raised (C2, C10.17, C10.33)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from labbridge.interpret.evidence import CkBand, CkEvidence
+from labbridge.knowledge.policy import Policy
+from labbridge.model.result import Result
+from labbridge.model.values import Quantity
+
+ONE = Decimal(1)
+NO_RATIO = Decimal(-1)
+
+
+class When(msgspec.Struct, frozen=True):
+    """The days a CK is chosen by: the latest antibody or HEp-2 collection, the anchor, the day of the evaluation."""
+
+    index: date | None
+    anchor: date | None
+    today: date
+
+
+def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitoring: bool, recentre: bool) -> CkEvidence:
+    """The CK of an episode.
+
+    Diagnostic: the highest ratio within the window either side of `index` (the latest antibody or HEp-2 collection),
+    else of `today`; with `recentre`, of the newest CK where that is later than the window. Monitoring: the latest CK
+    of the window before the anchor.
+    """
+    anchor = when.anchor
+    if not results or anchor is None:
+        return CkEvidence()
+    window = policy.days("ck_window_d")
+    if monitoring:
+        near = [one for one in results if 0 <= (anchor - one.collected.day).days <= window]
+        chosen = max(near, key=_order, default=None)
+    else:
+        centre = _centre(results, when.index or when.today, recentre, window)
+        near = [one for one in results if abs((one.collected.day - centre).days) <= window]
+        chosen = max(near, key=lambda one: (_ratio_or_none(one), _order(one)), default=None)
+    if chosen is None:
+        return CkEvidence()
+    its, extreme = ratio(chosen), _first_extreme(near, results, policy)
+    return CkEvidence(
+        band=band(its, policy),
+        ratio=its,
+        persistent=persistent(results, anchor, policy),
+        extreme=extreme is not None,
+        extreme_result=extreme,
+        limit_assumed=chosen.upper_limit_assumed,
+        result=chosen,
+    )
+
+
+def ratio(result: Result) -> Decimal | None:
+    """Value over upper limit, both in the value's unit; the number itself where a comparator was sent (C1.6)."""
+    if not isinstance(result.value, Quantity) or not result.upper_limit:
+        return None
+    return result.value.number / result.upper_limit
+
+
+def band(value: Decimal | None, policy: Policy) -> CkBand:
+    """NORMAL up to the limit, MILD below 4, MOD up to and with 10, HIGH above; UNKNOWN without a ratio."""
+    if value is None:
+        return CkBand.UNKNOWN
+    if value <= ONE:
+        return CkBand.NORMAL
+    if value < policy.number("ck_mod_from"):
+        return CkBand.MILD
+    return CkBand.MOD if value <= policy.number("ck_high_above") else CkBand.HIGH
+
+
+def persistent(results: Sequence[Result], anchor: date, policy: Policy) -> bool:
+    """Two samples of at least 4 times the limit, 7 to 90 days apart, none below 4 between them, one of them within the
+    window of the anchor (C10.17)."""
+    raised = policy.number("ck_mod_from")
+    least, most = policy.days("ck_persistent_least_d"), policy.days("ck_persistent_most_d")
+    window = policy.days("ck_window_d")
+    near = [one for one in results if (anchor - one.collected.day).days <= window + most]
+    if len(near) < 2:
+        return False
+    found = [(one, value >= raised) for one in sorted(near, key=_order) if (value := ratio(one)) is not None]
+    high = [one for one, is_raised in found if is_raised]
+    low = [one for one, is_raised in found if not is_raised]
+    return any(
+        least <= (later.collected.day - earlier.collected.day).days <= most
+        and (anchor - later.collected.day).days <= window
+        and not any(_between(earlier, one, later) for one in low)
+        for place, earlier in enumerate(high)
+        for later in high[place + 1 :]
+    )
+
+
+def _between(earlier: Result, one: Result, later: Result) -> bool:
+    return _after(earlier, one) and _after(one, later)
+
+
+def _after(earlier: Result, later: Result) -> bool:
+    """Collected later: by day, and within a day by time where both have one (C10.32)."""
+    first, second = earlier.collected, later.collected
+    if first.day != second.day or not (first.has_time and second.has_time):
+        return first.day < second.day
+    return first.moment < second.moment
+
+
+def _ratio_or_none(result: Result) -> Decimal:
+    its = ratio(result)
+    return NO_RATIO if its is None else its
+
+
+def _order(result: Result) -> tuple[object, ...]:
+    stamp = result.collected
+    return (stamp.day, stamp.moment, result.received, result.ref)
+
+
+def _centre(results: Sequence[Result], index: date, recentre: bool, window: int) -> date:
+    newest = max(one.collected.day for one in results)
+    return newest if recentre and (newest - index).days > window else index
+
+
+def _first_extreme(near: Sequence[Result], results: Sequence[Result], policy: Policy) -> Result | None:
+    """The newest of the window above the critical number with none such in the days before it (C4 CK_EXTREME,
+    C10.34). Later ones of the same rise do not take the finding away."""
+    limit, window = policy.number("ck_extreme_above"), policy.days("ck_window_d")
+    above = sorted((one for one in near if _above(one, limit)), key=_order, reverse=True)
+    if not above:
+        return None
+    days = [one.collected.day for one in results if _above(one, limit)]
+    first = (one for one in above if not any(0 < (one.collected.day - day).days <= window for day in days))
+    return next(first, None)
+
+
+def _above(result: Result, limit: Decimal) -> bool:
+    value = result.value
+    if not isinstance(value, Quantity):
+        return False
+    return value.number > limit or (value.comparator.above and value.number >= limit)

@@ -1,0 +1,149 @@
+"""The evidence of one episode, between the results (C1-C3) and the rules (C5-C8): states with what they rest on.
+
+`episode.py` makes an `Episode` from a `History`; `facts.py` reads named facts off it; rules and comment see facts only.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from labbridge.model.report import PlacedNote
+from labbridge.model.result import Analyte, Family, Result
+
+
+class AntibodyState(StrEnum):
+    """State of anti-SRP or anti-HMGCR in an episode (clinical.md C3)."""
+
+    NEG = "NEG"
+    EQUIVOCAL = "EQUIVOCAL"
+    POS_LOW = "POS_LOW"
+    POS_STRONG = "POS_STRONG"
+    NOT_TESTED = "NOT_TESTED"
+
+    @property
+    def positive(self) -> bool:
+        return self in (AntibodyState.POS_LOW, AntibodyState.POS_STRONG)
+
+
+class BestSource(StrEnum):
+    """What the state rests on: its best tier (clinical.md C2), tissue alone, or nothing."""
+
+    TIER1 = "tier1"
+    QUANT = "quant"
+    BLOT = "blot"
+    TISSUE = "tissue"
+    NONE = "none"
+
+
+class CkBand(StrEnum):
+    """CK as a multiple of its upper limit (clinical.md C2)."""
+
+    NORMAL = "NORMAL"
+    MILD = "MILD"
+    MOD = "MOD"
+    HIGH = "HIGH"
+    UNKNOWN = "UNKNOWN"
+
+
+class Hep2State(StrEnum):
+    """HEp-2 state of the episode; a positive without any pattern is NOT_TESTED (clinical.md C10.19 a)."""
+
+    CYTO_COMPAT = "CYTO_COMPAT"
+    CYTO_OTHER = "CYTO_OTHER"
+    NUCLEAR = "NUCLEAR"
+    NEG = "NEG"
+    NOT_TESTED = "NOT_TESTED"
+
+
+class AntibodyEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One antibody. `results` are the usable results the state rests on, deciding one first; `families` every family
+    with a usable result in the window (C10.22). `pending`: ordered and not final, or held (C1.7). `known`: monitoring
+    mode (C10.5); `partner_tested`: the other antibody was tested, as stated or by a result on file. `once_positive`: C10.4.
+    `prior`: any usable result on file however old (counts as suspicion, C10.1)."""
+
+    analyte: Analyte
+    state: AntibodyState = AntibodyState.NOT_TESTED
+    confirmed: bool = False
+    discordant: bool = False
+    resolved: bool = False
+    pending: bool = False
+    known: bool = False
+    partner_tested: bool = False
+    once_positive: bool = False
+    prior: bool = False
+    source: BestSource = BestSource.NONE
+    families: frozenset[Family] = frozenset()
+    results: tuple[Result, ...] = ()
+
+
+class Hep2Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """HEp-2. `unspecified`: positive without a pattern (C10.19 a). `pattern_stated` False: C10.19 c. `titre_low`: below
+    the policy's titre or at the screening dilution (C10.20)."""
+
+    state: Hep2State = Hep2State.NOT_TESTED
+    pending: bool = False
+    unspecified: bool = False
+    pattern_stated: bool = True
+    titre_low: bool = False
+    result: Result | None = None
+
+
+class CkEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """CK. `ratio` is value over upper limit; `persistent` C10.17; `extreme` CK_EXTREME (C6 O4, first in 30 d), which
+    rests on `extreme_result`."""
+
+    band: CkBand = CkBand.UNKNOWN
+    ratio: Decimal | None = None
+    pending: bool = False
+    persistent: bool = False
+    extreme: bool = False
+    extreme_result: Result | None = None
+    limit_assumed: bool = False
+    result: Result | None = None
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """A flag that C1 raises about result versions: its code (C4), the analyte, the refs, and what happened when.
+
+    `hold` is True when it holds the analyte (C10.14). `day` is the collection day of the result concerned, `text` the
+    material or the like as reported, for the comment.
+    """
+
+    code: str
+    analyte: str
+    refs: tuple[str, ...] = ()
+    hold: bool = False
+    day: date | None = None
+    text: str = ""
+
+
+class Episode(msgspec.Struct, frozen=True, kw_only=True):
+    """What one evaluation looks at (clinical.md C2, C3, C10.1). `anchor` is None when there is no usable result.
+
+    `other_positive` are other myositis-specific antibodies at POS_LOW or stronger (C10.24), `other_negative` counts
+    other antigens found NEG, `other_pending` an OTHER_MSA in progress. `suspicion`: recorded by the requester;
+    `suspicion_implied`: an antibody result on file, or a HEp-2 without pattern, counts as one in G0 (C10.1, C10.19 a).
+    """
+
+    today: date
+    anchor: date | None = None
+    srp: AntibodyEvidence
+    hmgcr: AntibodyEvidence
+    hep2: Hep2Evidence = Hep2Evidence()
+    ck: CkEvidence = CkEvidence()
+    other_positive: tuple[Result, ...] = ()
+    other_negative: int = 0
+    other_pending: bool = False
+    synthetase_negative: bool = False
+    suspicion: bool = False
+    suspicion_implied: bool = False
+    age_years: int | None = None
+    statin: str = ""
+    ivig: date | None = None
+    raised: tuple[Raised, ...] = ()
+    notes: tuple[PlacedNote, ...] = ()
+    used: tuple[Result, ...] = ()

@@ -1,0 +1,195 @@
+"""The named facts that rules and comments see: small functions of an Episode, each with its meaning and its values.
+
+The rule manual is printed from this registry. A fact is never missing: what is not known has a value of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+
+import msgspec
+
+from labbridge.interpret.evidence import AntibodyEvidence, BestSource, Episode
+from labbridge.knowledge.policy import Policy
+from labbridge.model.result import Family
+
+FactValue = str | bool
+TRUTH = (True, False)
+ANTIBODY = ("NEG", "EQUIVOCAL", "POS_LOW", "POS_STRONG", "NOT_TESTED")
+SOURCE = ("tier1", "quant", "blot", "tissue", "none")
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A fact: its name, its values, and how it is read off an episode."""
+
+    name: str
+    domain: tuple[FactValue, ...]
+    meaning: str
+    read: Callable[[Episode, Policy], FactValue]
+
+
+REGISTRY: dict[str, Fact] = {}
+
+
+def _fact(name: str, domain: tuple[FactValue, ...]) -> Callable[[Callable[[Episode, Policy], FactValue]], None]:
+    def register(read: Callable[[Episode, Policy], FactValue]) -> None:
+        REGISTRY[name] = Fact(name, domain, (read.__doc__ or "").strip(), read)
+
+    return register
+
+
+def facts(episode: Episode, policy: Policy) -> dict[str, FactValue]:
+    """Every fact of an episode."""
+    return {name: fact.read(episode, policy) for name, fact in REGISTRY.items()}
+
+
+def _register_antibody(side: str, name: str) -> None:
+    """The facts of one antibody; both have the same ones."""
+    readings: tuple[tuple[str, tuple[FactValue, ...], str, str], ...] = (
+        ("_now", ANTIBODY, f"state of {name} (C3), known before or not", "state.value"),
+        ("_confirmed", TRUTH, f"{name} is confirmed (C3.2, C10.9)", "confirmed"),
+        ("_discordant", TRUTH, f"methods disagree about {name}, unresolved (C3.3, C10.2)", "discordant"),
+        ("_resolved", TRUTH, f"tier 1 has decided about {name} against another method", "resolved"),
+        ("_pending", TRUTH, f"{name} is ordered and not final, or held (C1.7)", "pending"),
+        ("_known", TRUTH, f"{name} is known from before: monitoring (C10.5)", "known"),
+        ("_partner_tested", TRUTH, "the other antibody was tested when this became known", "partner_tested"),
+        ("_once_positive", TRUTH, f"{name} was strongly positive, is negative (C10.4)", "once_positive"),
+        ("_source", SOURCE, f"what the state of {name} rests on (C2)", "source.value"),
+    )
+    meaning = f"state of {name} (C3); KNOWN in monitoring, where the core table is silent"
+    REGISTRY[side] = Fact(side, (*ANTIBODY, "KNOWN"), meaning, _state(attrgetter(side)))
+    for suffix, domain, meaning, path in readings:
+        REGISTRY[side + suffix] = Fact(side + suffix, domain, meaning, _at(attrgetter(f"{side}.{path}")))
+
+
+def _state(of: Callable[[Episode], AntibodyEvidence]) -> Callable[[Episode, Policy], FactValue]:
+    def read(episode: Episode, _policy: Policy) -> FactValue:
+        found = of(episode)
+        return "KNOWN" if found.known else found.state.value
+
+    return read
+
+
+def _at(path: Callable[[Episode], FactValue]) -> Callable[[Episode, Policy], FactValue]:
+    return lambda episode, _policy: path(episode)
+
+
+_register_antibody("srp", "anti-SRP")
+_register_antibody("hmgcr", "anti-HMGCR")
+
+
+@_fact("srp_by_ip", TRUTH)
+def _srp_by_ip(episode: Episode, _policy: Policy) -> FactValue:
+    """anti-SRP was looked for by immunoprecipitation (C5 G5)"""
+    return episode.srp.source is BestSource.TIER1 and Family.IP in episode.srp.families
+
+
+@_fact("both_pending", TRUTH)
+def _both_pending(episode: Episode, _policy: Policy) -> FactValue:
+    """both antibodies are in progress or held (C10.38)"""
+    return episode.srp.pending and episode.hmgcr.pending
+
+
+@_fact("any_pending", TRUTH)
+def _any_pending(episode: Episode, _policy: Policy) -> FactValue:
+    """one of the antibodies is in progress or held (C5)"""
+    return episode.srp.pending or episode.hmgcr.pending
+
+
+@_fact("hep2", ("CYTO_COMPAT", "CYTO_OTHER", "NUCLEAR", "NEG", "NOT_TESTED"))
+def _hep2(episode: Episode, _policy: Policy) -> FactValue:
+    """HEp-2 pattern class (C2, C10.19); solid-phase screens are NOT_TESTED"""
+    return episode.hep2.state.value
+
+
+@_fact("hep2_pending", TRUTH)
+def _hep2_pending(episode: Episode, _policy: Policy) -> FactValue:
+    """HEp-2 is in progress or held (C10.13)"""
+    return episode.hep2.pending
+
+
+@_fact("hep2_unspecified", TRUTH)
+def _hep2_unspecified(episode: Episode, _policy: Policy) -> FactValue:
+    """HEp-2 is positive without any pattern (C10.19 a)"""
+    return episode.hep2.unspecified
+
+
+@_fact("hep2_stated", TRUTH)
+def _hep2_stated(episode: Episode, _policy: Policy) -> FactValue:
+    """the cytoplasmic pattern is described (C10.19 c)"""
+    return episode.hep2.pattern_stated
+
+
+@_fact("hep2_titre_low", TRUTH)
+def _hep2_titre_low(episode: Episode, _policy: Policy) -> FactValue:
+    """the titre is below the one that corroborates (C10.20)"""
+    return episode.hep2.titre_low
+
+
+@_fact("ck", ("NORMAL", "MILD", "MOD", "HIGH", "UNKNOWN"))
+def _ck(episode: Episode, _policy: Policy) -> FactValue:
+    """CK as a multiple of its upper limit (C2)"""
+    return episode.ck.band.value
+
+
+@_fact("ck_pending", TRUTH)
+def _ck_pending(episode: Episode, _policy: Policy) -> FactValue:
+    """CK is in progress or held (C10.13)"""
+    return episode.ck.pending
+
+
+@_fact("ck_persistent", TRUTH)
+def _ck_persistent(episode: Episode, _policy: Policy) -> FactValue:
+    """CK stays at 4 times the limit or more (C10.17)"""
+    return episode.ck.persistent
+
+
+@_fact("ck_limit_assumed", TRUTH)
+def _ck_limit_assumed(episode: Episode, _policy: Policy) -> FactValue:
+    """CK's limit was assumed by age and sex (C2)"""
+    return episode.ck.limit_assumed
+
+
+@_fact("suspicion", TRUTH)
+def _suspicion(episode: Episode, _policy: Policy) -> FactValue:
+    """the requester recorded a suspicion of myositis"""
+    return episode.suspicion
+
+
+@_fact("suspicion_any", TRUTH)
+def _suspicion_any(episode: Episode, _policy: Policy) -> FactValue:
+    """a suspicion is recorded, or implied by an antibody result on file or a HEp-2 without pattern (C10.1, C10.19 a)"""
+    return episode.suspicion or episode.suspicion_implied
+
+
+@_fact("other_msa_positive", TRUTH)
+def _other_msa_positive(episode: Episode, _policy: Policy) -> FactValue:
+    """another myositis-specific antibody is positive (C10.3, C10.24)"""
+    return bool(episode.other_positive)
+
+
+@_fact("synthetase_positive", TRUTH)
+def _synthetase_positive(episode: Episode, _policy: Policy) -> FactValue:
+    """a synthetase antibody is positive (C10.3, C10.38)"""
+    return any(one.synthetase for one in episode.other_positive)
+
+
+@_fact("other_msa_tested", TRUTH)
+def _other_msa_tested(episode: Episode, policy: Policy) -> FactValue:
+    """enough other antigens, a synthetase among them, were negative (C10.37)"""
+    return episode.other_negative >= policy.number("other_msa_enough") and episode.synthetase_negative
+
+
+@_fact("age_group", ("adult", "child", "unknown"))
+def _age_group(episode: Episode, policy: Policy) -> FactValue:
+    """adult, child, or unknown, which reads texts as a child's (C10.31)"""
+    if episode.age_years is None:
+        return "unknown"
+    return "adult" if episode.age_years >= policy.number("adult_from") else "child"
+
+
+@_fact("identity", ("agrees", "sex", "birth_date"))
+def _identity(episode: Episode, _policy: Policy) -> FactValue:
+    """what disagrees with the stored patient (C10.36)"""
+    return next((one.text for one in episode.raised if one.code == "IDENTITY_MISMATCH"), "agrees")

@@ -1,0 +1,57 @@
+"""What rows may ask and name: a rule or a text that names an unknown fact, value or slot would be silent for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from labbridge.interpret.facts import REGISTRY, FactValue
+from labbridge.interpret.slots import ASKED, SLOTS
+from labbridge.knowledge.decisions import Alternative, CommentRow, Decisions, Rule
+from labbridge.knowledge.documents import Fault
+
+_SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
+
+
+def check_vocabulary(decisions: Decisions) -> list[Fault]:
+    """Every fact, value and slot of rules and comments that does not exist, with its row."""
+    faults = [
+        Fault("rules", 1, f"{rule.id}: {message}", repair) for rule in decisions.rules for message, repair in _of(rule)
+    ]
+    for comment in decisions.comments.values():
+        found = (pair for alternative in _alternatives(comment) for pair in _of_text(alternative))
+        faults += [Fault("comments", 1, f"{comment.id}: {message}", repair) for message, repair in found]
+    return faults
+
+
+def _alternatives(comment: CommentRow) -> Iterator[Alternative]:
+    for part in comment.parts:
+        yield from part
+    yield from comment.addendum
+
+
+def _of(rule: Rule) -> Iterator[tuple[str, str]]:
+    domains = {name: fact.domain for name, fact in REGISTRY.items()}
+    yield from _unknown(rule.when, domains)
+
+
+def _of_text(alternative: Alternative) -> Iterator[tuple[str, str]]:
+    domains = {name: fact.domain for name, fact in REGISTRY.items()}
+    domains |= {name: asking.domain for name, asking in ASKED.items()}
+    yield from _unknown(alternative.when, domains)
+    for slot in _SLOT.findall(alternative.text):
+        if slot not in SLOTS:
+            yield f"slot {{{slot}}} is not known.", f"Use one of {', '.join(SLOTS)}."
+
+
+def _unknown(
+    when: Mapping[str, FactValue | tuple[FactValue, ...]], domains: Mapping[str, Iterable[FactValue]]
+) -> Iterator[tuple[str, str]]:
+    for name, values in when.items():
+        if name not in domains:
+            yield f"fact {name} is not known.", "Use a name of docs/reference/facts.md."
+            continue
+        domain = tuple(domains[name])
+        for value in values if isinstance(values, tuple) else (values,):
+            if not any(value is one or (value == one and type(value) is type(one)) for one in domain):
+                yield f"{name} is never {value}.", f"Use one of {', '.join(map(str, domain))}."

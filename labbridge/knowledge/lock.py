@@ -1,0 +1,64 @@
+"""versions.lock.json: id -> version and hash of every rule and comment. A changed content needs a raised version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import msgspec
+
+from labbridge.knowledge.decisions import Decisions
+from labbridge.knowledge.documents import Fault
+
+FILE = "versions.lock.json"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One rule or comment: its version, and the hash of what it says and does."""
+
+    version: int
+    sha256: str
+
+
+def entries(decisions: Decisions) -> dict[str, Entry]:
+    """The entries of these decisions. Who reviewed a rule, when, and on what cases, is not part of what it says."""
+    found = {}
+    for rule in decisions.rules:
+        signed = {"reviewed": (), "still_valid_on": "", "authors": (), "known_gaps": (), "cases": msgspec.UNSET}
+        found[f"rule:{rule.id}"] = Entry(rule.version, _hash(msgspec.structs.replace(rule, **signed)))
+    for comment in decisions.comments.values():
+        found[f"comment:{comment.id}"] = Entry(comment.version, _hash(comment))
+    return found
+
+
+def _hash(row: msgspec.Struct) -> str:
+    return hashlib.sha256(msgspec.json.encode(row, order="deterministic")).hexdigest()
+
+
+def check_lock(found: dict[str, Entry], text: str) -> list[Fault]:
+    """Where decisions and lock disagree: new rows, changed content under an old version, ids that went."""
+    locked = msgspec.json.decode(text, type=dict[str, Entry])
+    faults = []
+    for name, entry in sorted(found.items()):
+        before = locked.get(name)
+        if before is None:
+            faults.append(Fault(FILE, 1, f"{name} is not locked.", "Run `labbridge check --write-lock`."))
+        elif entry.sha256 != before.sha256 and entry.version <= before.version:
+            faults.append(
+                Fault(FILE, 1, f"{name}: content changed under version {entry.version}.", "Raise its version.")
+            )
+        elif entry != before:
+            faults.append(Fault(FILE, 1, f"{name} has a new version.", "Run `labbridge check --write-lock`."))
+    for name in sorted(set(locked) - set(found)):
+        faults.append(Fault(FILE, 1, f"{name} is gone.", "An id is never dropped: set its status to retired."))
+    return faults
+
+
+def written(found: dict[str, Entry], text: str) -> str:
+    """The lock with new and raised versions; an entry whose content changed under its old version stays as it was."""
+    locked = msgspec.json.decode(text, type=dict[str, Entry])
+    for name, entry in found.items():
+        before = locked.get(name)
+        if before is None or entry.version > before.version:
+            locked[name] = entry
+    return json.dumps({name: msgspec.to_builtins(locked[name]) for name in sorted(locked)}, indent=1) + "\n"

@@ -1,0 +1,85 @@
+"""mappings/policy.yaml: every number that is a choice, with its unit and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from labbridge.knowledge.documents import Fault, Row, by_key
+
+
+class PolicyNumber(msgspec.Struct, frozen=True, kw_only=True):
+    """One number: value, unit, tag of clinical.md (VERIFIED, DERIVED, CONVENTION), source, who reviewed it, and when."""
+
+    id: str
+    value: Decimal
+    unit: str
+    tag: str
+    source: str
+    reviewed: tuple[str, ...] = ()
+    still_valid_on: str = ""
+    note: str = ""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """All numbers by id. An unknown id is a bug of the caller (KeyError), found by `labbridge check`."""
+
+    numbers: dict[str, PolicyNumber]
+
+    def number(self, id: str) -> Decimal:
+        return self.numbers[id].value
+
+    def days(self, id: str) -> int:
+        """A whole number of calendar days."""
+        return int(self.numbers[id].value)
+
+
+_REQUIRED = ("id", "value", "unit", "tag", "source")
+_OPTIONAL = ("reviewed", "still_valid_on", "note")
+_DAYS = "d"
+_TAGS = ("VERIFIED", "DERIVED", "CONVENTION")
+
+
+def read_policy(rows: Iterable[Row], faults: list[Fault]) -> Policy:
+    """Policy from the rows of policy.yaml, a site's rows after ours so that they replace by id."""
+    numbers = ((row, number.id, number) for row in rows if (number := _number(row, faults)) is not None)
+    return Policy(by_key(numbers, faults))
+
+
+def _number(row: Row, faults: list[Fault]) -> PolicyNumber | None:
+    fields = row.fields
+    missing = [name for name in _REQUIRED if not fields.get(name)]
+    unknown = [name for name in fields if name not in _REQUIRED + _OPTIONAL]
+    if missing or unknown:
+        faults.append(row.fault(f"Missing: {missing}; unknown: {unknown}.", "Give id, value, unit, tag, source."))
+        return None
+    if fields["tag"] not in _TAGS:
+        faults.append(row.fault(f"Tag {fields['tag']} does not ship.", f"Use one of {', '.join(_TAGS)}."))
+        return None
+    value = _decimal(str(fields["value"]))
+    if value is None:
+        faults.append(row.fault("The value is not a decimal number.", "Write digits with a point."))
+        return None
+    if value < 0 or (fields["unit"] == _DAYS and value != int(value)):
+        faults.append(row.fault("The value is negative, or not a whole number of days.", "Mend the value."))
+        return None
+    return PolicyNumber(
+        id=fields["id"],
+        value=value,
+        unit=fields["unit"],
+        tag=fields["tag"],
+        source=fields["source"],
+        reviewed=tuple(fields.get("reviewed") or ()),
+        still_valid_on=fields.get("still_valid_on", ""),
+        note=fields.get("note", ""),
+    )
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None

@@ -1,0 +1,109 @@
+"""What the service says about a patient's results: states, flags, retests and one comment (contract.md, Outcome)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+from labbridge.model.report import Identifier, PlacedNote
+
+
+class Severity(StrEnum):
+    """Rising: info is logged, minor is visible, major enters the worklist, critical follows the telephone policy."""
+
+    INFO = "info"
+    MINOR = "minor"
+    MAJOR = "major"
+    CRITICAL = "critical"
+
+
+class Priority(StrEnum):
+    """urgent: next run, within 3 working days; routine: within 14 days (clinical.md C4, CONVENTION)."""
+
+    ROUTINE = "routine"
+    URGENT = "urgent"
+
+
+class Flag(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding: its code and severity (clinical.md C4), the rule and version that raised it, the results it rests on
+    (their refs) and the citation ids of the rule. `analyte` names whom it concerns, where that is one."""
+
+    code: str
+    severity: Severity
+    rule: str
+    evidence: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+    analyte: str = ""
+
+
+class Retest(msgspec.Struct, frozen=True, kw_only=True):
+    """A recommended retest: the analyte, acceptable method families in order, priority, earliest day, flag code."""
+
+    analyte: str
+    families: tuple[str, ...]
+    priority: Priority
+    not_before: date | None = None
+    reason: str
+
+
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
+    """The drafted comment: class (C01...C25), language, text, addenda (each a sentence of its own), citation ids."""
+
+    comment_class: str = msgspec.field(name="class")
+    language: str
+    text: str
+    addenda: tuple[str, ...] = ()
+    addendum_classes: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+
+    @property
+    def full_text(self) -> str:
+        """Text and addenda as one line of prose, as sent. What replaces an earlier comment comes first (D2.11)."""
+        named = list(zip(self.addendum_classes, self.addenda, strict=False))
+        first = [text for name, text in named if name == "C19"]
+        return " ".join((*first, self.text, *(text for name, text in named if name != "C19"))).strip()
+
+
+class States(msgspec.Struct, frozen=True):
+    """The four states of clinical.md C2-C3, by their contract names."""
+
+    SRP: str
+    HMGCR: str
+    HEP2: str
+    CK: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluation of one patient. The JSON form is public (contract.md).
+
+    `comment` is None when the class is NONE. `subject` is the ref of the result the comment hangs on (architecture.md,
+    rule 3), `used` the refs of all result versions the comment was written from, `held` the analytes that hold it.
+    `facts` are the named facts the rules saw, `fired` the rules that held, by name and version.
+    """
+
+    patient: Identifier | None
+    evaluated_at: date
+    knowledge: str
+    states: States
+    flags: tuple[Flag, ...] = ()
+    retests: tuple[Retest, ...] = ()
+    comment: Comment | None = None
+    hold: bool = False
+    held: tuple[str, ...] = ()
+    notes: tuple[PlacedNote, ...] = ()
+    subject: str = ""
+    used: tuple[str, ...] = ()
+    facts: dict[str, str | bool] = {}
+    fired: tuple[str, ...] = ()
+
+
+class PostedComment(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment that was released to a receiver before: what a correction or replacement refers to."""
+
+    comment_class: str
+    text: str
+    posted: datetime
+    used: tuple[str, ...] = ()
+    analytes: tuple[str, ...] = ()

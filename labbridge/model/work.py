@@ -1,0 +1,223 @@
+"""The units of work: a message as it came, a case on the worklist, a comment on its way out, and the audit of each."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+from labbridge.model.outcome import Outcome, PostedComment
+from labbridge.model.report import Identifier, Patient, PlacedNote
+from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.states import CaseState, DeliveryState, Reason, State
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feed's configuration says about reading its messages (contract.md, Configuration).
+
+    `sender` is the one MSH-3|MSH-4 it takes (empty: any); `timezone` is an IANA name; `charset` overrides MSH-18 when
+    set; `decimal_mark` is "." or ","; `empty_status` "hold" or "final"; `cytoplasmic_reported_as` positive, negative,
+    negative_with_comment or unknown; `processing_id` P, T or D; `default_method` maps analyte to a canonical method
+    code for senders that name none.
+    """
+
+    name: str
+    sender: str = ""
+    timezone: str = "UTC"
+    charset: str = ""
+    decimal_mark: str = "."
+    cytoplasmic_reported_as: str = "unknown"
+    empty_status: str = "hold"
+    processing_id: str = "P"
+    default_method: dict[str, str] = {}
+    settle_s: float = 0.0
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as it came off the wire, with what its envelope says. Immutable.
+
+    `sender` is `application|facility` (MSH-3|MSH-4), `digest` the SHA-256 of `raw`, `lanes` one lane per patient (the
+    patient, else the specimen, else the sender). `raw` is whole, except for an oversize frame (its first 64 KiB;
+    `length` is what was read). `detail` is a sentence for people, without patient data.
+    """
+
+    raw: bytes
+    feed: str
+    peer: str
+    sender: str = ""
+    control_id: str = ""
+    message_type: str = ""
+    digest: bytes
+    length: int
+    lanes: tuple[str, ...] = ()
+    received: datetime
+    state: State = State.KEPT
+    reason: Reason = Reason.RECEIVED
+    detail: str = ""
+    answer: str = "AA"
+    error_code: str = ""
+    location: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is
+    that one's. `control_id_reuse`: the control id came before with other bytes; both are kept."""
+
+    key: int
+    duplicate: bool = False
+    control_id_reuse: bool = False
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A kept message with one lane of its work. `attempts` counts how often processing began."""
+
+    key: int
+    raw: bytes
+    feed: str
+    sender: str
+    control_id: str
+    lane: str
+    received: datetime
+    state: State
+    attempts: int = 0
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the append-only audit: who did what to which thing, when. Identifiers are ours (M17, C12, D3)."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: str = ""
+
+
+STAGE_BOUNDS_S = (60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 604_800, 1_209_600)  # a minute to 14 days
+
+
+class Count(msgspec.Struct, frozen=True):
+    """So many more of something (counting.py): a name, and its labels from closed lists. Never a patient's data."""
+
+    name: str
+    labels: tuple[str, ...]
+    by: int = 1
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluation of a case, ready to be written: the outcome and the message whose result the comment hangs on."""
+
+    outcome: Outcome
+    text: str
+    subject_message: int | None
+    subject_at: str
+    notes: tuple[PlacedNote, ...] = ()
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A patient's entry on the worklist (architecture.md, rule 3). Shown as `C12@3`: case 12, draft version 3.
+
+    `opened_day` is the collection day of the result that opened it. `posted` are its comments that left or may have
+    left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
+    they share. `text` is the comment of the current version, empty when there is none.
+    """
+
+    key: int
+    version: int
+    state: CaseState
+    patient: Identifier | None
+    lane: str
+    feed: str
+    opened_day: date
+    outcome: Outcome
+    text: str
+    subject_message: int | None = None
+    subject_at: str = ""
+    sub_id: str = ""
+    posted: tuple[PostedComment, ...] = ()
+    unsent: int = 0
+    updated: datetime
+
+
+class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store holds of one patient: all result versions, context facts, cases, and the stored demographics."""
+
+    patient: Patient | None
+    results: tuple[Result, ...] = ()
+    context: tuple[ContextItem, ...] = ()
+    cases: tuple[Case, ...] = ()
+    decided: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+
+
+class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft to write to a case: `case` None opens one. The write is undone when `version` is no longer current, or when
+    other comments than the `unsent` ones seen would have to be called back."""
+
+    case: int | None
+    version: int
+    state: CaseState
+    opened_day: date
+    draft: Draft
+    unsent: int = 0
+
+
+class Drafted(msgspec.Struct, frozen=True, kw_only=True):
+    """All that processing one lane of one message writes: results, context, unmapped codes, case changes, notes, counts,
+    and the patient as now known (None: disagreement, the stored patient stays)."""
+
+    message: Kept
+    results: PatientResults
+    patient: Patient | None = None
+    cases: tuple[CaseChange, ...]
+    notes: tuple[PlacedNote, ...]
+    knowledge: str
+    counts: tuple[Count, ...] = ()
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment ready to leave, final bytes. `control_id` and bytes are the same on every attempt."""
+
+    case: int
+    version: int
+    receiver: str
+    lane: str
+    control_id: str
+    raw: bytes
+    correction: bool
+    posted: PostedComment
+    counts: tuple[Count, ...] = ()
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """An outgoing message claimed for one attempt. `refusals` counts negative answers so far; attempts without an answer
+    are not among them: a receiver that is away is tried for ever."""
+
+    key: int
+    case: int
+    version: int
+    receiver: str
+    control_id: str
+    raw: bytes
+    attempts: int
+    refusals: int = 0
+    state: DeliveryState
+    created: datetime
+
+
+class Sent(StrEnum):
+    """How one attempt to send ended."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one attempt: the delivery's next state and why, when it is due again, its refusals so far."""
+
+    state: DeliveryState
+    sent: Sent
+    reason: str
+    due: datetime | None = None
+    refusals: int = 0

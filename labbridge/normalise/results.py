@@ -1,0 +1,381 @@
+"""The observations of one order as results: number and grade of one test together, HEp-2 as one finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from labbridge.knowledge.policy import Policy
+from labbridge.knowledge.terminology import AnalyteRow, CodeRow, Terminology
+from labbridge.knowledge.words import fold
+from labbridge.model.report import Observation, Order, PlacedNote, Report, Timestamp
+from labbridge.model.result import Analyte, Family, Limits, Material, Method, Problem, Result, Status
+from labbridge.model.values import Comparator, Grade, Missing, Quantity, SentCoding, SentText, Titre, Value, Word
+from labbridge.model.work import Feed
+from labbridge.normalise import hep2, limits, numbers, specimens, values
+from labbridge.normalise.methods import NOTE_OF
+from labbridge.normalise.specimens import Tube
+from labbridge.normalise.values import Read
+from labbridge.notes import note
+
+ONE = Decimal(1)
+_STATUS_RANK = (Status.UNKNOWN, Status.CORRECTED, Status.FINAL, Status.PENDING, Status.CANCELLED, Status.WITHDRAWN)
+_NUMERIC = (Analyte.CK, Analyte.CREATININE)
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """An observation that was identified: its analyte, the row of its code, and its method where one is known."""
+
+    observation: Observation
+    analyte: AnalyteRow
+    code: CodeRow
+    method: Method | None
+
+
+class OrderReading:
+    """Reads the sightings of one order; what all its results share is worked out once."""
+
+    def __init__(
+        self,
+        report: Report,
+        order: Order,
+        tube: Tube,
+        feed: Feed,
+        received: datetime,
+        ref: str,
+        terminology: Terminology,
+        policy: Policy,
+    ) -> None:
+        self._report, self._order, self._tube, self._feed = report, order, tube, feed
+        self._received, self._ref = received, ref
+        self._terminology, self._policy = terminology, policy
+        self.notes: list[PlacedNote] = []
+
+    def results(self, sightings: list[Sighting]) -> list[Result]:
+        found: list[Result] = []
+        for group in _groups(sightings):
+            first = group[0]
+            if first.analyte.analyte is Analyte.HEP2 and _on_hep2(first.method):
+                found.append(self._hep2(group))
+            else:
+                found += [self._result(one) for one in group] if len(group) == 1 else self._pair(group)
+        return found
+
+    # ---------------------------------------------------------------- one observation, or number and grade of one test
+
+    def _pair(self, group: list[Sighting]) -> list[Result]:
+        """A grade and a number of the same test in one order are one result; anything else stays several."""
+        graded = [one for one in group if one.code.role == "grade"]
+        counted = [one for one in group if one.code.role == "quantity"]
+        if len(graded) == len(counted) == 1 and len(group) == 2:
+            grade = self._read(graded[0])
+            return [self._result(counted[0], words=grade, status=self._status(graded + counted))]
+        return [self._result(one) for one in group]
+
+    def _result(self, sighting: Sighting, words: Read = values.NOTHING, status: Status | None = None) -> Result:
+        observation, analyte = sighting.observation, sighting.analyte.analyte
+        read = self._read(sighting)
+        grade = read.grade or words.grade
+        sent = numbers.interval(observation.reference_range, self._feed.decimal_mark)
+        value, problems = self._value(sighting, read, grade)
+        result = self._frame(sighting, status or self._status([sighting]))
+        if analyte is Analyte.CK:
+            return self._ck(result, sighting, value, sent, problems)
+        if analyte is Analyte.CREATININE:
+            return self._creatinine(result, sighting, value, sent, problems)
+        flag = next(
+            (f for c in observation.flags if (f := self._terminology.words.flags.get(c.code)) is not None), None
+        )
+        banded = limits.bands(sighting.method, analyte, sent, self._terminology, self._policy)
+        negative = limits.verdict(value if isinstance(value, Quantity) else None, sent, grade, flag)
+        problems += self._antibody_problems(sighting, value, banded, negative)
+        return msgspec.structs.replace(
+            result,
+            value=value,
+            value_text=read.text,
+            grade=grade,
+            grade_text=words.text or (read.text if read.grade else ""),
+            lab_negative=negative,
+            limits=banded,
+            problems=(*result.problems, *problems),
+        )
+
+    def _read(self, sighting: Sighting) -> Read:
+        titre = sighting.code.role in ("titre", "cytoplasmic_titre")
+        return values.read(sighting.observation, self._terminology, self._feed.decimal_mark, titre)
+
+    def _value(self, sighting: Sighting, read: Read, grade: Grade | None) -> tuple[Value | Missing, list[Problem]]:
+        """The canonical value. Only a usable result needs one: a pending or cancelled line may be empty."""
+        observation, analyte = sighting.observation, sighting.analyte.analyte
+        if not observation.values:
+            return observation.missing or Missing.ABSENT, []
+        if read.number is not None and read.number.value is not None:
+            return self._quantity(analyte, read.number.value, read.number.comparator, observation)
+        if analyte in _NUMERIC or (read.grade is None and grade is None):
+            if read.titre is not None and analyte not in _NUMERIC:
+                return read.titre, []
+            self.notes.append(
+                note("N202" if read.problem is Problem.VALUE_AMBIGUOUS else "N201", f"{observation.at}-5")
+            )
+            return Missing.ABSENT, [read.problem or Problem.VALUE_UNREADABLE]
+        return (Word(read.grade, read.text) if read.grade else Missing.ABSENT), []
+
+    def _quantity(
+        self, analyte: Analyte, number: Decimal, comparator: Comparator, observation: Observation
+    ) -> tuple[Value | Missing, list[Problem]]:
+        sent = _unit(observation)
+        if number < 0:
+            return Quantity(number, sent, comparator), [Problem.VALUE_IMPLAUSIBLE]
+        if analyte not in _NUMERIC:
+            return Quantity(number, sent, comparator), []
+        row = self._terminology.units.get((analyte.value, sent))
+        if row is None:
+            return Quantity(number, sent, comparator), [Problem.UNIT_UNKNOWN]
+        amount = number * row.factor
+        too_much = analyte is Analyte.CK and amount > self._policy.number("ck_implausible_above")
+        return Quantity(amount, row.unit, comparator), [Problem.VALUE_IMPLAUSIBLE] if too_much else []
+
+    def _antibody_problems(
+        self, sighting: Sighting, value: Value | Missing, banded: Limits | None, negative: bool | None
+    ) -> list[Problem]:
+        if sighting.method is None:
+            return [Problem.METHOD_UNKNOWN]
+        if not isinstance(value, Quantity):
+            return []
+        if banded is None:
+            return [Problem.LIMITS_MISSING]
+        ours = limits.below_first_band(value, banded)
+        if negative is not None and ours is not None and negative != ours:
+            self.notes.append(note("N107", f"{sighting.observation.at}-7"))
+            return [Problem.LIMITS_DIFFER]
+        return []
+
+    def _ck(
+        self,
+        result: Result,
+        sighting: Sighting,
+        value: Value | Missing,
+        sent: numbers.Interval | None,
+        problems: list[Problem],
+    ) -> Result:
+        row = self._terminology.units.get((Analyte.CK.value, _unit(sighting.observation)))
+        patient, collected = self._report.patient, result.collected
+        found = limits.ck_limit(sent, row.factor if row else None, patient, collected, self._policy)
+        if found.sent_unusable:
+            self.notes.append(note("N109", f"{sighting.observation.at}-7"))
+        if found.assumed:
+            self.notes.append(note("N207", f"{sighting.observation.at}-7"))
+        return msgspec.structs.replace(
+            result,
+            value=value,
+            value_text=self._read(sighting).text,
+            upper_limit=found.upper,
+            lower_limit=found.lower,
+            upper_limit_assumed=found.assumed,
+            problems=(*result.problems, *problems),
+        )
+
+    def _creatinine(
+        self,
+        result: Result,
+        sighting: Sighting,
+        value: Value | Missing,
+        sent: numbers.Interval | None,
+        problems: list[Problem],
+    ) -> Result:
+        row = self._terminology.units.get((Analyte.CREATININE.value, _unit(sighting.observation)))
+        factor = row.factor if row else ONE
+        return msgspec.structs.replace(
+            result,
+            value=value,
+            lower_limit=sent.low * factor if sent and sent.low is not None else None,
+            upper_limit=sent.high * factor if sent and sent.high is not None else None,
+            problems=(*result.problems, *problems),
+        )
+
+    # ---------------------------------------------------------------- HEp-2
+
+    def _hep2(self, group: list[Sighting]) -> Result:
+        reads = [(one, self._read(one)) for one in group]
+        grade = _screen(reads)
+        titre = _titre(reads)
+        texts = [text for one, read in reads for text in _pattern_texts(one, read, self._terminology)]
+        if titre is None:
+            inside = numbers.titre_within("; ".join(text.text for text in texts))
+            titre = Titre(inside.value, inside.comparator) if inside is not None and inside.value is not None else None
+        words = self._terminology.words
+        found = hep2.finding(texts, grade, values.below(titre), values.reached(titre), words)
+        anything = any(one.observation.values for one in group)
+        result = self._frame(group[0], self._status(group))
+        problems = list(result.problems)
+        if found is None and anything and result.status in (Status.FINAL, Status.CORRECTED):
+            problems.append(Problem.VALUE_UNREADABLE)
+            self.notes.append(note("N201", f"{group[0].observation.at}-5"))
+        text = next((read.text for _one, read in reads if read.text), "")
+        value: Value | Missing = titre or (Word(grade, text) if grade else Missing.ABSENT)
+        return msgspec.structs.replace(
+            result, value=value, value_text=text, grade=grade, hep2=found, problems=tuple(problems)
+        )
+
+    # ---------------------------------------------------------------- what every result has
+
+    def _frame(self, sighting: Sighting, status: Status) -> Result:
+        """Everything of a result but its value."""
+        observation, analyte = sighting.observation, sighting.analyte
+        method = sighting.method
+        collected, estimated = self._collected(observation)
+        material = self._tube.material
+        texts = (*observation.notes, *self._order.notes, observation.status_text, *_value_texts(observation))
+        self._note_sources(sighting, estimated)
+        return Result(
+            ref=f"{self._ref}:{observation.at}",
+            key=self._key(analyte, method, collected),
+            at=observation.at,
+            analyte=analyte.analyte,
+            antigen=analyte.antigen,
+            synthetase=analyte.synthetase,
+            method=method,
+            unit_text=_unit(observation),
+            status=status,
+            status_code=observation.status,
+            takes_stored_value=observation.status in self._terminology.words.stored_statuses and not observation.values,
+            cancelled_for_ana=status is Status.CANCELLED and self._names_ana(texts),
+            material=material,
+            material_text=self._tube.text,
+            material_validated=material is Material.UNSTATED or self._validated(analyte.analyte, material),
+            quality_poor=self._tube.poor or specimens.poor(observation.notes, self._terminology.words),
+            problems=tuple(self._frame_problems(status, collected)),
+            notes=observation.notes,
+            placer=self._order.placer,
+            filler=self._order.filler,
+            group=self._order.group,
+            specimen=self._tube.id,
+            laboratory=observation.laboratory,
+            collected=collected,
+            collected_estimated=estimated,
+            status_time=self._status_time(observation),
+            message_time=self._report.sent.moment if self._report.sent else None,
+            received=self._received,
+        )
+
+    def _note_sources(self, sighting: Sighting, estimated: bool) -> None:
+        """Where the method came from, and whether the collection time is a substitute."""
+        method, at = sighting.method, sighting.observation.at
+        if method is not None and method.source in NOTE_OF:
+            self.notes.append(note(NOTE_OF[method.source], f"{at}-17"))
+        if estimated:
+            self.notes.append(note("N204", at))
+
+    def _collected(self, observation: Observation) -> tuple[Timestamp, bool]:
+        """SPM-17, OBR-7, OBX-14; else the time the specimen or the message came, which takes no part in trends."""
+        own = self._tube.collected or self._order.collected or observation.observed
+        if own is not None:
+            return own, False
+        later = self._order.received or self._tube.received or self._report.sent
+        if later is not None:
+            return later, True
+        return Timestamp(self._received.isoformat(), self._received, self._received.date()), True
+
+    def _status(self, group: Iterable[Sighting]) -> Status:
+        """The status of a result made of several lines: unknown first, then whatever makes it usable."""
+        found = {self._status_of(one.observation) for one in group}
+        return next(status for status in _STATUS_RANK if status in found)
+
+    def _status_of(self, observation: Observation) -> Status:
+        words = self._terminology.words
+        if observation.status and observation.status != '""':
+            return words.result_statuses.get(observation.status, Status.UNKNOWN)
+        self.notes.append(note("N012", f"{observation.at}-11"))
+        if self._order.status in words.order_statuses:
+            return words.order_statuses[self._order.status]
+        return Status.FINAL if self._feed.empty_status == "final" else Status.UNKNOWN
+
+    def _frame_problems(self, status: Status, collected: Timestamp) -> Iterable[Problem]:
+        if status is Status.UNKNOWN:
+            yield Problem.STATUS_UNKNOWN
+        skew = timedelta(hours=int(self._policy.number("clock_skew_h")))
+        age = self._report.patient.age_on(collected.day)
+        late = collected.moment > self._received + skew
+        if late or (age is not None and not 0 <= age <= self._policy.number("age_implausible_above")):
+            yield Problem.VALUE_IMPLAUSIBLE
+        elif collected.moment > self._received:
+            self.notes.append(note("N203", self._order.at))
+
+    def _key(self, analyte: AnalyteRow, method: Method | None, collected: Timestamp) -> str:
+        """What stays the same over the versions of a result (clinical.md C10.12)."""
+        about = f"{analyte.id}|{method.code if method else '?'}"
+        if self._order.filler:
+            return f"f:{self._order.filler.namespace}|{self._order.filler.id}|{about}"
+        order = self._tube.id.id or self._order.placer.id
+        return f"o:{order}|{about}|{collected.day.isoformat()}"
+
+    def _status_time(self, observation: Observation) -> datetime | None:
+        stamp = self._order.reported or observation.analysed
+        return stamp.moment if stamp else None
+
+    def _names_ana(self, texts: tuple[str, ...]) -> bool:
+        phrases = self._terminology.words.phrases.get("ana_reason", ())
+        return any(phrase in fold(text) for text in texts for phrase in phrases)
+
+    def _validated(self, analyte: Analyte, material: Material) -> bool:
+        return (analyte.value, material.value) in self._terminology.validated
+
+
+def _groups(sightings: list[Sighting]) -> list[list[Sighting]]:
+    """Sightings of one test together: HEp-2 lines of an order, and lines of one analyte by one method."""
+    groups: dict[tuple[str, str], list[Sighting]] = {}
+    for one in sightings:
+        if one.analyte.analyte is Analyte.HEP2 and _on_hep2(one.method):
+            key = (one.analyte.id, "hep2")
+        else:
+            key = (one.analyte.id, one.method.code if one.method else "?")
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def _on_hep2(method: Method | None) -> bool:
+    return method is not None and method.family is Family.HEP2_IIF
+
+
+def _screen(reads: list[tuple[Sighting, Read]]) -> Grade | None:
+    """The order's own positive or negative: of the screen's line, else the sign beside a titre (`1:80 (-)`)."""
+    grades = [(one.code.role, read.grade) for one, read in reads if read.grade is not None]
+    of_the_screen = [grade for role, grade in grades if role in ("screen", "result")]
+    return next(iter(of_the_screen or [grade for role, grade in grades if role == "titre"]), None)
+
+
+def _titre(reads: list[tuple[Sighting, Read]]) -> Titre | None:
+    """The titre of the finding: of the cytoplasm where one was sent for it, else the highest of the screen's."""
+    cytoplasmic = [
+        r.titre for s, r in reads if r.titre and s.code.role == "cytoplasmic_titre" and not values.below(r.titre)
+    ]
+    other = [read.titre for sighting, read in reads if read.titre and sighting.code.role != "cytoplasmic_titre"]
+    found = cytoplasmic or other
+    return max(found, key=lambda titre: titre.reciprocal) if found else None
+
+
+def _pattern_texts(sighting: Sighting, read: Read, terminology: Terminology) -> list[hep2.PatternText]:
+    """The texts of a line that may describe a pattern: its values where they are no plain grade, and its notes."""
+    cytoplasmic = sighting.code.role in ("cytoplasmic_pattern",)
+    texts = [] if read.grade else [hep2.PatternText(text, cytoplasmic) for text in _value_texts(sighting.observation)]
+    if sighting.code.role == "cytoplasmic_titre" and values.reached(read.titre):
+        texts.append(hep2.PatternText(sighting.code.code, cytoplasmic=True))
+    return texts + [hep2.PatternText(text) for text in sighting.observation.notes]
+
+
+def _value_texts(observation: Observation) -> list[str]:
+    texts = []
+    for value in observation.values:
+        if isinstance(value, SentText):
+            texts.append(value.text)
+        elif isinstance(value, SentCoding):
+            texts += [" ".join(filter(None, (c.code, c.display))) for c in value.codings]
+            texts += [value.original_text] if value.original_text else []
+    return texts
+
+
+def _unit(observation: Observation) -> str:
+    return observation.unit.code or observation.unit.display if observation.unit else ""

@@ -1,0 +1,57 @@
+"""The specimen of an order: its material, whether a test is validated on it, and notes on its quality."""
+
+from __future__ import annotations
+
+import msgspec
+
+from labbridge.knowledge.terminology import Words
+from labbridge.knowledge.words import fold, plain
+from labbridge.model.report import EntityId, Observation, Order, Specimen, Timestamp
+from labbridge.model.result import Material
+
+_WORST = (Material.OTHER, Material.OTHER_PLASMA, Material.HEPARIN_PLASMA, Material.SERUM)
+
+
+class Tube(msgspec.Struct, frozen=True):
+    """What is known of the tube of an order. `stated` False: nothing usable was sent, the usual specimen is assumed."""
+
+    material: Material = Material.UNSTATED
+    text: str = ""
+    poor: bool = False
+    control: bool = False
+    id: EntityId = EntityId()
+    collected: Timestamp | None = None
+    received: Timestamp | None = None
+
+
+def tube(order: Order, words: Words) -> Tube:
+    """The tube of an order: the first specimen that states a material, else its first; none gives an unstated one."""
+    tubes = [_tube(specimen, words) for specimen in order.specimens]
+    return next((one for one in tubes if one.material is not Material.UNSTATED), tubes[0] if tubes else Tube())
+
+
+def _tube(specimen: Specimen, words: Words) -> Tube:
+    texts = [part for coding in specimen.type for part in (coding.code, coding.display) if part]
+    found = [words.materials[plain(text)] for text in texts if plain(text) in words.materials]
+    material = next((one for one in _WORST if one in found), Material.UNSTATED)
+    about = (*specimen.notes, *(part for coding in specimen.condition for part in (coding.display, coding.code)))
+    return Tube(
+        material=material,
+        text=next((coding.display or coding.code for coding in specimen.type), ""),
+        poor=poor(about, words) or any(poor(_texts(one), words) for one in specimen.observations),
+        control=fold(specimen.role) in words.phrases.get("control_role", ()),
+        id=specimen.filler or specimen.placer,
+        collected=specimen.collected,
+        received=specimen.received,
+    )
+
+
+def _texts(observation: Observation) -> tuple[str, ...]:
+    values = tuple(value.text for value in observation.values if hasattr(value, "text"))
+    return (*observation.notes, *values)
+
+
+def poor(texts: tuple[str, ...], words: Words) -> bool:
+    """Whether a note speaks of gross haemolysis, lipaemia or icterus (clinical.md C1.4)."""
+    phrases = words.phrases.get("poor_quality", ())
+    return any(phrase in fold(text) for text in texts for phrase in phrases)

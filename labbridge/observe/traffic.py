@@ -1,0 +1,49 @@
+"""What the sockets did since the start: acknowledgements given and received, and how long they took. Small and without
+dependencies, because it stands on the message path; observe.metrics prints it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+GIVEN, RECEIVED = "given", "received"
+
+
+class Durations:
+    """How many took up to each bound, and longer than the last; their sum in seconds."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+class Traffic:
+    """Written by the loop that does the sockets; a scrape may read it at any time.
+
+    `connections` gives the open connections of a feed by its name, `plaintext` the feeds that listen beyond loopback
+    without TLS.
+    """
+
+    def __init__(self) -> None:
+        self.acks: Counter[tuple[str, str, str]] = Counter()
+        self.durations: dict[tuple[str, str], Durations] = {}
+        self.connections: dict[str, Callable[[], int]] = {}
+        self.plaintext: dict[str, bool] = {}
+
+    def answered(self, peer: str, direction: str, code: str, seconds: float) -> None:
+        """An acknowledgement was given or received, with its MSA-1 (`timeout`: none came that can be trusted)."""
+        self.acks[peer, direction, code] += 1
+        found = self.durations.get((peer, direction))
+        if found is None:
+            found = self.durations[peer, direction] = Durations()
+        found.add(seconds)
+
+    def listed(self) -> Iterator[tuple[tuple[str, str], Durations]]:
+        """The durations by peer and direction, as of now."""
+        yield from list(self.durations.items())

@@ -1,0 +1,249 @@
+"""Interpretation without a store: files of messages, and case files with what is expected of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from labbridge.acts import feed_of
+from labbridge.config import Config
+from labbridge.errors import Refuse
+from labbridge.hl7 import incoming
+from labbridge.interpret import Interpreter
+from labbridge.knowledge.build import Knowledge
+from labbridge.model.history import History
+from labbridge.model.outcome import Outcome
+from labbridge.model.report import Patient, Report
+from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.model.work import Feed
+from labbridge.normalise import Normaliser
+from labbridge.rows import case as case_rows
+from labbridge.sources import load
+
+_MESSAGE = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))MSH")
+_WRAPPERS = (b"FHS", b"BHS", b"BTS", b"FTS")
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A message of a file that could not be read: its number in the file, the place, and the rule it breaks."""
+
+    name: str
+    number: int
+    text: str
+
+
+class PatientOutcome(msgspec.Struct, frozen=True):
+    """One patient of the files and what is said about them."""
+
+    history: History
+    outcome: Outcome
+
+
+def split_messages(content: bytes) -> list[bytes]:
+    """The messages of a file: framed or not, one or many, with or without batch segments; line ends untouched."""
+    content = content.replace(b"\x1c", b"")
+    starts = [found.start() for found in _MESSAGE.finditer(content)] + [len(content)]
+    pieces = (content[begin:end].strip(b"\x0b\r\n") for begin, end in pairwise(starts))
+    return [_without_wrappers(piece) + b"\r" for piece in pieces if piece]
+
+
+def _without_wrappers(message: bytes) -> bytes:
+    lines = re.split(rb"\r\n|\r|\n", message)
+    if not any(line.startswith(_WRAPPERS) for line in lines):
+        return message
+    return b"\r".join(line for line in lines if not line.startswith(_WRAPPERS))
+
+
+class Readers(msgspec.Struct, frozen=True):
+    """The normaliser and the interpreter of one knowledge."""
+
+    normalise: Normaliser
+    interpret: Interpreter
+
+    @classmethod
+    def of(cls, knowledge: Knowledge) -> Readers:
+        return cls(Normaliser(knowledge), Interpreter(knowledge))
+
+
+def interpret_paths(paths: Sequence[str], config: Config, as_of: str) -> tuple[list[Outcome], list[Unreadable]]:
+    """The patients of these files (`-`: standard input), read as the first configured feed would read them."""
+    feeds = [feed_of(name, section) for name, section in config.feeds.items()]
+    feed = feeds[0] if feeds else Feed(name="file")
+    readers = Readers.of(load(config.knowledge.site))
+    files = ((path, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()) for path in paths)
+    found, unreadable = interpret_files(files, readers, feed, date.fromisoformat(as_of) if as_of else None)
+    return [one.outcome for one in found], unreadable
+
+
+def validate_files(paths: Sequence[Path], config: Config) -> list[CaseOutcome]:
+    """The cases of these files, each through the real normaliser and rules."""
+    readers = Readers.of(load(config.knowledge.site))
+    cases = [case for path in paths for case in yaml.safe_load(path.read_text(encoding="utf-8"))["vignettes"]]
+    return [validate_case(case, readers) for case in cases]
+
+
+def interpret_files(
+    files: Iterable[tuple[str, bytes]], readers: Readers, feed: Feed, as_of: date | None
+) -> tuple[list[PatientOutcome], list[Unreadable]]:
+    """Every patient of the files, in order of appearance, and what could not be read.
+
+    Without `as_of`, "now" is the newest message time of that patient, never the wall clock.
+    """
+    found: dict[str, list[PatientResults]] = {}
+    newest: dict[str, date] = {}
+    unreadable: list[Unreadable] = []
+    for name, content in files:
+        for number, raw in enumerate(split_messages(content), 1):
+            try:
+                reports = incoming.read_reports(raw, feed, _EPOCH)
+            except Refuse as fault:
+                unreadable.append(Unreadable(name, number, f"{fault.text} {fault.location}".strip()))
+                continue
+            for report in reports:
+                results, day = _normalised(report, readers, feed, f"{name}#{number}")
+                found.setdefault(report.lane, []).append(results)
+                newest[report.lane] = max(newest.get(report.lane, day), day)
+        if not split_messages(content):
+            unreadable.append(Unreadable(name, 1, "No MSH segment: this is not an HL7 v2 file"))
+    return [_patient(parts, as_of or newest[lane], readers) for lane, parts in found.items()], unreadable
+
+
+_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _normalised(report: Report, readers: Readers, feed: Feed, ref: str) -> tuple[PatientResults, date]:
+    """A file has no time of receipt: the message's own time stands for it."""
+    received = report.sent.moment if report.sent else _newest_collection(report)
+    results, _notes = readers.normalise(report, feed, received, ref)
+    return results, (report.sent.day if report.sent else received.date())
+
+
+def _newest_collection(report: Report) -> datetime:
+    times = [order.collected.moment for order in report.orders if order.collected]
+    return max(times, default=_EPOCH)
+
+
+def _patient(parts: list[PatientResults], today: date, readers: Readers) -> PatientOutcome:
+    history = History(
+        patient=parts[-1].patient,
+        results=tuple(result for part in parts for result in part.results),
+        context=tuple(item for part in parts for item in part.context),
+        today=today,
+    )
+    return PatientOutcome(history, readers.interpret(history))
+
+
+# ---------------------------------------------------------------- case files (clinical.md F)
+
+
+class CaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One case of a case file: passed is None where it states no expectation."""
+
+    id: str
+    passed: bool | None
+    failures: tuple[str, ...]
+    outcome: Outcome
+    must_mention: tuple[str, ...] = ()
+
+
+def validate_case(case: dict[str, Any], readers: Readers) -> CaseOutcome:
+    """Run one case through the real normaliser and the real rules, and compare with `expected`."""
+    history = case_history(case, readers)
+    outcome = readers.interpret(history)
+    expected = case.get("expected")
+    failures = tuple(_failures(expected, outcome)) if expected else ()
+    return CaseOutcome(
+        id=str(case["id"]),
+        passed=None if expected is None else not failures,
+        failures=failures,
+        outcome=outcome,
+        must_mention=tuple((expected or {}).get("comment_must_mention") or ()),
+    )
+
+
+def case_history(case: dict[str, Any], readers: Readers) -> History:
+    """The patient of a case file as the store would hold them at `evaluate_at`."""
+    today = date.fromisoformat(str(case["evaluate_at"]))
+    results: list[Result] = []
+    context: list[ContextItem] = []
+    patient = Patient()
+    for report, received in case_rows.reports(case):
+        part, _notes = readers.normalise(report, case_rows.FEED, received, report.control_id)
+        results += part.results
+        context += part.context
+        patient = part.patient
+    return History(
+        patient=patient,
+        results=tuple(results),
+        context=tuple(context),
+        posted=case_rows.posted(case, datetime.combine(today, time(), UTC)),
+        today=today,
+    )
+
+
+def _failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    yield from _state_failures(expected, outcome)
+    yield from _flag_failures(expected, outcome)
+    yield from _retest_failures(expected, outcome)
+    yield from _comment_failures(expected, outcome)
+
+
+def _state_failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    for name, wanted in (expected.get("states") or {}).items():
+        seen = getattr(outcome.states, name)
+        if seen != wanted:
+            yield f"state {name}: {wanted} expected, {seen} found"
+
+
+def _flag_failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    severities: dict[str, set[str]] = {}
+    for flag in outcome.flags:
+        severities.setdefault(flag.code, set()).add(flag.severity.value)
+    for code, wanted in (expected.get("flags_required") or {}).items():
+        if wanted not in severities.get(code, set()):
+            yield f"flag {code}: {wanted} expected, {', '.join(sorted(severities.get(code, {'none'})))} found"
+    for code in expected.get("flags_forbidden") or ():
+        if code in severities:
+            yield f"flag {code}: forbidden, found"
+    if "hold" in expected and expected["hold"] != outcome.hold:
+        yield f"hold: {expected['hold']} expected, {outcome.hold} found"
+
+
+def _retest_failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    for wanted in expected.get("retest_required") or ():
+        analyte, families = wanted["analyte"], set(wanted["family_any_of"])
+        met = any(
+            retest.analyte == analyte and families & set(retest.families) and retest.priority == wanted["priority"]
+            for retest in outcome.retests
+        )
+        if not met:
+            yield f"retest {analyte} by {'/'.join(sorted(families))} {wanted['priority']}: not recommended"
+    for unwanted in expected.get("retest_forbidden") or ():
+        for retest in outcome.retests:
+            if retest.analyte == unwanted["analyte"] and unwanted.get("family", retest.families[:1]) in (
+                *retest.families,
+                retest.families[:1],
+            ):
+                yield f"retest {retest.analyte} by {'/'.join(retest.families)}: forbidden, recommended"
+
+
+def _comment_failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    seen = outcome.comment.comment_class if outcome.comment else "NONE"
+    if "comment_class" in expected and expected["comment_class"] != seen:
+        yield f"comment: {expected['comment_class']} expected, {seen} found"
+    addenda = outcome.comment.addendum_classes if outcome.comment else ()
+    for wanted in expected.get("addenda") or ():
+        if wanted not in addenda:
+            yield f"addendum {wanted}: expected, not found"
+    text = outcome.comment.full_text.casefold() if outcome.comment else ""
+    for phrase in expected.get("comment_must_not_mention") or ():
+        if str(phrase).casefold() in text:
+            yield f"comment mentions {phrase!r}"

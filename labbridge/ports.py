@@ -1,0 +1,115 @@
+"""What the story needs from outside. The edges implement these; nothing in the pure packages knows how.
+
+Every method that changes anything takes its AuditEvent, and writes it in the same transaction. All writes of one call
+are one unit: all of it or none. A failed commit raises StoreUnavailable, and then nothing happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from labbridge.hl7.ack import Acknowledgement
+from labbridge.model.report import Identifier
+from labbridge.model.work import (
+    Arrival,
+    AuditEvent,
+    Case,
+    Count,
+    Delivery,
+    Drafted,
+    Kept,
+    Outgoing,
+    Receipt,
+    Settled,
+    StoredHistory,
+)
+from labbridge.states import Reason, State
+
+
+class Clock(Protocol):
+    """The time, aware and in UTC. The only source of "now" for the story."""
+
+    def now(self) -> datetime: ...
+
+
+class Intake(Protocol):
+    """The durable door (receive). Both return after the commit has reached the disk, never before."""
+
+    async def keep(self, arrival: Arrival, audit: AuditEvent) -> Receipt:
+        """Keep a message and its lanes of work. Same sender, control id and bytes again: the first key, counted."""
+
+    async def quarantine(self, arrival: Arrival, audit: AuditEvent) -> Receipt:
+        """Keep a refused message whole, with place and reason. Counted as quarantined, duplicate or oversize."""
+
+
+class Work(Protocol):
+    """What processing reads and writes (run_once, process). Used from one process at a time."""
+
+    def claim(self, now: datetime, singly: bool = False) -> list[Kept]:
+        """The next waiting work, oldest first: at most 64 messages, at most one per lane, none behind a parked or
+        unfinished earlier message of its lane. Marks them begun (attempts + 1) durably. `singly` takes one."""
+
+    def unit(self) -> AbstractContextManager[None]:
+        """Writes inside the block are one unit; an exception leaves nothing of them. Committed by flush()."""
+
+    def flush(self) -> list[bool]:
+        """Commit all units since the last flush in one transaction; one verdict per unit, False where a guard failed
+        (a case changed meanwhile) and that unit alone was rolled back."""
+
+    def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
+        """All that is held of a patient: by identifier, else by lane."""
+
+    def save(self, drafted: Drafted, audit: AuditEvent) -> None:
+        """Write results, context, unmapped codes, notes, counts and drafts."""
+
+    def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
+        """Write a message's state for one lane of its work. Only pipeline.set_state calls this."""
+
+
+class Desk(Protocol):
+    """A person's acts (release, reprocess) and the reads behind them."""
+
+    def case(self, key: int) -> Case | None: ...
+
+    def message(self, key: int) -> Kept | None: ...
+
+    def release(self, outgoing: Outgoing, audit: AuditEvent) -> int:
+        """Outbox row with the final bytes, the case signed, one transaction. Returns the delivery key. Raises Refused
+        when the case has a newer version than `outgoing.version` or was signed already."""
+
+    def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
+        """Send a parked, quarantined or done message through again, keeping its place; `lanes` as it reads now."""
+
+    def next_control_id(self, now: datetime) -> str:
+        """A control id never used before by this store (MSH-10 of an outgoing message)."""
+
+
+class Outbox(Protocol):
+    """Delivery's side of the store."""
+
+    async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
+        """The oldest due message of a receiver whose lane has none ahead, marked SENT with attempts + 1. In the same
+        transaction a message whose case has a newer version is CANCELLED and its case reopened, never returned."""
+
+    async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
+        """Record what the receiver answered. Only pipeline.set_delivery calls this."""
+
+    async def recover(self, now: datetime, audit: AuditEvent) -> int:
+        """At start: messages left SENT by a stopped process wait again with the same bytes. Returns how many."""
+
+
+class Receiver(Protocol):
+    """One LIS. `send` returns its answer, or raises Retry when there was none that can be trusted."""
+
+    name: str
+
+    async def send(self, raw: bytes, control_id: str) -> Acknowledgement: ...
+
+
+class Judge(Protocol):
+    """Judges outgoing bytes before they are stored, in a process of its own. Returns the faults, empty when none."""
+
+    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]: ...

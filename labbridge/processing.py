@@ -1,0 +1,149 @@
+"""The processing process: pipeline.run_once in a loop, on a read-only connection, writing through the main process.
+
+It is forked before the service has threads, so that it shares the knowledge's memory; if it ends, another is started
+afresh. A byte on the wake pipe says that something was kept; without one it looks once a second.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+from labbridge import pipeline
+from labbridge.errors import StoreUnavailable
+from labbridge.model.work import Feed
+from labbridge.observe import logs
+from labbridge.sources import load
+from labbridge.store.sqlite import open_reader
+from labbridge.store.units import RemoteUnits
+from labbridge.store.work import BATCH, SqliteWork
+
+POLL_S = 1.0
+REST_S = 0.5
+
+
+class SystemClock:
+    """ports.Clock by the system's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 - the one place where the clock is read
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the processing process has to know; small enough to hand to a process started afresh."""
+
+    database: str
+    site: str
+    feeds: tuple[Feed, ...]
+    application: str
+    json_logs: bool
+
+
+def reader_of(settings: Settings) -> pipeline.Reader:
+    """Normaliser and interpreter of the knowledge in force."""
+    from labbridge.interpret import Interpreter
+    from labbridge.normalise import Normaliser
+
+    knowledge = load(settings.site)
+    feeds = {feed.name: feed for feed in settings.feeds}
+    return pipeline.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application)
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The process, the main end of its unit pipe, and the file to wake it by."""
+
+    process: multiprocessing.process.BaseProcess
+    units: Connection
+    wake: int
+
+
+def fork(settings: Settings, reader: pipeline.Reader, inherited: tuple[int, ...]) -> Started:
+    """Start it here and now, sharing the reader's memory; no thread may exist yet. `inherited` files it must close.
+    It touches the database only after its first wake-up."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    wake_read, wake_write = os.pipe()
+    close = (*inherited, ours.fileno(), wake_write)
+    process = context.Process(
+        target=_run, args=(settings, reader, theirs, wake_read, close), name="labbridge-process", daemon=True
+    )
+    process.start()
+    theirs.close()
+    os.close(wake_read)
+    os.set_blocking(wake_write, False)
+    return Started(process, ours, wake_write)
+
+
+def spawn(settings: Settings) -> Started:
+    """Start it afresh, with knowledge of its own: where the forked one has ended."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    wake_in, wake_out = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_run_spawned, args=(settings, theirs, wake_in), name="labbridge-process", daemon=True
+    )
+    process.start()
+    theirs.close()
+    wake_in.close()
+    wake_write = os.dup(wake_out.fileno())
+    wake_out.close()
+    os.set_blocking(wake_write, False)
+    return Started(process, ours, wake_write)
+
+
+def _run_spawned(settings: Settings, units: Connection, wake: Connection) -> None:
+    _run(settings, reader_of(settings), units, wake.fileno(), ())
+
+
+def _run(settings: Settings, reader: pipeline.Reader, units: Connection, wake: int, inherited: tuple[int, ...]) -> None:
+    """Body of the process: until the main process goes, or asks it to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which stops us in its own time
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for file in inherited:  # the main process's ends: held open they would hide its death
+        os.close(file)
+    logs.configure(json=settings.json_logs)
+    while not select.select([wake, units.fileno()], [], [], None)[0]:
+        pass  # the database is there once the main process says so
+    work = SqliteWork(open_reader(Path(settings.database)), RemoteUnits(units))
+    loop(work, reader, lambda seconds: _wait(wake, units, seconds))
+
+
+def loop(work: SqliteWork, reader: pipeline.Reader, wait: Callable[[float], bool]) -> None:
+    """Run batches while there is work. An exception is a bug in one message: it is logged by type and place, and the
+    next rounds take messages singly, so that the one that failed is alone when it fails again and is parked."""
+    log, clock = logs.logger("process"), SystemClock()
+    singly = BATCH  # after a start the begun ones are taken singly: one of them may have stopped us
+    failed = False
+    while True:
+        try:
+            if failed:
+                work.failed()
+                failed = False
+            done = pipeline.run_once(work, reader, clock, singly=singly > 0)
+            singly = max(0, singly - 1) if done else 0
+        except StoreUnavailable:
+            log.error("store_unavailable")
+            done = 0
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the main process has gone
+        except Exception as error:  # noqa: BLE001 - the wall of the process: see above
+            log.error("processing_failed", error=type(error).__name__, place=logs.place(error))
+            singly, done, failed = BATCH, 1, True
+        if not done and not wait(POLL_S):
+            return
+
+
+def _wait(wake: int, units: Connection, seconds: float) -> bool:
+    """Wait for a wake-up; False when the main process has gone."""
+    ready, _w, _x = select.select([wake, units.fileno()], [], [], seconds)
+    if units.fileno() in ready:
+        return False  # nothing is ever sent unasked: readable means closed
+    return not (wake in ready and not os.read(wake, 4096))

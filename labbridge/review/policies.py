@@ -1,0 +1,61 @@
+"""What the state of a case allows. `check_x` raises Refused with a sentence; nothing here asks who the person is."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from labbridge.errors import Refused
+from labbridge.model.outcome import PostedComment
+from labbridge.model.work import Case
+from labbridge.states import CaseState
+
+_SHOWN = re.compile(r"C([1-9][0-9]*)(?:@([1-9][0-9]*))?")
+_RELEASABLE = (CaseState.NEW, CaseState.REOPENED)
+
+
+def parse_shown(text: str) -> tuple[int, int]:
+    """Case and draft version of `C12@3`. Refused for anything else: a release without its version could sign a text
+    that nobody has seen."""
+    found = _SHOWN.fullmatch(text.strip())
+    if found is None:
+        raise Refused(f"{text!r} is not a case; write C12@3: case 12, version 3")
+    if found[2] is None:
+        raise Refused(f"Say which version of {found[0]} was read, for example {found[0]}@1; `labbridge show` prints it")
+    return int(found[1]), int(found[2])
+
+
+def check_release(case: Case, version: int, signer: str) -> None:
+    """Raises Refused unless this version of the case may be released now."""
+    check_signer(signer)
+    if case.version != version:
+        raise Refused(f"C{case.key} is at version {case.version} now, not {version}: read it again before signing")
+    if case.state is CaseState.HELD or case.outcome.hold:
+        raise Refused(f"C{case.key} is on hold for {', '.join(case.outcome.held) or 'a result'}; settle that first")
+    if case.state not in _RELEASABLE:
+        raise Refused(f"C{case.key} is {case.state}: there is nothing to release")
+    if case.outcome.comment is None or not case.text:
+        raise Refused(f"C{case.key} has no comment to release; its findings are for the worklist only")
+
+
+def check_signer(signer: str) -> None:
+    """A signature needs a name that can be printed beside it."""
+    if not signer.strip() or not signer.isprintable() or len(signer) > 80:
+        raise Refused("A signature needs a name: printable, at most 80 characters (--as NAME)")
+
+
+def sent_text(case: Case) -> str:
+    """The text that leaves: the comment of the case's current version."""
+    return case.text
+
+
+def posted(case: Case, now: datetime) -> PostedComment:
+    """What is remembered of the comment once it is released."""
+    comment = case.outcome.comment
+    return PostedComment(
+        comment_class=comment.comment_class if comment else "",
+        text=case.text,
+        posted=now,
+        used=case.outcome.used,
+        analytes=tuple(sorted({flag.analyte for flag in case.outcome.flags if flag.analyte})),
+    )

@@ -1,0 +1,33 @@
+"""What an attempt to send makes of a delivery (reliability.md 6): acknowledged, tried again, or given up for a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from labbridge.model.work import Delivery, Sent, Settled
+from labbridge.states import DeliveryState
+
+MAX_REFUSALS = 10  # AE, AR, CE or CR ten times: then a person looks
+
+
+def acknowledged(delivery: Delivery, code: str) -> Settled:
+    """AA or CA, for exactly this message."""
+    return Settled(
+        state=DeliveryState.ACKNOWLEDGED, sent=Sent.ACKNOWLEDGED, reason=f"{code} received", refusals=delivery.refusals
+    )
+
+
+def refused(delivery: Delivery, code: str, due: datetime) -> Settled:
+    """A negative answer: again when due, until there were too many."""
+    refusals = delivery.refusals + 1
+    if refusals < MAX_REFUSALS:
+        return Settled(
+            state=DeliveryState.WAITING, sent=Sent.REFUSED, reason=f"{code} received", refusals=refusals, due=due
+        )
+    reason = f"{code}, {MAX_REFUSALS} times"
+    return Settled(state=DeliveryState.FAILED, sent=Sent.REFUSED, reason=reason, refusals=refusals)
+
+
+def unanswered(delivery: Delivery, why: str, due: datetime) -> Settled:
+    """No answer that can be trusted: the same bytes go again, for ever."""
+    return Settled(state=DeliveryState.WAITING, sent=Sent.UNANSWERED, reason=why, refusals=delivery.refusals, due=due)

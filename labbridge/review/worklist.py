@@ -1,0 +1,141 @@
+"""Which case a result belongs to, and whether its case changes (architecture.md, rule 3; clinical.md C10.15)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import msgspec
+
+from labbridge.knowledge.policy import Policy
+from labbridge.model.history import History
+from labbridge.model.outcome import Outcome, Severity
+from labbridge.model.report import Patient
+from labbridge.model.result import PatientResults, Result
+from labbridge.model.work import Case, CaseChange, Draft, StoredHistory
+from labbridge.review import identity
+from labbridge.states import CaseState
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """What one report brought, and the calendar day it was received on in its feed's time zone."""
+
+    found: PatientResults
+    today: date
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A case that new results touch, or (case None) the one they may open on `opened_day`."""
+
+    case: Case | None
+    opened_day: date
+
+
+def touched(arrived: Arrived, history: StoredHistory, policy: Policy) -> list[Entry]:
+    """The cases to evaluate again, oldest first: those whose window holds a new result, those opened later (an older
+    result that changes, changes what they rest on), and one for each stretch of days that no case covers yet."""
+    window = policy.days("case_window_d")
+    days = sorted({result.collected.day for result in arrived.found.results})
+    if not days:  # context alone: it concerns the newest case
+        return [Entry(case, case.opened_day) for case in history.cases[-1:]]
+    entries = [Entry(c, c.opened_day) for c in history.cases if (c.opened_day - days[0]).days >= -window]
+    for day in days:
+        if not any(abs((entry.opened_day - day).days) <= window for entry in entries):
+            entries.append(Entry(None, day))
+    return sorted(entries, key=lambda entry: (entry.opened_day, entry.case is None))
+
+
+def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: Policy) -> History:
+    """What an evaluation of this case looks at: everything collected up to the end of its window.
+
+    While identifier, birth date or sex disagree with the stored patient, nothing stored of that patient is used.
+    """
+    last = entry.opened_day + timedelta(days=policy.days("case_window_d"))
+    disagreement = identity.disagreement(history.patient, arrived.found.patient)
+    stored = () if disagreement else history.results
+    held = {result.ref for result in stored}
+    results = (*stored, *(result for result in arrived.found.results if result.ref not in held))
+    return History(
+        patient=arrived.found.patient if disagreement else identity.merged(history.patient, arrived.found.patient),
+        results=tuple(result for result in results if _until(result, last)),
+        context=arrived.found.context if disagreement else (*history.context, *arrived.found.context),
+        posted=entry.case.posted if entry.case else (),
+        decided=history.decided,
+        known=frozenset() if disagreement else history.known,
+        identity=disagreement,
+        today=arrived.today,
+    )
+
+
+def _until(result: Result, last: date) -> bool:
+    return result.collected.day <= last
+
+
+def patient_to_keep(arrived: Arrived, history: StoredHistory) -> Patient | None:
+    """The patient as now known; None while a message disagrees with the stored one."""
+    sent = arrived.found.patient
+    return None if identity.disagreement(history.patient, sent) else identity.merged(history.patient, sent)
+
+
+def change(entry: Entry, outcome: Outcome) -> CaseChange | None:
+    """The draft to write, or None where the case stays as it is (or does not need to be opened)."""
+    case = entry.case
+    if case is None:
+        return (
+            _written(0, CaseState.HELD if outcome.hold else CaseState.NEW, entry, outcome) if opens(outcome) else None
+        )
+    if said(case.outcome) == said(outcome):
+        return None
+    if case.state is CaseState.SIGNED and not supersedes(outcome, case):
+        return None
+    waiting = CaseState.REOPENED if case.posted else CaseState.NEW
+    return _written(case.version, CaseState.HELD if outcome.hold else waiting, entry, outcome)
+
+
+def opens(outcome: Outcome) -> bool:
+    """A result needs a case when there is something to say, to decide, or to see (severity minor and above)."""
+    seen = any(flag.severity is not Severity.INFO for flag in outcome.flags)
+    return outcome.comment is not None or outcome.hold or seen
+
+
+def said(outcome: Outcome) -> tuple[object, ...]:
+    """What a reader of the case sees; two outcomes that say the same are one draft."""
+    flags = frozenset((flag.code, flag.analyte, flag.severity) for flag in outcome.flags)
+    comment = (outcome.comment.comment_class, outcome.comment.full_text) if outcome.comment else None
+    return (outcome.states, flags, outcome.retests, comment, outcome.hold, outcome.held)
+
+
+def supersedes(outcome: Outcome, case: Case) -> bool:
+    """A released comment is replaced only if its class, a named result or a recommendation changes, or if what it
+    was written from was corrected or withdrawn (clinical.md C10.15)."""
+    if outcome.hold:
+        return True
+    if outcome.comment is None:
+        return False
+    before = case.outcome.comment
+    if before is None:
+        return True
+    new = (outcome.comment.comment_class, outcome.comment.text, outcome.retests)
+    return new != (before.comment_class, before.text, case.outcome.retests)
+
+
+def _written(version: int, state: CaseState, entry: Entry, outcome: Outcome) -> CaseChange:
+    message, at = _place(outcome.subject)
+    return CaseChange(
+        case=entry.case.key if entry.case else None,
+        version=version,
+        state=state,
+        opened_day=entry.opened_day,
+        unsent=entry.case.unsent if entry.case else 0,
+        draft=Draft(
+            outcome=outcome,
+            text=outcome.comment.full_text if outcome.comment else "",
+            subject_message=message,
+            subject_at=at,
+        ),
+    )
+
+
+def _place(ref: str) -> tuple[int | None, str]:
+    """Message key and place of a ref `M17:OBX[3]`."""
+    key, colon, at = ref.partition(":")
+    return (int(key[1:]), at) if colon and key[:1] == "M" and key[1:].isdigit() else (None, ref)

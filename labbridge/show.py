@@ -1,0 +1,258 @@
+"""What the command line prints: text for people, JSON for programs. Reads only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from labbridge.errors import Refused
+from labbridge.model.outcome import Outcome
+from labbridge.model.work import Case
+from labbridge.notes import NOTES
+from labbridge.offline import CaseOutcome
+from labbridge.store import counts as counting
+from labbridge.store import reading
+
+WIDTH = 100
+
+
+# ---------------------------------------------------------------- outcomes
+
+
+def outcome_json(outcome: Outcome) -> str:
+    """The public form (contract.md, Outcome of a case), one line."""
+    return json.dumps(public(outcome), ensure_ascii=False)
+
+
+def public(outcome: Outcome) -> dict[str, Any]:
+    """An outcome by its contract names."""
+    found: dict[str, Any] = msgspec.to_builtins(outcome)
+    patient = found["patient"]
+    found["patient"] = {"authority": patient["authority"], "id": patient["id"]} if patient else None
+    if found["comment"]:
+        found["comment"] = {name: found["comment"][name] for name in ("class", "language", "text", "addenda")}
+    order = ("patient", "evaluated_at", "knowledge", "states", "flags", "retests", "comment", "hold", "notes")
+    return {name: found[name] for name in order}
+
+
+def outcome_text(outcome: Outcome, explain: bool = False) -> str:
+    """An outcome for people: states, findings with their rules, retests, the comment."""
+    states = outcome.states
+    lines = [f"anti-SRP {states.SRP}   anti-HMGCR {states.HMGCR}   HEp-2 {states.HEP2}   CK {states.CK}"]
+    if outcome.patient:
+        lines.insert(0, f"patient {outcome.patient.authority}|{outcome.patient.id}, evaluated {outcome.evaluated_at}")
+    for flag in outcome.flags:
+        about = f" ({flag.analyte})" if flag.analyte else ""
+        lines.append(f"  {flag.severity.value:8} {flag.code}{about}   rule {flag.rule}")
+        if explain:
+            lines.append(f"           on {', '.join(flag.evidence) or '-'}; cites {', '.join(flag.citations)}")
+    for retest in outcome.retests:
+        lines.append(
+            f"  retest   {retest.analyte} by {' or '.join(retest.families)}, {retest.priority.value}: {retest.reason}"
+        )
+    if outcome.hold:
+        lines.append(f"  HOLD     {', '.join(outcome.held)}: nothing is posted until a person decides")
+    if outcome.comment:
+        lines.append(f"  comment  {outcome.comment.comment_class}")
+        lines += _wrapped(outcome.comment.full_text)
+    else:
+        lines.append("  no comment")
+    if explain:
+        lines.append("  facts    " + ", ".join(f"{name}={value}" for name, value in sorted(outcome.facts.items())))
+        lines.append("  rules    " + ", ".join(outcome.fired))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="           ", subsequent_indent="           ")
+
+
+def cases_json(found: Sequence[CaseOutcome]) -> str:
+    cases = [
+        {"id": one.id, "passed": one.passed, "failures": list(one.failures), "outcome": public(one.outcome)}
+        for one in found
+    ]
+    return json.dumps({"cases": cases}, ensure_ascii=False)
+
+
+def cases_text(found: Sequence[CaseOutcome]) -> str:
+    lines = []
+    for one in found:
+        word = {True: "passed", False: "FAILED", None: "no expectation"}[one.passed]
+        lines.append(f"{one.id}  {word}")
+        lines += [f"    {failure}" for failure in one.failures]
+        if one.must_mention:
+            lines.append(f"    should mention: {'; '.join(one.must_mention)}")
+            lines += _wrapped(one.outcome.comment.full_text if one.outcome.comment else "(no comment)")
+    judged = [one for one in found if one.passed is not None]
+    lines.append(f"{sum(bool(one.passed) for one in judged)} of {len(judged)} passed")
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------- the store
+
+
+def counts(store: sqlite3.Connection, format: str) -> str:
+    found = counting.counts(store, datetime.now(UTC))  # noqa: TID251 - ages as of now
+    if format == "json":
+        listed = {
+            name: [[*labels, count] for labels, count in counted.items()] for name, counted in found.tally.items()
+        }
+        return json.dumps(msgspec.to_builtins(msgspec.structs.replace(found, tally={})) | {"tally": listed})
+    return (
+        f"received {found.received} = stored {found.stored} + quarantined {found.quarantined}"
+        f" + duplicate {found.duplicate} + oversize {found.oversize}\n"
+        f"waiting {found.waiting}, parked {found.parked}, cases {_listed(found.cases)}\n"
+        f"outbox {_listed({name: _listed(states) for name, states in found.outbox.items()})}"
+    )
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "none"
+
+
+def messages(store: sqlite3.Connection, limit: int, format: str) -> str:
+    columns = "id, received, feed, control_id, message_type, state, reason, duplicates"
+    sql = f"SELECT {columns} FROM journal ORDER BY id DESC LIMIT ?"  # noqa: S608 - a constant
+    names = ("key", "received", "feed", "control_id", "type", "state", "reason", "duplicates")
+    return _table([_keyed("M", row) for row in store.execute(sql, (limit,))], names, format)
+
+
+def quarantine(store: sqlite3.Connection, limit: int, format: str) -> str:
+    sql = (
+        "SELECT j.id, j.received, j.feed, j.control_id, j.state, j.reason, j.error_code, j.location,"
+        " coalesce(max(w.sentence), j.detail) FROM journal j LEFT JOIN work w ON w.message = j.id AND w.state = 'parked'"
+        " WHERE j.state IN ('quarantined', 'parked') GROUP BY j.id ORDER BY j.id LIMIT ?"
+    )
+    names = ("key", "received", "feed", "control_id", "state", "reason", "code", "place", "detail")
+    return _table([_keyed("M", row) for row in store.execute(sql, (limit,))], names, format)
+
+
+def worklist(store: sqlite3.Connection, limit: int, format: str) -> str:
+    cases = reading.worklist(store, limit)
+    if format == "json":
+        return json.dumps([_case(case) for case in cases], ensure_ascii=False)
+    rows = [
+        (f"C{one.key}@{one.version}", one.state.value, one.opened_day.isoformat(), _worst(one), _class(one))
+        for one in cases
+    ]
+    return _table(rows, ("case", "state", "opened", "severity", "comment"), "text")
+
+
+def one(store: sqlite3.Connection, key: str, format: str) -> str:
+    """A case, a message or a delivery by its key; Refused where there is none."""
+    kind, number = key[:1], key[1:].partition("@")[0]
+    if kind not in "CMD" or not number.isdigit():
+        raise Refused(f"{key!r} is no key; write C12, M17 or D3")
+    found = {"C": _one_case, "M": _one_message, "D": _one_delivery}[kind](store, int(number), format)
+    if found is None:
+        raise Refused(f"There is no {kind}{number}")
+    return found
+
+
+def _one_case(store: sqlite3.Connection, key: int, format: str) -> str | None:
+    case = reading.case(store, key)
+    if case is None:
+        return None
+    if format == "json":
+        return json.dumps(_case(case), ensure_ascii=False)
+    head = f"C{case.key}@{case.version}  {case.state.value}  opened by a result of {case.opened_day}"
+    posted = [f"  posted   {one.posted:%Y-%m-%d %H:%M}Z {one.comment_class}" for one in case.posted]
+    return "\n".join((head, outcome_text(case.outcome, explain=True), *posted))
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "key": f"C{case.key}",
+        "shown": f"C{case.key}@{case.version}",
+        "version": case.version,
+        "state": case.state.value,
+        "opened_day": case.opened_day.isoformat(),
+        "text": case.text,
+        "posted": len(case.posted),
+        "outcome": public(case.outcome),
+    }
+
+
+def _worst(case: Case) -> str:
+    return case.outcome.flags[0].severity.value if case.outcome.flags else "-"
+
+
+def _class(case: Case) -> str:
+    return case.outcome.comment.comment_class if case.outcome.comment else "-"
+
+
+def _one_message(store: sqlite3.Connection, key: int, format: str) -> str | None:
+    names = (
+        *("received", "feed", "sender", "control_id", "message_type", "state", "reason", "detail"),
+        *("answer", "error_code", "location", "duplicates", "length"),
+    )
+    row = store.execute(f"SELECT {', '.join(names)}, raw FROM journal WHERE id = ?", (key,)).fetchone()  # noqa: S608
+    if row is None:
+        return None
+    fields = {"key": f"M{key}", **dict(zip(names, row[:-1], strict=True))}
+    raw = row[-1].decode("utf-8", "backslashreplace").replace("\r", "\n").strip()
+    lanes = store.execute(f"SELECT {', '.join(WORK)} FROM work WHERE message = ? ORDER BY id", (key,))  # noqa: S608
+    fields["work"] = [_work(lane) for lane in lanes]
+    if format == "json":
+        return json.dumps({**fields, "raw": raw}, ensure_ascii=False)
+    work = [line for lane in fields.pop("work") for line in _work_lines(lane)]
+    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), *work, raw))
+
+
+WORK = ("state", "reason", "sentence", "attempts", "notes")
+
+
+def _work(row: tuple[Any, ...]) -> dict[str, Any]:
+    lane = dict(zip(WORK, row, strict=True))
+    return {**lane, "notes": json.loads(lane["notes"]) if lane["notes"] else []}
+
+
+def _work_lines(lane: dict[str, Any]) -> list[str]:
+    notes = [f"  note     {one['code']} {one['at']}: {NOTES[one['code']]}" for one in lane["notes"]]
+    return [f"  work     {lane['state']}: {lane['sentence'] or lane['reason']}", *notes]
+
+
+def _one_delivery(store: sqlite3.Connection, key: int, format: str) -> str | None:
+    names = ("case", "version", "receiver", "control_id", "state", "reason", "attempts", "created", "updated")
+    columns = ", ".join(f'"{name}"' for name in names)
+    row = store.execute(f"SELECT {columns}, raw FROM outbox WHERE id = ?", (key,)).fetchone()  # noqa: S608
+    if row is None:
+        return None
+    fields = {"key": f"D{key}", **dict(zip(names, row[:-1], strict=True))}
+    raw = row[-1].decode("utf-8", "backslashreplace").replace("\r", "\n").strip()
+    if format == "json":
+        return json.dumps({**fields, "raw": raw}, ensure_ascii=False)
+    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), raw))
+
+
+def acted(answer: dict[str, Any], format: str) -> str:
+    if format == "json":
+        return json.dumps(answer, ensure_ascii=False)
+    if "error" in answer:
+        return str(answer["error"])
+    return "\n".join(
+        f"{one['key']}: {one['result']}" if one["ok"] else f"{one['key']}: refused. {one['error']}"
+        for one in answer["done"]
+    )
+
+
+def _keyed(letter: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (f"{letter}{row[0]}", *row[1:])
+
+
+def _table(rows: Iterable[tuple[Any, ...]], names: Sequence[str], format: str) -> str:
+    listed = [tuple(map(str, row)) for row in rows]
+    if format == "json":
+        return json.dumps([dict(zip(names, row, strict=True)) for row in listed], ensure_ascii=False)
+    widths = [max(len(cell) for cell in column) for column in zip(names, *listed, strict=True)]
+    lines = [tuple(names), *listed]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in lines
+    )

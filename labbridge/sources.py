@@ -1,0 +1,51 @@
+"""The files of mappings/ and of a site's own folder, read from disk for knowledge.build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labbridge.knowledge.build import Knowledge, build
+from labbridge.knowledge.documents import Fault, Source
+
+_PACKAGE = Path(__file__).resolve().parent
+KINDS = (".yaml", ".csv")
+NOT_OURS = ("schema", "site")
+
+
+class KnowledgeError(Exception):
+    """The knowledge has faults and must not be used; `faults` name file, line and repair. Exit code 78."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def shipped() -> Path:
+    """The folder of the shipped mappings: inside the installed package, or beside it in a checkout."""
+    inside = _PACKAGE / "mappings"
+    return inside if inside.is_dir() else _PACKAGE.parent / "mappings"
+
+
+def read_folder(folder: Path, site: bool = False) -> list[Source]:
+    """Every knowledge file below a folder, by its name relative to it."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.suffix in KINDS and path.is_file() and name.parts[0] not in NOT_OURS:
+            found.append(Source(name.as_posix(), path.read_text(encoding="utf-8"), site))
+    return found
+
+
+def load(site: str = "", folder: Path | None = None) -> Knowledge:
+    """The knowledge in force: shipped, with a site's folder laid over it. KnowledgeError where there is any fault."""
+    sources = read_folder(folder or shipped())
+    if site:
+        if not Path(site).is_dir():
+            raise KnowledgeError(
+                [Fault(site, 1, "There is no such folder.", "Set [knowledge] site to the site's folder.")]
+            )
+        sources += read_folder(Path(site), site=True)
+    knowledge, faults = build(sources)
+    if faults:
+        raise KnowledgeError(faults)
+    return knowledge

@@ -1,0 +1,89 @@
+"""Where a message can be, why, and which steps are allowed. The diagram in docs/ is printed from this table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """A message's states: few, they drive the work."""
+
+    KEPT = "kept"
+    DONE = "done"
+    PARKED = "parked"
+    QUARANTINED = "quarantined"
+
+
+class Reason(StrEnum):
+    """Why a message is where it is: many, they report. Each has its sentence in SENTENCES."""
+
+    RECEIVED = "received"
+    DRAFTED = "drafted"
+    NOTHING_OF_OURS = "nothing_of_ours"
+    ECHO = "echo"
+    STRUCTURE = "structure"
+    CHARACTERS = "characters"
+    OVERSIZE = "oversize"
+    NOT_HL7 = "not_hl7"
+    UNSUPPORTED = "unsupported"
+    WRONG_PROCESSING_ID = "wrong_processing_id"
+    UNREADABLE = "unreadable"
+    CRASHED = "crashed"
+    LANE_WAITS = "lane_waits"
+    REPROCESSED = "reprocessed"
+    NO_ANSWER = "no_answer"
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.RECEIVED: "Kept on disk and acknowledged; waits to be processed.",
+    Reason.DRAFTED: "Interpreted; the draft waits for a person.",
+    Reason.NOTHING_OF_OURS: "Read in full; it holds no analyte of this service.",
+    Reason.ECHO: "A message of our own came back; kept, never interpreted.",
+    Reason.STRUCTURE: "The structure breaks the standard at the place named; the sender was told.",
+    Reason.CHARACTERS: "Bytes do not fit the declared character set; the sender was told.",
+    Reason.OVERSIZE: "Longer than the limit; only its head was kept, and the sender was told.",
+    Reason.NOT_HL7: "No MSH segment: there was nobody to answer.",
+    Reason.UNSUPPORTED: "A message type or version this service does not take; the sender was told.",
+    Reason.WRONG_PROCESSING_ID: "A test or training message on a production feed, or the reverse.",
+    Reason.UNREADABLE: "Acknowledged, but could not be read further; see the note and reprocess after a repair.",
+    Reason.CRASHED: "Processing failed on this message; see the log of this key, then reprocess.",
+    Reason.LANE_WAITS: "An earlier message of the same lane is parked; it goes on when that one is settled.",
+    Reason.REPROCESSED: "Sent through again by a person after a repair.",
+    Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",
+}
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.KEPT: frozenset({State.DONE, State.PARKED}),
+    State.PARKED: frozenset({State.KEPT, State.DONE}),
+    State.QUARANTINED: frozenset({State.KEPT}),
+    State.DONE: frozenset({State.KEPT}),
+}
+
+
+class CaseState(StrEnum):
+    """A case on the worklist (standards.md 4.2), as far as this version goes."""
+
+    NEW = "new"
+    HELD = "held"
+    SIGNED = "signed"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+
+
+class DeliveryState(StrEnum):
+    """An outgoing message. Sent is not acknowledged."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.WAITING: frozenset({DeliveryState.SENT, DeliveryState.CANCELLED}),
+    DeliveryState.SENT: frozenset({DeliveryState.ACKNOWLEDGED, DeliveryState.WAITING, DeliveryState.FAILED}),
+    DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
+    DeliveryState.ACKNOWLEDGED: frozenset(),
+    DeliveryState.CANCELLED: frozenset(),
+}

@@ -1,0 +1,112 @@
+"""Rows as the story's types: cases with their comments, messages, histories. Reads only."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import date, datetime
+
+import msgspec
+
+from labbridge.model.outcome import Outcome, PostedComment
+from labbridge.model.report import Identifier, Patient
+from labbridge.model.result import ContextItem, Result
+from labbridge.model.work import Case, Kept, StoredHistory
+from labbridge.states import CaseState, State
+
+CASE = (
+    "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
+    ' d.subject_at FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+)
+POSTED = (
+    "SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o.comment = m.id"
+    ' WHERE m."case" = ? AND m.void = 0 ORDER BY m.id'
+)
+
+_result = msgspec.json.Decoder(Result)
+_context = msgspec.json.Decoder(ContextItem)
+_outcome = msgspec.json.Decoder(Outcome)
+_posted = msgspec.json.Decoder(PostedComment)
+_patient = msgspec.json.Decoder(Patient)
+
+
+def case(connection: sqlite3.Connection, key: int) -> Case | None:
+    row = connection.execute(f"{CASE} WHERE c.id = ?", (key,)).fetchone()
+    return _case(connection, row) if row else None
+
+
+def cases_of(connection: sqlite3.Connection, lane: str) -> tuple[Case, ...]:
+    rows = connection.execute(f"{CASE} WHERE c.lane = ? ORDER BY c.opened_day, c.id", (lane,)).fetchall()
+    return tuple(_case(connection, row) for row in rows)
+
+
+def worklist(connection: sqlite3.Connection, limit: int, offset: int = 0) -> list[Case]:
+    """The cases a person may have to look at, oldest first, then the others."""
+    order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ? OFFSET ?"
+    return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit, offset)).fetchall()]
+
+
+def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at = row
+    released = connection.execute(POSTED, (key,)).fetchall()
+    unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
+    left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
+    decoded = _outcome.decode(outcome)  # type: ignore[arg-type]
+    return Case(
+        key=key,  # type: ignore[arg-type]
+        version=version,  # type: ignore[arg-type]
+        state=CaseState(str(state)),
+        patient=decoded.patient,
+        lane=str(lane),
+        feed=str(feed),
+        opened_day=date.fromisoformat(str(opened)),
+        outcome=decoded,
+        text=str(text),
+        subject_message=message,  # type: ignore[arg-type]
+        subject_at=str(at),
+        sub_id=f"LB{key}",
+        posted=tuple(_posted.decode(one[0]) for one in left),
+        unsent=len(unsent),
+        updated=datetime.fromisoformat(str(updated)),
+    )
+
+
+def history(connection: sqlite3.Connection, patient: Identifier | None, lane: str) -> StoredHistory:
+    """All that is held of a lane: its results and context, its cases, and the stored patient."""
+    results: list[Result] = []
+    context: list[ContextItem] = []
+    for kind, body in connection.execute("SELECT kind, body FROM results WHERE lane = ? ORDER BY id", (lane,)):
+        if kind == "result":
+            results.append(_result.decode(body))
+        else:
+            context.append(_context.decode(body))
+    cases = cases_of(connection, lane) if results else ()
+    return StoredHistory(
+        patient=_stored(connection, patient), results=tuple(results), context=tuple(context), cases=cases
+    )
+
+
+def _stored(connection: sqlite3.Connection, patient: Identifier | None) -> Patient | None:
+    if patient is None:
+        return None
+    row = connection.execute(
+        "SELECT body FROM patients WHERE authority = ? AND identifier = ?", (patient.authority, patient.id)
+    ).fetchone()
+    return _patient.decode(row[0]) if row else None
+
+
+def message(connection: sqlite3.Connection, key: int) -> Kept | None:
+    row = connection.execute(
+        "SELECT id, raw, feed, sender, control_id, lanes, received, state FROM journal WHERE id = ?", (key,)
+    ).fetchone()
+    if row is None:
+        return None
+    return Kept(
+        key=row[0],
+        raw=row[1],
+        feed=row[2],
+        sender=row[3],
+        control_id=row[4],
+        lane=row[5].split("\n")[0],
+        received=datetime.fromisoformat(row[6]),
+        state=State(row[7]),
+    )

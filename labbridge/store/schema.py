@@ -1,0 +1,187 @@
+"""The tables. One place: a fresh database is made from here, and the migrations must give the same (tests/store)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+
+def _text(name: str, default: str = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default=default)
+
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("control_id", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("peer", sa.Text, nullable=False),
+    sa.Column("message_type", sa.Text, nullable=False),
+    sa.Column("received", sa.Text, nullable=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("lanes", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    _text("detail"),
+    _text("answer"),
+    _text("error_code"),
+    _text("location"),
+    sa.Column("duplicates", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("sender", "control_id", "digest", name="ledger"),
+)
+
+work = sa.Table(
+    "work",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("message", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    _text("sentence"),
+    _text("notes"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("updated", sa.Text, nullable=False),
+)
+sa.Index("work_open", work.c.id, sqlite_where=work.c.state.in_(("kept", "parked")))
+sa.Index("work_message", work.c.message)
+
+patients = sa.Table(
+    "patients",
+    metadata,
+    sa.Column("authority", sa.Text, primary_key=True),
+    sa.Column("identifier", sa.Text, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("message", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("collected", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+sa.Index("results_lane", results.c.lane)
+
+unmapped = sa.Table(
+    "unmapped",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("seen", sa.Integer, nullable=False),
+    sa.Column("first_message", sa.Integer, nullable=False),
+    sa.Column("last_message", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("opened_day", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("opened", sa.Text, nullable=False),
+    sa.Column("updated", sa.Text, nullable=False),
+)
+sa.Index("cases_lane", cases.c.lane)
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("outcome", sa.LargeBinary, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("subject_message", sa.Integer),
+    sa.Column("subject_at", sa.Text, nullable=False),
+    sa.Column("knowledge", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+comments = sa.Table(
+    "comments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("void", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index("comments_case", comments.c.case)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("comment", sa.Integer, nullable=False),
+    sa.Column("receiver", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("control_id", sa.Text, nullable=False, unique=True),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    _text("reason"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    _text("due"),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("updated", sa.Text, nullable=False),
+)
+sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    _text("detail"),
+)
+
+tally = sa.Table(
+    "tally",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    _text("updated"),
+    sqlite_with_rowid=False,
+)
+
+TRIGGERS = (
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+)
+
+
+def statements() -> list[str]:
+    """Everything a fresh database is made of, as SQL."""
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    dialect = sqlite.dialect()
+    made = []
+    for table in metadata.sorted_tables:
+        made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
+        made += [
+            str(CreateIndex(index).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda i: str(i.name))
+        ]
+    return [*made, *TRIGGERS]

@@ -1,0 +1,147 @@
+"""Opening the database: the lock that keeps other writers out, pragmas read back, the version gate, a fresh schema."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+REVISION = "0001"
+ALEMBIC = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+FIXED = (3, 51, 3)
+BACKPORTS = ((3, 50, 7), (3, 44, 6))
+
+
+class StoreRefused(Exception):
+    """The store cannot be opened for writing; the text says why and what to do. Exit code 78."""
+
+
+class SqliteStatus(msgspec.Struct, frozen=True):
+    """The library's version, and whether it needs the single-writer mode (reliability.md F3)."""
+
+    version: str
+    single_writer_mode: bool
+    sentence: str
+
+
+def status(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> SqliteStatus:
+    """Below 3.51.3 (and its two backports) two connections that write or checkpoint at once can lose rows: there one
+    connection alone may write and checkpoint. This service always works so; on an old library it has to."""
+    text = ".".join(map(str, version[:3]))
+    old = version[:3] < FIXED and version[:3] not in BACKPORTS
+    sentence = (
+        f"SQLite {text} has the WAL-reset fault: single-writer mode, no other program may write or checkpoint this store"
+        if old
+        else f"SQLite {text}"
+    )
+    return SqliteStatus(text, old, sentence)
+
+
+class StoreLock:
+    """One process writes a store. The lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: int | None = None
+
+    @property
+    def file(self) -> int:
+        """The open lock file, for a forked process to close."""
+        assert self._file is not None
+        return self._file
+
+    def __enter__(self) -> StoreLock:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise StoreRefused(
+                "Another labbridge process writes this store; use the running service, or stop it first"
+            ) from None
+        self._file = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes. The caller holds the StoreLock. Makes a fresh database; migrates an older one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists() or path.stat().st_size == 0
+    before = os.umask(0o177)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    finally:
+        os.umask(before)
+    durable(connection)
+    if fresh:
+        create(connection)
+    else:
+        _check_revision(connection, path)
+        _check_pages(connection)
+    return connection
+
+
+def durable(connection: sqlite3.Connection) -> None:
+    """WAL and synchronous=FULL, set and read back: without them an acknowledgement could promise too much."""
+    connection.execute("PRAGMA busy_timeout=5000")
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous=FULL")
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if str(mode).lower() != "wal" or synchronous != 2:
+        raise StoreRefused(
+            f"This file system gives journal_mode={mode}, synchronous={synchronous}; WAL and FULL are needed"
+        )
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """A fresh database at the newest revision, in one transaction."""
+    from labbridge.store.schema import statements  # loads SQLAlchemy: only where there is something to make
+
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in statements():
+        connection.execute(statement)
+    connection.execute(ALEMBIC)
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (REVISION,))
+    connection.execute("COMMIT")
+
+
+def _check_revision(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+    if found is None:
+        raise StoreRefused(f"{path.name} is a database of something else; name another file in [store] url")
+    revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+    if revision == REVISION:
+        return
+    from labbridge.store import migrate  # loads Alembic: only where there is something to migrate
+
+    migrate.upgrade(connection, revision)
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreRefused(f"The database is damaged ({found}); restore a backup")
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that reads: it never writes and never checkpoints."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA busy_timeout=5000")
+    return connection

@@ -1,0 +1,77 @@
+"""Units from here or from the processing process to the one writer: the same interface on both sides of a pipe.
+
+The pipe carries MessagePack of statements and verdicts; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import msgspec
+
+from labbridge.errors import StoreUnavailable
+from labbridge.store.writer import GuardFailed, Statement, Writer, unit
+
+_encoder = msgspec.msgpack.Encoder()
+_units = msgspec.msgpack.Decoder(list[list[tuple[str, list[Any], int | None]]])
+_verdicts: msgspec.msgpack.Decoder[list[bool] | str] = msgspec.msgpack.Decoder(list[bool] | str)
+
+
+class LocalUnits:
+    """Units committed by the writer of this process."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
+        futures = [self._writer.submit(unit(statements)) for statements in units]
+        verdicts = []
+        for future in futures:
+            try:
+                verdicts.append(bool(future.result()))
+            except GuardFailed:
+                verdicts.append(False)
+        return verdicts
+
+
+class RemoteUnits:
+    """Units sent to the process that writes, and its verdicts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
+        self._connection.send_bytes(_encoder.encode(units))
+        verdicts: list[bool] | str = _verdicts.decode(self._connection.recv_bytes())
+        if isinstance(verdicts, str):
+            raise StoreUnavailable(verdicts)
+        return verdicts
+
+
+def serve_units(connection: Connection, writer: Writer) -> threading.Thread:
+    """Commit what comes through the pipe, until it closes. Runs in a thread of the writing process."""
+
+    def serve() -> None:
+        local = LocalUnits(writer)
+        while True:
+            try:
+                units = _units.decode(connection.recv_bytes())
+            except (EOFError, OSError):
+                return
+            try:
+                answer: list[bool] | str = local.commit(
+                    [[Statement(sql, tuple(params), rows) for sql, params, rows in one] for one in units]
+                )
+            except StoreUnavailable as failure:
+                answer = str(failure)
+            try:
+                connection.send_bytes(_encoder.encode(answer))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve, name="store-units", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,167 @@
+"""The one writer: a thread that owns the writing connection and commits in groups.
+
+Whatever queued during the last commit is the next group, at most 64, without waiting. A unit is all or nothing: one whose
+guard fails is undone alone. A failed commit fails every unit of its group, and nothing of it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from labbridge.errors import Refused, StoreUnavailable
+
+GROUP = 64
+
+Job = Callable[[sqlite3.Connection], Any]
+
+
+class Statement(NamedTuple):
+    """One guarded statement: `rows` is how many it must change; None where that does not matter."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+    rows: int | None = None
+
+
+class GuardFailed(Exception):
+    """A statement changed other rows than expected: what was read is no longer so."""
+
+
+class Writer:
+    """Submit jobs from any thread; results come back once they are on disk."""
+
+    def __init__(self, connection: sqlite3.Connection, on_fatal: Callable[[], None] | None = None) -> None:
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[tuple[Job, bool, Any] | None] = queue.SimpleQueue()
+        self._on_fatal = on_fatal
+        self._after: list[Callable[[], None]] = []
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this in the writer's thread after each group that reached the disk."""
+        self._after.append(call)
+
+    def submit(self, job: Job, guarded: bool = True) -> Future[Any]:
+        """A job in its own savepoint (`guarded`), or straight in the group's transaction where it cannot fail."""
+        future: Future[Any] = Future()
+        self._jobs.put((job, guarded, future))
+        return future
+
+    def submit_soon(self, job: Job, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+        """The same for a coroutine: unguarded, answered on its loop, one wake-up for the whole group."""
+        future: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put((job, False, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued, then close the connection."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            first = self._jobs.get()
+            group = [] if first is None else [first]
+            stopping = first is None
+            while len(group) < GROUP and not self._jobs.empty():
+                more = self._jobs.get()
+                if more is None:
+                    stopping = True
+                    break
+                group.append(more)
+            if group:
+                self._commit(group)
+            if stopping and self._jobs.empty():
+                self._connection.close()
+                return
+
+    def _commit(self, group: Sequence[tuple[Job, bool, Any]]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            answers = [self._do(job, guarded) for job, guarded, _future in group]
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo(error)
+            failure = StoreUnavailable(f"The store could not commit ({_name(error)})")
+            _answer([(future, failure) for _job, _guarded, future in group])
+            return
+        self.commits += 1
+        _answer([(future, answer) for (_job, _guarded, future), answer in zip(group, answers, strict=True)])
+        for call in self._after:
+            call()
+
+    def _do(self, job: Job, guarded: bool) -> Any:
+        if not guarded:
+            return job(self._connection)
+        self._connection.execute("SAVEPOINT unit")
+        try:
+            answer = job(self._connection)
+        except (GuardFailed, Refused) as refusal:
+            self._connection.execute("ROLLBACK TO unit")
+            answer = refusal
+        self._connection.execute("RELEASE unit")
+        return answer
+
+    def _undo(self, error: sqlite3.Error) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._fatal()
+        if _name(error) in ("SQLITE_IOERR_FSYNC", "SQLITE_CORRUPT", "SQLITE_NOTADB"):
+            self._fatal()  # the kernel may have dropped the pages: never retry the same fsync (reliability.md F3)
+
+    def _fatal(self) -> None:
+        if self._on_fatal is not None:
+            self._on_fatal()
+
+
+def unit(statements: Sequence[Statement]) -> Job:
+    """A job that runs these statements; GuardFailed where one changes other rows than it must."""
+
+    def run(connection: sqlite3.Connection) -> bool:
+        for statement in statements:
+            cursor = connection.execute(statement.sql, statement.params)
+            if statement.rows is not None and cursor.rowcount != statement.rows:
+                raise GuardFailed(statement.sql)
+        return True
+
+    return run
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", type(error).__name__)
+
+
+def _answer(answers: Sequence[tuple[Any, Any]]) -> None:
+    """Hand out the answers: a loop is woken once for all of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for future, answer in answers:
+        if isinstance(future, asyncio.Future):
+            by_loop.setdefault(future.get_loop(), []).append((future, answer))
+        elif isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+    for loop, mine in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, mine)
+
+
+def _resolve(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in answers:
+        if future.done():
+            continue
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

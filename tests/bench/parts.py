@@ -1,0 +1,115 @@
+"""The processes of a run: the bare listener, labbridge, a listener that keeps nothing, and the load generator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOOLS = Path(os.environ.get("LABBRIDGE_TOOLS", ROOT.parent / "shared/tools"))
+MESSAGE = ROOT / "samples/02-srp-hep2-negative/1b-serology.hl7"
+CONNECTIONS = 16
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def load_file(folder: Path) -> Path:
+    """The sample with every patient, order and specimen different."""
+    text = MESSAGE.read_text(encoding="utf-8")
+    for fixed in ("PT1002", "PL1002", "FL1002S", "S26-1002"):
+        text = text.replace(fixed, f"{fixed[0]}{{{{ID}}}}")
+    path = folder / "load.hl7"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def listening(port: int, within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"nothing listens on {port}")
+        time.sleep(0.02)
+
+
+def generate(port: int, file: Path, *options: str) -> dict[str, Any]:
+    """Run the load generator; what it measured."""
+    command = [sys.executable, str(TOOLS / "mllp_load.py"), "127.0.0.1", str(port), "-f", str(file), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+class Labbridge:
+    """A service on a fresh store, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.admin = free_port(), free_port()
+        self.config = folder / "bench.toml"
+        self.config.write_text(
+            f'facility = "LABA"\n[store]\nurl = "sqlite:///{folder / "bench.db"}"\n'
+            f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
+            f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
+            f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{ROOT / "samples/site"}"\n',
+            encoding="utf-8",
+        )
+
+    def command(self, role: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", "labbridge.cli", "serve", "--config", str(self.config), "--role", role)
+
+    def waiting(self) -> int:
+        """Messages kept and not yet interpreted, from the service's own metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        found = re.search(r'^labbridge_work_messages\{state="kept"\} ([0-9.]+)', text, re.MULTILINE)
+        assert found is not None
+        return int(float(found[1]))
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def pss_mb(pid: int) -> float:
+    """Proportional memory of a process and its children, in megabytes."""
+    total = 0
+    for one in family(pid):
+        text = Path(f"/proc/{one}/smaps_rollup").read_text()
+        found = re.search(r"^Pss:\s+([0-9]+) kB", text, re.MULTILINE)
+        total += int(found[1]) if found else 0
+    return total / 1024
+
+
+def cpu_us(measured: dict[str, Any], name: str) -> float:
+    """CPU microseconds a message of a watched process and its children."""
+    return float(measured["watch"][name]["cpu_ms_per_msg"]) * 1000

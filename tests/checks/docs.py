@@ -1,0 +1,90 @@
+"""Pages of docs/reference that are printed from the code. `--check` fails where one is out of date."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from labbridge import config
+from labbridge.interpret.facts import REGISTRY
+from labbridge.notes import NOTES
+from labbridge.sources import load
+from labbridge.states import SENTENCES, TRANSITIONS
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "docs/reference"
+
+
+def states() -> str:
+    """The states of a message, its reasons, and the diagram."""
+    lines = ["# States of a message", "", "```mermaid", "stateDiagram-v2"]
+    lines += [f"    {one.value} --> {other.value}" for one, others in TRANSITIONS.items() for other in sorted(others)]
+    lines += ["```", "", "| reason | means |", "|---|---|"]
+    lines += [f"| {reason.value} | {sentence} |" for reason, sentence in SENTENCES.items()]
+    return "\n".join([*lines, ""])
+
+
+def facts() -> str:
+    """The facts that rules and comments may ask for."""
+    lines = ["# Facts", "", "| fact | values | means |", "|---|---|---|"]
+    for fact in REGISTRY.values():
+        values = ", ".join(str(value).lower() if isinstance(value, bool) else value for value in fact.domain)
+        lines.append(f"| {fact.name} | {values} | {fact.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def rules() -> str:
+    """The rule manual."""
+    lines = ["# Rules", "", "No laboratory director has signed these rules: `reviewed` is empty until a site does.", ""]
+    for rule in load().decisions.rules:
+        when = ", ".join(f"{name} = {_values(values)}" for name, values in rule.when.items()) or "always"
+        raised = f"on {rule.on}; " if rule.on else ""
+        lines += [f"## {rule.name}", "", f"{rule.why}.", "", f"When: {raised}{when}", ""]
+        lines += [f"Then: {_then(rule)}", "", f"Cites: {', '.join(rule.citations)}", ""]
+    return "\n".join(lines)
+
+
+def _values(values: object) -> str:
+    return " or ".join(map(str, values)) if isinstance(values, tuple) else str(values)
+
+
+def _then(rule: object) -> str:
+    then = rule.then  # type: ignore[attr-defined]
+    parts = [f"{code} {severity}" for entry in then.flags for code, severity in entry.items()]
+    parts += [f"retest {action.analyte or 'it'} ({_values(action.by)}, {action.priority})" for action in then.retest]
+    return "; ".join([*parts, *([f"comment {then.comment}"] if then.comment else [])])
+
+
+def notes() -> str:
+    """The numbered notes about odd input."""
+    lines = ["# Notes", "", "| code | means |", "|---|---|", *(f"| {code} | {text} |" for code, text in NOTES.items())]
+    return "\n".join([*lines, ""])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": config.reference,
+    "states.md": states,
+    "facts.md": facts,
+    "rules.md": rules,
+    "notes.md": notes,
+}
+
+
+def main() -> int:
+    """Write the pages, or say which are out of date."""
+    stale = []
+    for name, page in PAGES.items():
+        path = FOLDER / name
+        if path.is_file() and path.read_text(encoding="utf-8") == page():
+            continue
+        if "--check" in sys.argv:
+            stale.append(name)
+        else:
+            path.write_text(page(), encoding="utf-8")
+    for name in stale:
+        print(f"docs/reference/{name} is out of date: run `make docs`", file=sys.stderr)
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

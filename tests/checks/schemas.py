@@ -1,0 +1,43 @@
+"""JSON Schema of rules, flags, retest lists and comments, printed from their types. `--check` fails where one is old."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "mappings/schema"
+KINDS: dict[str, type] = {"rules": Rule, "flags": FlagRow, "retests": RetestRow, "comments": CommentRow}
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """A file of this kind: a list of its records."""
+    found = msgspec.json.schema(list[KINDS[kind]])  # type: ignore[misc]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mappings: {kind}", **found}
+
+
+def text(kind: str) -> str:
+    return json.dumps(schema(kind), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    old = []
+    for kind in KINDS:
+        path = FOLDER / f"{kind}.json"
+        if "--check" in sys.argv:
+            if not path.is_file() or path.read_text(encoding="utf-8") != text(kind):
+                old.append(kind)
+        else:
+            path.write_text(text(kind), encoding="utf-8")
+    if old:
+        print(f"out of date: {', '.join(old)}; run python -m tests.checks.schemas")
+    return bool(old)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,31 @@
+"""Shared fixtures. Real parts only: a missing part skips with what to install, or fails under LABBRIDGE_REQUIRE=all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutate", settings.get_profile("default"), max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def missing(part: str, repair: str) -> None:
+    """Skip with one line saying what to install; a failure where everything is required."""
+    if os.environ.get("LABBRIDGE_REQUIRE") == "all":
+        pytest.fail(f"{part} is required here: {repair}")
+    pytest.skip(f"{part} is missing: {repair}")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of third-party files (LABBRIDGE_CORPUS)."""
+    folder = os.environ.get("LABBRIDGE_CORPUS", "")
+    if not folder or not Path(folder).is_dir():
+        missing("the corpus", "set LABBRIDGE_CORPUS to its folder")
+    return Path(folder).resolve()

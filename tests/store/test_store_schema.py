@@ -1,0 +1,61 @@
+"""One schema, however a database came to it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.pool import StaticPool
+
+from labbridge.store import migrate, schema
+from labbridge.store.sqlite import REVISION, create, open_writer
+
+UPGRADE = Path(__file__).parent / "upgrade"
+
+
+def shape(connection: sqlite3.Connection) -> dict[str, str]:
+    """Every table, index and trigger with its SQL, spacing apart."""
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    return {name: re.sub(r"\s+", " ", sql or "").replace("( ", "(").replace(" )", ")") for name, sql in rows}
+
+
+def migrated() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    with engine.begin() as bound:
+        settings.attributes["connection"] = bound
+        command.upgrade(settings, "head")
+    return connection
+
+
+def test_migrations_and_a_fresh_database_give_the_same_schema() -> None:
+    fresh = sqlite3.connect(":memory:", isolation_level=None)
+    create(fresh)
+    assert shape(migrated()) == shape(fresh)
+
+
+def test_the_newest_revision_is_the_one_the_code_expects() -> None:
+    assert migrated().execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
+
+
+def test_every_table_has_a_primary_key() -> None:
+    assert all(len(table.primary_key) for table in schema.metadata.sorted_tables)
+
+
+def test_a_database_of_the_first_schema_opens_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as old:
+        old.executescript((UPGRADE / "0001.sql").read_text(encoding="utf-8"))
+    old.close()
+    connection = open_writer(path)
+    assert connection.execute("SELECT control_id, state FROM journal").fetchall() == [("C1", "done")]
+    assert connection.execute("SELECT count(*) FROM results").fetchone() == (1,)
+    assert connection.execute("SELECT id, version, state FROM cases").fetchall() == [(1, 1, "new")]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
+    connection.close()

@@ -1,0 +1,120 @@
+"""One configuration: a TOML file and the environment, which wins; unknown keys refused with the nearest known name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labbridge import config
+
+PLAIN = """
+facility = "LABA"
+[feeds.lis]
+listen = "127.0.0.1:2599"
+timezone = "Europe/Paris"
+[receivers.lis]
+address = "127.0.0.1:2600"
+"""
+
+
+def load(tmp_path: Path, text: str) -> config.Config:
+    path = tmp_path / "labbridge.toml"
+    path.write_text(text)
+    return config.load(path)
+
+
+def fault(tmp_path: Path, text: str) -> str:
+    with pytest.raises(config.ConfigError) as caught:
+        load(tmp_path, text)
+    return str(caught.value)
+
+
+def test_a_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    read = load(tmp_path, PLAIN)
+    assert read.feeds["lis"].timezone == "Europe/Paris"
+    assert read.feeds["lis"].empty_status == "hold"
+    assert read.receivers["lis"].comment_mode == "obx"
+    assert read.admin.listen == "127.0.0.1:9464"
+    assert read.release.enabled is False
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert config.load(None).store.path == Path("var/labbridge.db")
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABBRIDGE_ADMIN__LISTEN", "127.0.0.1:1234")
+    monkeypatch.setenv("LABBRIDGE_FEEDS__LIS__LISTEN", "127.0.0.1:99")
+    read = load(tmp_path, PLAIN)
+    assert read.admin.listen == "127.0.0.1:1234"
+    assert read.feeds["lis"].listen == "127.0.0.1:99"
+    assert read.feeds["lis"].timezone == "Europe/Paris"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[feeds.lis]\nlisen = '127.0.0.1:1'", "feeds.lis.lisen: unknown key; did you mean listen?"),
+        ("[recievers.lis]\naddress = '127.0.0.1:1'", "recievers: unknown key; did you mean receivers?"),
+        ("[admin]\nport = 9", "admin.port: unknown key; known are listen"),
+        ("[admin]\nlisten = '9464'", "admin.listen: write HOST:PORT"),
+        ("[admin]\nlisten = 'h:99999'", "admin.listen: write HOST:PORT"),
+        ("[feeds.lis]\ntimezone = 'Europe/Pariss'", "feeds.lis.timezone: write an IANA time zone"),
+        ("[feeds.lis]\nlisten = '0.0.0.0:2575'", "needs allow_plaintext = true"),
+        ("[feeds.lis]\npeers = ['nonsense']", "feeds.lis"),
+        ("[store]\nurl = 'postgresql://x'", "store: write sqlite:///path/to/file.db"),
+        ("[store]\nurl = 'sqlite:///'", "store: write sqlite:///path/to/file.db"),
+        ("[release]\nenabled = true", "release.enabled"),
+        ("[receivers.lis]\ncomment_mode = 'obx'", "receivers.lis.address"),
+        ("[feeds.a]\nreceiver = 'x'", "feeds.a.receiver names 'x', which is not configured"),
+        (
+            "[feeds.a]\n[receivers.x]\naddress = 'h:1'\n[receivers.y]\naddress = 'h:2'",
+            "feeds.a.receiver must name one of x, y",
+        ),
+        ("[feeds", "labbridge.toml"),
+    ],
+)
+def test_every_fault_names_the_key_and_the_repair(tmp_path: Path, text: str, sentence: str) -> None:
+    assert sentence in fault(tmp_path, text)
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    assert len(fault(tmp_path, "[admin]\nport = 1\nlisten = 'x'").splitlines()) == 2
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(config.ConfigError, match="there is no such file"):
+        config.load(Path("nowhere.toml"))
+
+
+def test_comments_of_a_feed_go_to_its_receiver(tmp_path: Path) -> None:
+    assert load(tmp_path, PLAIN).receiver_of("lis") == "lis"
+    assert load(tmp_path, PLAIN).receiver_of("gone") == "lis"
+    assert load(tmp_path, "[feeds.lis]").receiver_of("lis") is None
+    named = "[feeds.a]\nreceiver = 'y'\n[receivers.x]\naddress = 'h:1'\n[receivers.y]\naddress = 'h:2'"
+    assert load(tmp_path, named).receiver_of("a") == "y"
+
+
+def test_what_is_in_force_is_printed_as_a_file_that_reads_the_same(tmp_path: Path) -> None:
+    read = load(tmp_path, PLAIN + '[feeds.two]\ndefault_method = {SRP = "line_blot"}\npeers = ["10.0.0.0/8"]\n')
+    again = load(tmp_path, config.effective(read))
+    assert again.model_dump() == read.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False), ("lis", False)],
+)
+def test_loopback(host: str, local: bool) -> None:
+    assert config.loopback(host) is local
+
+
+def test_addresses_split_into_host_and_port() -> None:
+    assert config.split_address("[::1]:2575") == ("::1", 2575)
+    assert config.split_address("lis:1") == ("lis", 1)
+
+
+def test_the_reference_page_is_the_printed_one() -> None:
+    page = Path(__file__).parent.parent / "docs/reference/configuration.md"
+    assert page.read_text() == config.reference(), "run `make docs`"
