@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+GENERATOR = 2.0  # the load generator alone must reach twice the bare listener, else the run is void
+
 
 class Line(msgspec.Struct, frozen=True):
     """`at_least` True: the median must reach the bar; False: it must stay below."""
@@ -40,8 +42,3 @@ class Line(msgspec.Struct, frozen=True):
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
     """Round by round, ours to theirs: contestants of one round ran within the same minute."""
     return tuple(mine / other for mine, other in zip(ours, theirs, strict=True))
-
-
-def void(generator_alone: float, fastest: float) -> bool:
-    """A run counts only if the load generator alone reaches twice the fastest contestant."""
-    return generator_alone < 2 * fastest

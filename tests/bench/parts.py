@@ -60,12 +60,47 @@ def listening(port: int, within_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def ready(admin: int, within_s: float = 20.0) -> None:
+    """Wait until a service takes messages and its processing runs."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1):
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError("the service does not become ready")
+        time.sleep(0.02)
+
+
+def watch(pid: int) -> list[str]:
+    """Options that make the generator measure a process with its children, and each child alone."""
+    children = family(pid)[1:]
+    names = {"all": pid, **{f"child{number}": child for number, child in enumerate(children, 1)}}
+    return [f"--watch={name}={one}" for name, one in names.items()]
+
+
+@contextlib.contextmanager
+def generating(port: int, file: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The load generator at work."""
+    command = [sys.executable, str(TOOLS / "mllp_load.py"), "127.0.0.1", str(port), "-f", str(file), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def measured(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What the generator found, once it ends. A message that was not answered AA makes the run worthless."""
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"the load generator failed: {err.strip()}")
+    found: dict[str, Any] = json.loads(out)
+    if "errors" in found and (any(found["errors"].values()) or set(found["ack_codes"]) != {"AA"}):
+        raise RuntimeError(f"not every message was accepted: {found['ack_codes']}, {found['errors']}")
+    return found
+
+
 def generate(port: int, file: Path, *options: str) -> dict[str, Any]:
     """Run the load generator; what it measured."""
-    command = [sys.executable, str(TOOLS / "mllp_load.py"), "127.0.0.1", str(port), "-f", str(file), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    with generating(port, file, *options) as process:
+        return measured(process)
 
 
 class Labbridge:
@@ -110,6 +145,12 @@ def pss_mb(pid: int) -> float:
     return total / 1024
 
 
-def cpu_us(measured: dict[str, Any], name: str) -> float:
-    """CPU microseconds a message of a watched process and its children."""
-    return float(measured["watch"][name]["cpu_ms_per_msg"]) * 1000
+def cpu_us(found: dict[str, Any]) -> dict[str, float]:
+    """CPU microseconds a message of the main process and of each child."""
+    each = {name: float(one["cpu_ms_per_msg"]) * 1000 for name, one in found["watch"].items()}
+    whole = each.pop("all")
+    return {"main": whole - sum(each.values()), **each}
+
+
+def told(cpu: dict[str, float]) -> str:
+    return ", ".join(f"{name} {us:.0f}" for name, us in cpu.items())

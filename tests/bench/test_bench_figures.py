@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.figures import Line, ratios, void
+from tests.bench.figures import Line, ratios
 
 
 def test_a_line_is_judged_by_its_median() -> None:
@@ -26,8 +26,3 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert ratios([1.0, 4.0], [2.0, 2.0]) == (0.5, 2.0)
     with pytest.raises(ValueError, match="zip"):
         ratios([1.0], [1.0, 2.0])
-
-
-@pytest.mark.parametrize(("alone", "fastest", "is_void"), [(200, 100, False), (199, 100, True), (300, 100, False)])
-def test_a_generator_slower_than_twice_the_fastest_voids_the_run(alone: float, fastest: float, is_void: bool) -> None:
-    assert void(alone, fastest) is is_void

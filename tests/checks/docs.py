@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from prometheus_client.core import CounterMetricFamily
+
 from labbridge import config
 from labbridge.interpret.facts import REGISTRY
 from labbridge.notes import NOTES
+from labbridge.observe import metrics as metrics_table
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 
@@ -61,12 +64,25 @@ def notes() -> str:
     return "\n".join([*lines, ""])
 
 
+def metrics() -> str:
+    """What GET /metrics answers."""
+    lines = ["# Metrics", "", "| name | kind | labels | means |", "|---|---|---|---|"]
+    for one in metrics_table.MEASURES:
+        counter = one.kind is CounterMetricFamily
+        name, kind = (f"{one.name}_total", "counter") if counter else (one.name, "gauge")
+        lines.append(f"| {name} | {kind} | {', '.join(one.labels)} | {one.means} |")
+    for timing in metrics_table.TIMINGS:
+        lines.append(f"| {timing.name} | histogram | {', '.join(timing.labels)} | {timing.means} |")
+    return "\n".join([*lines, ""])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": config.reference,
     "states.md": states,
     "facts.md": facts,
     "rules.md": rules,
     "notes.md": notes,
+    "metrics.md": metrics,
 }
 
 
