@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import platform
 import random
@@ -65,6 +66,8 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
         ruleset = ""
         if role in ("process", "all"):
             reader = processing.reader_of(settings)
+            gc.collect()
+            gc.freeze()  # the knowledge stays for good: no collection walks it, and its pages stay shared with the child
             worker = processing.fork(settings, reader, (lock.file,))
             ruleset = reader.interpret.knowledge.version
         writer = Writer(open_writer(database), on_fatal=_stop_at_once)

@@ -27,7 +27,6 @@ from labbridge.store.units import RemoteUnits
 from labbridge.store.work import BATCH, SqliteWork
 
 POLL_S = 1.0
-REST_S = 0.5
 
 
 class SystemClock:
