@@ -12,6 +12,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -129,7 +130,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _control(self) -> AsyncIterator[None]:
-        acts = Acts(self._config, comment_code(), self._desk, self._clock)
+        acts = Acts(self._config, comment_code(self._config.knowledge.site), self._desk, self._clock)
 
         async def handle(request: dict[str, Any]) -> dict[str, Any]:
             answer = await asyncio.to_thread(acts.perform, request)
@@ -297,10 +298,10 @@ class Service:
         return msgspec.convert(wanted, Limits)
 
 
-def comment_code() -> tuple[Coding, ...]:
-    """The code our comments carry (mappings/outgoing.yaml)."""
-    outgoing = [source for source in read_folder(shipped()) if source.name == "outgoing.yaml"]
-    return read_terminology(outgoing, []).comment
+def comment_code(site: str) -> tuple[Coding, ...]:
+    """The code our comments carry (outgoing.yaml, the site's over the shipped one)."""
+    sources = read_folder(shipped()) + (read_folder(Path(site), site=True) if site else [])
+    return read_terminology([one for one in sources if one.name == "outgoing.yaml"], []).comment
 
 
 @contextlib.contextmanager
@@ -311,7 +312,7 @@ def offline_acts(config: Config) -> Iterator[Acts]:
         writer = Writer(open_writer(database))
         reader = open_reader(database)
         try:
-            yield Acts(config, comment_code(), SqliteDesk(writer, reader), SystemClock())
+            yield Acts(config, comment_code(config.knowledge.site), SqliteDesk(writer, reader), SystemClock())
         finally:
             reader.close()
             writer.close()

@@ -59,13 +59,14 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """What processing knows: normaliser and interpreter of one knowledge, the feeds by name, and the name our own
-    messages carry in MSH-3."""
+    """What processing knows: normaliser and interpreter of one knowledge, the feeds by name, and what our own messages
+    are known by: their name in MSH-3, and the codes of our comments."""
 
     normalise: Normaliser
     interpret: Interpreter
     feeds: Mapping[str, Feed]
     application: str
+    comment_codes: frozenset[str]
 
 
 class Letterhead(msgspec.Struct, frozen=True):
@@ -193,7 +194,7 @@ def process(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
         raise Park(Reason.UNREADABLE, f"The feed {message.feed} is not configured any more; restore it, then reprocess")
     report = _report(message, feed)
     version = reader.interpret.knowledge.version
-    if outgoing.is_own(report, reader.application):
+    if outgoing.is_own(report, reader.application, reader.comment_codes):
         set_state(work, message, State.DONE, Reason.ECHO, clock.now())
         return
     found, notes = reader.normalise(report, feed, message.received, f"M{message.key}")

@@ -53,7 +53,8 @@ def reader_of(settings: Settings) -> pipeline.Reader:
 
     knowledge = load(settings.site)
     feeds = {feed.name: feed for feed in settings.feeds}
-    return pipeline.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application)
+    codes = frozenset(one.code for one in knowledge.terminology.comment)
+    return pipeline.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application, codes)
 
 
 class Started(msgspec.Struct, frozen=True):

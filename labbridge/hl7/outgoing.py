@@ -24,7 +24,6 @@ from labbridge.model.report import Report
 from labbridge.model.values import Coding
 
 SUB_ID = re.compile(r"LB[0-9]+", re.ASCII)
-LOCAL_CODE = "LBCMT"  # our own code for a comment, as shipped in mappings/outgoing.yaml
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NULL = '""'
@@ -70,7 +69,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-def is_own(report: Report, application: str, codes: Collection[str] = (LOCAL_CODE,)) -> bool:
+def is_own(report: Report, application: str, codes: Collection[str]) -> bool:
     """True for a message of our own that came back: sent under our name, or holding nothing but comments of ours
     (their code and our sub-id). `codes` are the codes our comments carry.
 

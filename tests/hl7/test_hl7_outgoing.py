@@ -455,6 +455,9 @@ def test_our_own_reader_finds_patient_order_and_comment(version: str, mode: str)
 # ---------------------------------------------------------------- our own, come back
 
 
+CODES = ("8251-1", "LBCMT")
+
+
 def came_back(raw: bytes) -> Report:
     (report,) = incoming.read_reports(raw, FEED, RECEIVED)
     return report
@@ -463,29 +466,29 @@ def came_back(raw: bytes) -> Report:
 @pytest.mark.parametrize("mode", MODES)
 def test_our_name_is_ours(mode: str) -> None:
     report = came_back(written(form={"mode": mode}))
-    assert outgoing.is_own(report, "LABBRIDGE")
+    assert outgoing.is_own(report, "LABBRIDGE", CODES)
 
 
 @pytest.mark.parametrize("mode", ["obx", "report"])
 def test_our_comment_is_ours_under_another_name(mode: str) -> None:
     report = came_back(written(form={"mode": mode, "application": "HISROUTER"}, control_id="77"))
-    assert outgoing.is_own(report, "LABBRIDGE")
+    assert outgoing.is_own(report, "LABBRIDGE", CODES)
     assert not outgoing.is_own(report, "LABBRIDGE", ("SITECMT",))
     site = came_back(written(form={"mode": mode, "application": "HIS", "comment": (Coding("SITECMT", "x", "L"),)}))
     assert outgoing.is_own(site, "LABBRIDGE", ("SITECMT",))
-    assert not outgoing.is_own(site, "LABBRIDGE")
+    assert not outgoing.is_own(site, "LABBRIDGE", CODES)
 
 
 def test_results_are_never_taken_for_our_own() -> None:
-    assert not outgoing.is_own(came_back(SOURCE), "LABBRIDGE")
-    assert not outgoing.is_own(came_back(SOURCE.replace(b"NORTHLIS|LABN", b"|LABN")), "")
+    assert not outgoing.is_own(came_back(SOURCE), "LABBRIDGE", CODES)
+    assert not outgoing.is_own(came_back(SOURCE.replace(b"NORTHLIS|LABN", b"|LABN")), "", CODES)
     beside = written(form={"application": "HIS"}) + b"OBX|2|ST|SRP^anti-SRP^L||positive||||||F\r"
-    assert not outgoing.is_own(came_back(beside), "LABBRIDGE")
+    assert not outgoing.is_own(came_back(beside), "LABBRIDGE", CODES)
     empty = b"\r".join(line for line in SOURCE.split(b"\r") if not line.startswith(b"OBX"))
-    assert not outgoing.is_own(came_back(empty), "LABBRIDGE")
+    assert not outgoing.is_own(came_back(empty), "LABBRIDGE", CODES)
 
 
 @pytest.mark.parametrize("sub_id", ["", "1", "LB", "LBx", "xLB1", "LB1 ", "LB1^2", "LB١"])
 def test_our_code_with_another_sub_id_is_not_ours(sub_id: str) -> None:
     raw = written(form={"application": "HIS"}, sub_id="LB12").decode().replace("|LB12|", f"|{sub_id}|")
-    assert not outgoing.is_own(came_back(raw.encode()), "LABBRIDGE")
+    assert not outgoing.is_own(came_back(raw.encode()), "LABBRIDGE", CODES)
