@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from labbridge.config import Config
+from labbridge.interpret.cases import check_cases
+from labbridge.interpret.style import check_style
 from labbridge.knowledge.build import build
 from labbridge.knowledge.documents import Fault
-from labbridge.knowledge.lock import check_lock, entries, written
-from labbridge.knowledge.references import check_references
-from labbridge.sources import KnowledgeError, load, read_folder, shipped
+from labbridge.knowledge.lock import Entry, check_lock, entries, written
+from labbridge.sources import KnowledgeError, load, read_folder, shipped, unfit
 from labbridge.store.sqlite import StoreRefused, status
 
 LOCK = "versions.lock.json"
@@ -20,22 +21,29 @@ LOCK = "versions.lock.json"
 def check(folder: Path | None, site: str, write_lock: bool) -> tuple[list[Fault], str]:
     """Every fault of the shipped knowledge (or of a folder), a site's laid over it; and a line that sums it up."""
     base = folder or shipped()
-    sources = read_folder(base)
-    if site:
-        sources += read_folder(Path(site), site=True)
-    knowledge, faults = build(sources)
-    faults += check_references(knowledge, sources)
-    lock = base / LOCK
-    found = entries(knowledge.decisions)
-    text = lock.read_text(encoding="utf-8") if lock.is_file() else "{}"
-    locked = check_lock(found, text)
-    if write_lock and not faults:
-        lock.write_text(written(found, text), encoding="utf-8")
-        locked = [fault for fault in locked if "content changed" in fault.message]
-    faults += locked
-    rules = sum(rule.status == "active" for rule in knowledge.decisions.rules)
+    try:
+        ours = read_folder(base)
+        theirs = read_folder(Path(site), site=True) if site else []
+    except KnowledgeError as error:
+        return error.faults, f"{len(error.faults)} faults"
+    knowledge, faults = build([*ours, *theirs])
+    decisions = knowledge.decisions
+    faults += unfit(knowledge) or [*check_cases(decisions), *check_style(decisions)]
+    shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
+    faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
+    rules = sum(rule.status == "active" for rule in decisions.rules)
     word = "no fault" if not faults else f"{len(faults)} faults"
-    return faults, f"{len(sources)} files, {rules} active rules, {knowledge.version}: {word}"
+    return faults, f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {word}"
+
+
+def _locked(lock: Path, found: dict[str, Entry], write: bool) -> list[Fault]:
+    """What the lock says of these rows; with `write`, after new and raised versions were written to it."""
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else "{}"
+    faults = check_lock(found, text)
+    if not write or any(fault.message.startswith("This is no lock") for fault in faults):
+        return faults
+    lock.write_text(written(found, text), encoding="utf-8")
+    return check_lock(found, lock.read_text(encoding="utf-8"))
 
 
 def examine(config: Config) -> tuple[list[str], bool]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build
 from labbridge.knowledge.documents import Fault, Source
+from labbridge.knowledge.references import check_references
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
@@ -27,25 +29,37 @@ def shipped() -> Path:
 
 
 def read_folder(folder: Path, site: bool = False) -> list[Source]:
-    """Every knowledge file below a folder, by its name relative to it."""
-    found = []
+    """Every knowledge file below a folder, by its name relative to it. KnowledgeError where it cannot be read."""
+    if not folder.is_dir():
+        raise KnowledgeError(
+            [Fault(str(folder), 1, "There is no such folder.", "Name the folder of the knowledge files.")]
+        )
+    found, faults = [], []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.suffix in KINDS and path.is_file() and name.parts[0] not in NOT_OURS:
-            found.append(Source(name.as_posix(), path.read_text(encoding="utf-8"), site))
+            try:
+                found.append(Source(name.as_posix(), path.read_text(encoding="utf-8"), site))
+            except UnicodeDecodeError as error:
+                line = error.object[: error.start].count(b"\n") + 1
+                faults.append(Fault(name.as_posix(), line, "This is not UTF-8.", "Save the file as UTF-8."))
+    if faults:
+        raise KnowledgeError(faults)
     return found
+
+
+def unfit(knowledge: Knowledge) -> list[Fault]:
+    """What no table alone can show: rows that name what is not there, and would be silent or fail at a message."""
+    return [*check_references(knowledge), *check_vocabulary(knowledge.decisions)]
 
 
 def load(site: str = "", folder: Path | None = None) -> Knowledge:
     """The knowledge in force: shipped, with a site's folder laid over it. KnowledgeError where there is any fault."""
     sources = read_folder(folder or shipped())
     if site:
-        if not Path(site).is_dir():
-            raise KnowledgeError(
-                [Fault(site, 1, "There is no such folder.", "Set [knowledge] site to the site's folder.")]
-            )
         sources += read_folder(Path(site), site=True)
     knowledge, faults = build(sources)
+    faults += unfit(knowledge)
     if faults:
         raise KnowledgeError(faults)
     return knowledge

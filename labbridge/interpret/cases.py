@@ -24,7 +24,7 @@ _USUAL_SOURCE = {"srp": "blot", "hmgcr": "quant"}
 def check_cases(decisions: Decisions) -> list[Fault]:
     """Every active rule without cases, and every case that its rule does not judge as it says."""
     active = [rule for rule in decisions.rules if rule.status == "active"]
-    return [Fault("rules", 1, f"{rule.id}: {text}", repair) for rule in active for text, repair in _of(rule)]
+    return [decisions.fault(rule.id, f"{rule.id}: {text}", repair) for rule in active for text, repair in _of(rule)]
 
 
 def _of(rule: Rule) -> Iterator[tuple[str, str]]:

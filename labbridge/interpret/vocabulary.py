@@ -16,11 +16,13 @@ _SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
 def check_vocabulary(decisions: Decisions) -> list[Fault]:
     """Every fact, value and slot of rules and comments that does not exist, with its row."""
     faults = [
-        Fault("rules", 1, f"{rule.id}: {message}", repair) for rule in decisions.rules for message, repair in _of(rule)
+        decisions.fault(rule.id, f"{rule.id}: {message}", repair)
+        for rule in decisions.rules
+        for message, repair in _of(rule)
     ]
     for comment in decisions.comments.values():
         found = (pair for alternative in _alternatives(comment) for pair in _of_text(alternative))
-        faults += [Fault("comments", 1, f"{comment.id}: {message}", repair) for message, repair in found]
+        faults += [decisions.fault(comment.id, f"{comment.id}: {message}", repair) for message, repair in found]
     return faults
 
 

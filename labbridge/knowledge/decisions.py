@@ -7,14 +7,16 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from labbridge.knowledge.documents import Fault, Row, Source, read_yaml
+from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_records, read_yaml
+from labbridge.model.result import Analyte, Family
 
 FactValue = str | bool
 Severity = Literal["info", "minor", "major", "critical", "by_ck"]
 Priority = Literal["routine", "urgent", "by_ck"]
+BestSource = Literal["tier1", "quant", "blot", "tissue", "none", "any", "discordant", "exhausted"]
 
 
-class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
+class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A flag of clinical.md C4; `hold`: nothing is posted until a person decides."""
 
     id: str
@@ -22,13 +24,13 @@ class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
     hold: bool = False
 
 
-class RetestRow(msgspec.Struct, frozen=True, kw_only=True):
+class RetestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The families to offer for an analyte, in order, by what its present state rests on."""
 
     id: str
-    analyte: str
-    source: str = msgspec.field(name="from")
-    families: tuple[str, ...]
+    analyte: Analyte
+    source: BestSource = msgspec.field(name="from")
+    families: tuple[Family, ...]
 
 
 class RetestAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,7 +118,8 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that decides, compiled. `words`: slot words of the comments by table and key."""
+    """Everything that decides, compiled. `words`: slot words of the comments by table and key. `places`: file and
+    line of each rule and comment, by id."""
 
     rules: tuple[Rule, ...] = ()
     flags: dict[str, FlagRow] = {}
@@ -125,6 +128,12 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, dict[str, str]] = {}
     style: Style = Style()
     citations: frozenset[str] = frozenset()
+    places: dict[str, tuple[str, int]] = {}
+
+    def fault(self, id: str, message: str, repair: str) -> Fault:
+        """A fault of the rule or comment of this id, at the place where it stands."""
+        file, line = self.places.get(id, ("rules", 1))
+        return Fault(file, line, message, repair)
 
 
 T = TypeVar("T")
@@ -133,21 +142,38 @@ LANGUAGE = "en"
 
 def read_decisions(sources: Sequence[Source], faults: list[Fault]) -> Decisions:
     """The decisions of these files, a site's rows after ours: they replace by id."""
-    rows = {name: list(_rows(sources, name, faults)) for name in ("flags.yaml", "retests.yaml", "citations.yaml")}
-    flags = {flag.id: flag for row in rows["flags.yaml"] if (flag := _convert(row, FlagRow, faults))}
-    retests = [one for row in rows["retests.yaml"] if (one := _convert(row, RetestRow, faults))]
-    citations = frozenset(str(row.fields.get("id", "")) for row in rows["citations.yaml"])
-    comments, words, style = _comments(sources, faults)
+    flags = by_key(((row, one.id, one) for row, one in read_records(sources, "flags.yaml", FlagRow, faults)), faults)
+    places: dict[str, tuple[str, int]] = {}
+    comments, words, style = _comments(sources, places, faults)
     decisions = Decisions(
-        rules=_rules(sources, faults),
+        rules=_rules(sources, places, faults),
         flags=flags,
-        retests={(row.analyte, row.source): row.families for row in retests},
+        retests=_retests(sources, faults),
         comments=comments,
         words=words,
         style=style,
-        citations=citations,
+        citations=_citations(sources, faults),
+        places=places,
     )
     return decisions
+
+
+def _retests(sources: Sequence[Source], faults: list[Fault]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By analyte and what its state rests on; a site's list replaces ours by id, or by both of these."""
+    rows = list(read_records(sources, "retests.yaml", RetestRow, faults))
+    standing = by_key(((row, one.id, (row, one)) for row, one in rows), faults).values()
+    keyed = ((row, (one.analyte.value, one.source), tuple(map(str, one.families))) for row, one in standing)
+    return {(analyte, source): families for (analyte, source), families in by_key(keyed, faults).items()}
+
+
+def _citations(sources: Sequence[Source], faults: list[Fault]) -> frozenset[str]:
+    named = []
+    for row in _rows(sources, "citations.yaml", faults):
+        if isinstance(row.fields.get("id"), str):
+            named.append((row, str(row.fields["id"]), row))
+        else:
+            faults.append(row.fault("A citation has no id.", "Give it one."))
+    return frozenset(by_key(named, faults))
 
 
 def _rows(sources: Sequence[Source], name: str, faults: list[Fault]) -> Iterable[Row]:
@@ -164,7 +190,7 @@ def _convert(row: Row, kind: type[T], faults: list[Fault]) -> T | None:
         return None
 
 
-def _rules(sources: Sequence[Source], faults: list[Fault]) -> tuple[Rule, ...]:
+def _rules(sources: Sequence[Source], places: dict[str, tuple[str, int]], faults: list[Fault]) -> tuple[Rule, ...]:
     found: dict[str, Rule] = {}
     own: dict[str, bool] = {}
     for source in sources:
@@ -177,6 +203,7 @@ def _rules(sources: Sequence[Source], faults: list[Fault]) -> tuple[Rule, ...]:
             if rule.id in found and own[rule.id] == source.site:
                 faults.append(row.fault(f"Rule {rule.id} stands twice.", "Give it an id of its own."))
             found[rule.id], own[rule.id] = rule, source.site
+            places[rule.id] = (row.file, row.line)
     return tuple(found.values())
 
 
@@ -188,11 +215,11 @@ def _rule(row: Row, faults: list[Fault]) -> Rule | None:
 
 
 def _comments(
-    sources: Sequence[Source], faults: list[Fault]
+    sources: Sequence[Source], places: dict[str, tuple[str, int]], faults: list[Fault]
 ) -> tuple[dict[str, CommentRow], dict[str, dict[str, str]], Style]:
     """comments/en.yaml: classes, word tables (`words: name`) and the style. A site's class replaces ours; its words and
     its style change what they name and leave the rest."""
-    comments: dict[str, CommentRow] = {}
+    classes: list[tuple[Row, str, CommentRow]] = []
     words: dict[str, dict[str, str]] = {}
     style = Style()
     for row in _rows(sources, f"comments/{LANGUAGE}.yaml", faults):
@@ -201,10 +228,13 @@ def _comments(
             given = {name: value for name, value in fields.items() if name != "id"}
             style = _convert(Row(row.file, row.line, {**msgspec.to_builtins(style), **given}), Style, faults) or style
         elif isinstance(fields.get("words"), dict):
-            table = words.setdefault(str(fields["id"]), {})
+            if not fields.get("id"):
+                faults.append(row.fault("A table of words has no id.", "Give it the id of the table it adds to."))
+            table = words.setdefault(str(fields.get("id")), {})
             table.update({str(key): str(value) for key, value in fields["words"].items()})
         else:
             comment = _convert(row, CommentRow, faults)
             if comment is not None:
-                comments[comment.id] = comment
-    return comments, words, style
+                classes.append((row, comment.id, comment))
+                places[comment.id] = (row.file, row.line)
+    return by_key(classes, faults), words, style

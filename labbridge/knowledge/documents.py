@@ -150,6 +150,7 @@ def read_csv(source: Source, columns: tuple[str, ...], faults: list[Fault]) -> I
 
 READERS_FIELDS = ("source", "tag", "reviewed", "still_valid_on", "note")
 """Fields of a record that are for its reader; where a number stands they say how good it is."""
+NOT_SHIPPED = ("RECALLED", "UNSURE")
 
 
 def read_records(sources: Sequence[Source], name: str, kind: type[T], faults: list[Fault]) -> Iterator[tuple[Row, T]]:
@@ -160,10 +161,12 @@ def read_records(sources: Sequence[Source], name: str, kind: type[T], faults: li
         for row in read_yaml(source, faults):
             if not row.fields.get("source"):
                 faults.append(row.fault("A source is missing.", "Add `source:` with where this was read."))
+            if row.fields.get("tag") in NOT_SHIPPED:
+                faults.append(row.fault(f"Tag {row.fields['tag']} does not ship.", "Find its source, or leave it out."))
             given = {field: value for field, value in row.fields.items() if field not in READERS_FIELDS}
             try:
                 yield row, msgspec.convert(given, kind, strict=False)
-            except (msgspec.ValidationError, ValueError) as error:
+            except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
                 faults.append(row.fault(f"{error}.", "Compare with the records beside it."))
 
 

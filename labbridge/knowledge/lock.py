@@ -37,7 +37,10 @@ def _hash(row: msgspec.Struct) -> str:
 
 def check_lock(found: dict[str, Entry], text: str) -> list[Fault]:
     """Where decisions and lock disagree: new rows, changed content under an old version, ids that went."""
-    locked = msgspec.json.decode(text, type=dict[str, Entry])
+    try:
+        locked = msgspec.json.decode(text, type=dict[str, Entry])
+    except msgspec.DecodeError as error:
+        return [Fault(FILE, 1, f"This is no lock: {error}.", "Take it back from version control.")]
     faults = []
     for name, entry in sorted(found.items()):
         before = locked.get(name)

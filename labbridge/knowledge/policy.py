@@ -44,7 +44,13 @@ _TAGS = ("VERIFIED", "DERIVED", "CONVENTION")
 
 def read_policy(rows: Iterable[Row], faults: list[Fault]) -> Policy:
     """Policy from the rows of policy.yaml, a site's rows after ours so that they replace by id."""
-    numbers = ((row, number.id, number) for row in rows if (number := _number(row, faults)) is not None)
+    numbers = [(row, number.id, number) for row in rows if (number := _number(row, faults)) is not None]
+    ours = {id: number for row, id, number in numbers if not row.site}
+    for row, id, number in numbers:
+        if row.site and id not in ours:
+            faults.append(row.fault(f"No number is called {id}.", "Use an id of the shipped policy.yaml."))
+        elif row.site and number.unit != ours[id].unit:
+            faults.append(row.fault(f"{id} is in {ours[id].unit}, not {number.unit}.", "Give it in that unit."))
     return Policy(by_key(numbers, faults))
 
 
@@ -55,8 +61,14 @@ def _number(row: Row, faults: list[Fault]) -> PolicyNumber | None:
     if missing or unknown:
         faults.append(row.fault(f"Missing: {missing}; unknown: {unknown}.", "Give id, value, unit, tag, source."))
         return None
-    if fields["tag"] not in _TAGS:
+    if str(fields["tag"]) not in _TAGS:
         faults.append(row.fault(f"Tag {fields['tag']} does not ship.", f"Use one of {', '.join(_TAGS)}."))
+        return None
+    if not all(isinstance(fields[name], str) for name in _REQUIRED if name != "value"):
+        faults.append(row.fault("Id, unit, tag and source are words.", "Write each as one text."))
+        return None
+    if not isinstance(fields.get("reviewed") or [], list):
+        faults.append(row.fault("`reviewed` is a list.", "Write reviewed: [NAME]."))
         return None
     value = _decimal(str(fields["value"]))
     if value is None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import Rule
-from labbridge.knowledge.documents import Fault, Source
+from labbridge.knowledge.documents import Fault
+from labbridge.model.result import Analyte, Family
 
 RAISED_ONLY = ("any", "other_method", "discordant", "exhausted")
+FAMILIES = (*Family, "same_new_specimen")
 
 
-def check_references(knowledge: Knowledge, sources: Sequence[Source]) -> list[Fault]:
-    """Every reference that leads nowhere, with the file and line of its row."""
-    places = _places(sources)
-    faults: list[Fault] = []
-    for rule in knowledge.decisions.rules:
-        file, line = places.get(rule.id, ("rules", 1))
-        faults += [Fault(file, line, message, repair) for message, repair in _rule(rule, knowledge)]
-    for comment in knowledge.decisions.comments.values():
-        file, line = places.get(comment.id, ("comments/en.yaml", 1))
-        missing = [id for id in comment.citations if id not in knowledge.decisions.citations]
-        faults += [Fault(file, line, f"Citation {id} is not listed.", "Add it to citations.yaml.") for id in missing]
+def check_references(knowledge: Knowledge) -> list[Fault]:
+    """Every reference that leads nowhere, at the place of its row."""
+    decisions = knowledge.decisions
+    faults = [
+        decisions.fault(rule.id, message, repair)
+        for rule in decisions.rules
+        for message, repair in _rule(rule, knowledge)
+    ]
+    for comment in decisions.comments.values():
+        missing = [id for id in comment.citations if id not in decisions.citations]
+        faults += [
+            decisions.fault(comment.id, f"Citation {id} is not listed.", "Add it to citations.yaml.") for id in missing
+        ]
     return faults
 
 
@@ -31,7 +35,13 @@ def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
         for code in entry:
             if code not in decisions.flags:
                 yield f"Flag {code} is not listed.", "Use an id of flags.yaml."
+    for analyte in filter(None, (rule.about, *rule.analytes, *(action.analyte for action in rule.then.retest))):
+        if analyte not in set(Analyte):
+            yield f"{analyte} is no analyte.", f"Use one of {', '.join(Analyte)}."
     for action in rule.then.retest:
+        for family in action.by if isinstance(action.by, tuple) else ():
+            if family not in FAMILIES:
+                yield f"{family} is no family.", f"Use one of {', '.join(FAMILIES)}."
         if isinstance(action.by, str) and action.by not in RAISED_ONLY:
             yield f"`by: {action.by}` is no list.", f"Use one of {', '.join(RAISED_ONLY)} or a list of families."
         if action.reason not in decisions.flags:
@@ -45,14 +55,3 @@ def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
             yield f"Citation {id} is not listed.", "Add it to citations.yaml."
     if rule.on and rule.on not in decisions.flags:
         yield f"`on: {rule.on}` is no flag.", "Use an id of flags.yaml."
-
-
-def _places(sources: Sequence[Source]) -> dict[str, tuple[str, int]]:
-    """Where each id of rules and comments begins."""
-    found = {}
-    for source in sources:
-        if source.name.startswith(("rules/", "comments/")):
-            for number, line in enumerate(source.text.split("\n"), 1):
-                if line.startswith("- id: "):
-                    found[line[6:].strip()] = (source.name, number)
-    return found

@@ -83,7 +83,7 @@ def _of_kits(rows: Iterable[tuple[Row, KitRow]], known: Known) -> list[Fault]:
         for analyte in filter(None, (kit.analyte, *kit.antigens_absent)):
             if analyte not in set(Analyte):
                 faults.append(row.fault(f"Kit {kit.id}: {analyte} is no analyte.", f"Use one of {', '.join(Analyte)}."))
-        if kit.cut_off is not None and kit.cut_off <= 0:
+        if kit.cut_off is not None and not (kit.cut_off.is_finite() and kit.cut_off > 0):
             faults.append(row.fault(f"Kit {kit.id}: a cut-off is above zero.", "Mend the cut-off."))
         if kit.cut_off is not None and kit.bands:
             faults.append(row.fault(f"Kit {kit.id} has a cut-off and bands.", "Keep one of the two."))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from labbridge.knowledge.codes import check_digit
 from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_csv, read_records
 from labbridge.knowledge.terminology import UnitRow, Words
 from labbridge.knowledge.words import fold, pattern, plain
@@ -77,7 +78,7 @@ def read_words(sources: Sequence[Source], faults: list[Fault]) -> Words:
         ),
         flags=_table(((row, row.fields["value"]) for row in qualifiers("flag")), "grade", Grade, faults),
         hep2_codes=_table(((row, row.fields["value"]) for row in patterns("code")), "class", Hep2Class, faults),
-        hep2_words={kind: _patterns(patterns(kind)) for kind in KINDS["hep2-patterns.csv"][1:]},
+        hep2_words={kind: _patterns(patterns(kind), faults) for kind in KINDS["hep2-patterns.csv"][1:]},
         materials=_table(specimens, "material", Material, faults),
         result_statuses=_table(((row, row.fields["code"]) for row in statuses("result")), "status", Status, faults),
         order_statuses=_table(((row, row.fields["code"]) for row in statuses("order")), "status", Status, faults),
@@ -91,7 +92,7 @@ def read_words(sources: Sequence[Source], faults: list[Fault]) -> Words:
 
 def _phrases(sources: Sequence[Source], faults: list[Fault]) -> dict[str, tuple[str, ...]]:
     phrases = _Kinds(sources, "phrases.csv", faults)
-    return {kind: _patterns(phrases(kind)) for kind in KINDS["phrases.csv"]}
+    return {kind: _patterns(phrases(kind), faults) for kind in KINDS["phrases.csv"]}
 
 
 def read_validated(sources: Sequence[Source], faults: list[Fault]) -> frozenset[tuple[str, str]]:
@@ -123,7 +124,9 @@ class CommentCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def read_comment(sources: Sequence[Source], faults: list[Fault]) -> tuple[Coding, ...]:
     """The codings of an outgoing comment's OBX-3; the last record decides."""
-    for _row, one in list(read_records(sources, "outgoing.yaml", CommentCode, faults))[-1:]:
+    for row, one in list(read_records(sources, "outgoing.yaml", CommentCode, faults))[-1:]:
+        if one.system == "LN" and not check_digit(one.code):
+            faults.append(row.fault("The check digit is wrong.", "Look the code up."))
         ours = Coding(one.local_code, one.local_display, one.local_system)
         return (Coding(one.code, one.display, one.system), ours)
     return ()
@@ -167,5 +170,12 @@ def _table(rows: Iterable[tuple[Row, Key]], column: str, values: type[E], faults
     return by_key(found, faults, agree=True)
 
 
-def _patterns(rows: Iterable[Row]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pattern(row.fields["value"]) for row in rows))
+def _patterns(rows: Iterable[Row], faults: list[Fault]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for row in rows:
+        its = pattern(row.fields["value"])
+        if its.strip():
+            found[its] = None
+        else:  # every text would hold it
+            faults.append(row.fault("A word is missing.", "Write the word, or its beginning and `*`."))
+    return tuple(found)

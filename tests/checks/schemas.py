@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
+from labbridge.knowledge.documents import READERS_FIELDS
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "mappings/schema"
 KINDS: dict[str, type] = {"rules": Rule, "flags": FlagRow, "retests": RetestRow, "comments": CommentRow}
@@ -18,6 +19,10 @@ KINDS: dict[str, type] = {"rules": Rule, "flags": FlagRow, "retests": RetestRow,
 def schema(kind: str) -> dict[str, Any]:
     """A file of this kind: a list of its records."""
     found = msgspec.json.schema(list[KINDS[kind]])  # type: ignore[misc]
+    if kind in ("flags", "retests"):  # records: with the fields that are for their reader
+        record = found["$defs"][KINDS[kind].__name__]
+        record["properties"] |= {name: {} for name in READERS_FIELDS}
+        record["required"].append("source")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mappings: {kind}", **found}
 
 

@@ -19,6 +19,7 @@ OWN_RULE = """\
   when: {srp: POS_STRONG}
   then: {flags: [{MSA_POSITIVE: major}]}
   citations: [picard-2016]
+  cases: {fires: [{srp: POS_STRONG}], silent: [{srp: NEG}]}
 """
 
 

@@ -170,8 +170,8 @@ def test_a_site_replaces_a_comment_by_its_class() -> None:
 
 def test_flags_lists_and_citations() -> None:
     found, faults = read(
-        ("flags.yaml", "- {id: H, meaning: m, hold: true}\n- {id: A, meaning: m}\n", False),
-        ("retests.yaml", "- {id: x, analyte: SRP, from: blot, families: [quant, ip]}\n", False),
+        ("flags.yaml", "- {id: H, meaning: m, hold: true, source: s}\n- {id: A, meaning: m, source: s}\n", False),
+        ("retests.yaml", "- {id: x, analyte: SRP, from: blot, families: [quant, ip], source: s}\n", False),
         ("citations.yaml", "- {id: picard-2016, authors: Picard}\n", False),
     )
     assert faults == []
@@ -183,9 +183,9 @@ def test_flags_lists_and_citations() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("flags.yaml", "- {id: H}\n"),
-        ("flags.yaml", "- {id: H, meaning: m, hold: perhaps}\n"),
-        ("retests.yaml", "- {id: x, analyte: SRP, families: [ip]}\n"),
+        ("flags.yaml", "- {id: H, source: s}\n"),
+        ("flags.yaml", "- {id: H, meaning: m, hold: perhaps, source: s}\n"),
+        ("retests.yaml", "- {id: x, analyte: SRP, families: [ip], source: s}\n"),
     ],
 )
 def test_a_row_that_lacks_something_is_named(name: str, text: str) -> None:
@@ -194,8 +194,8 @@ def test_a_row_that_lacks_something_is_named(name: str, text: str) -> None:
 
 
 def test_a_site_moves_a_list_by_what_it_is_for() -> None:
-    ours = ("retests.yaml", "- {id: x, analyte: SRP, from: blot, families: [quant, ip]}\n", False)
-    theirs = ("retests.yaml", "- {id: y, analyte: SRP, from: blot, families: [ip]}\n", True)
+    ours = ("retests.yaml", "- {id: x, analyte: SRP, from: blot, families: [quant, ip], source: s}\n", False)
+    theirs = ("retests.yaml", "- {id: y, analyte: SRP, from: blot, families: [ip], source: s}\n", True)
     assert read(ours, theirs)[0].retests == {("SRP", "blot"): ("ip",)}
 
 

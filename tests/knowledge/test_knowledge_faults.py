@@ -24,9 +24,9 @@ OUTGOING = """\
 TEXT = '- id: C07\n  version: 9\n  parts: [[{text: "Not detected."}]]\n  citations: [picard-2016]\n'
 
 
-def unfound(name: str, text: str | bytes, reason: str) -> Any:
-    """A mistake that is not named today."""
-    return pytest.param(name, text, 0, "", marks=pytest.mark.xfail(strict=True, reason=reason))
+def named(name: str, text: str | bytes) -> Any:
+    """A mistake that is named, in whatever words: without it the file has no fault."""
+    return pytest.param(name, text, 0, "")
 
 
 def kit(fields: str) -> str:
@@ -52,7 +52,7 @@ def asking(fields: str) -> str:
 
 def ruled(before: str, after: str) -> str:
     assert before in OWN_RULE
-    return OWN_RULE.replace(before, after)
+    return OWN_RULE.replace(before, after, 1)
 
 
 def texted(before: str, after: str) -> str:
@@ -130,15 +130,14 @@ UNREADABLE = [
     ("codes/lis.csv", f'{ONE_CODE}L,"X,,,,SRP,result,,,SITE,us\n', 3, "2 cells, 11 expected."),
     ("codes/lis.csv", f"{ONE_CODE}L,{'X' * 140_000},,,,SRP,result,,,SITE,us\n", 3, "This is not CSV."),
 ]  # fmt: skip
-NO_TEXT = "sources.py:35 read_text raises UnicodeDecodeError: a traceback in place of file, line and repair"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "line", "message"),
     [
         *UNREADABLE,
-        unfound("policy.yaml", WINDOW.replace("us", "Zürich").encode("latin-1"), NO_TEXT),
-        unfound("codes/lis.csv", ONE_CODE.encode("utf-16"), NO_TEXT),
+        named("policy.yaml", WINDOW.replace("us", "Zürich").encode("latin-1")),
+        named("codes/lis.csv", ONE_CODE.encode("utf-16")),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
@@ -197,33 +196,29 @@ TERMS = [
     ("comments/en.yaml", texted("version: 9", "version: nine"), 1, "Expected `int`"),
     ("comments/en.yaml", texted('"Not detected."', ""), 1, "Expected `str`, got `null`"),
 ]  # fmt: skip
-SILENT = "decisions.py:17,25: the row type lets unknown fields pass (contract.md `check`: schemas)"
-TWICE = "decisions.py:137-144,209: two rows of one id in one file; the last wins in silence"
-TAG = "documents.py:163: `tag` of a record is dropped unread; codes.md: RECALLED and UNSURE do not ship"
-CRASH = "a Python traceback in place of the fault"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "line", "message"),
     [
         *TERMS,
-        unfound("flags.yaml", "- {id: OURS, meaning: m, holds: true, source: us}\n", SILENT),
-        unfound("retests.yaml", RETEST.replace("source: us", "sauce: us"), SILENT),
-        unfound("citations.yaml", "- {authors: Nobody, read: all, on: 2026-01-01}\n", "decisions.py:139: no schema"),
-        unfound("flags.yaml", "- {id: OURS, meaning: m, source: us}\n" * 2, TWICE),
-        unfound("citations.yaml", "- {id: ours, authors: Us, read: all, on: 2026-01-01}\n" * 2, TWICE),
-        unfound("retests.yaml", RETEST + RETEST.replace("[quant, ip]", "[ip]"), TWICE),
-        unfound("comments/en.yaml", TEXT + TEXT, TWICE),
-        unfound("assays/kits.yaml", kit("cut_off: 12, units: [CU], tag: UNSURE"), TAG),
-        unfound("assays/methods.yaml", method(f"family: blot, tag: RECALLED, {bands('POS_LOW 12')}"), TAG),
-        unfound("assays/kits.yaml", kit("cut_off: NaN, units: [CU]"), f"tables.py:86: {CRASH}"),
-        unfound("comments/en.yaml", "- {words: {NEG: absent}}\n", f"decisions.py:204: {CRASH}"),
-        unfound("policy.yaml", WINDOW.replace("ck_window_d", "[ck_window_d]"), f"documents.py:176: {CRASH}"),
-        unfound("policy.yaml", f"{WINDOW[:-2]}, reviewed: hl}}\n", "policy.py:74: tuple('hl') is two reviewers, h and l"),
-        unfound("policy.yaml", WINDOW.replace("unit: d", "unit: wk"), "policy.py:48: 5 wk are read as 5 days"),
-        unfound("policy.yaml", WINDOW.replace("ck_window_d", "ck_window"), "mappings/site/README: our ids"),
-        unfound("outgoing.yaml", OUTGOING, "vocabulary.py:124: no check digit; codes.md top"),
-        unfound("hep2-patterns.csv", f"{PATTERNS}denial,*,any,,us\n", "words.py:28: every text holds a bare *"),
+        named("flags.yaml", "- {id: OURS, meaning: m, holds: true, source: us}\n"),
+        named("retests.yaml", RETEST.replace("source: us", "sauce: us")),
+        named("citations.yaml", "- {authors: Nobody, read: all, on: 2026-01-01}\n"),
+        named("flags.yaml", "- {id: OURS, meaning: m, source: us}\n" * 2),
+        named("citations.yaml", "- {id: ours, authors: Us, read: all, on: 2026-01-01}\n" * 2),
+        named("retests.yaml", RETEST + RETEST.replace("[quant, ip]", "[ip]")),
+        named("comments/en.yaml", TEXT + TEXT),
+        named("assays/kits.yaml", kit("cut_off: 12, units: [CU], tag: UNSURE")),
+        named("assays/methods.yaml", method(f"family: blot, tag: RECALLED, {bands('POS_LOW 12')}")),
+        named("assays/kits.yaml", kit("cut_off: NaN, units: [CU]")),
+        named("comments/en.yaml", "- {words: {NEG: absent}}\n"),
+        named("policy.yaml", WINDOW.replace("ck_window_d", "[ck_window_d]")),
+        named("policy.yaml", f"{WINDOW[:-2]}, reviewed: hl}}\n"),
+        named("policy.yaml", WINDOW.replace("unit: d", "unit: wk")),
+        named("policy.yaml", WINDOW.replace("ck_window_d", "ck_window")),
+        named("outgoing.yaml", OUTGOING),
+        named("hep2-patterns.csv", f"{PATTERNS}denial,*,any,,us\n"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_used_is_named(
@@ -235,9 +230,6 @@ def test_a_row_that_cannot_be_used_is_named(
 
 # ---------------------------------------------------------------- rows that name what is not there
 
-CITING = "no `labbridge check` of facts, slots and words: checking.py:27 calls check_references only"
-FIRES = "  cases:\n    fires: [{srp: NEG}]\n"
-
 
 @pytest.mark.parametrize(
     ("name", "text", "line", "message"),
@@ -247,23 +239,23 @@ FIRES = "  cases:\n    fires: [{srp: NEG}]\n"
         ("rules/own.yaml", ruled("picard-2016", "picard"), 1, "Citation picard is not listed."),
         ("rules/own.yaml", ruled("  citations: [picard-2016]\n", ""), 1, "Rule own cites nothing."),
         ("rules/own.yaml", f"{OWN_RULE}  on: CK_MISING\n", 1, "`on: CK_MISING` is no flag."),
-        ("rules/own.yaml", OWN_RULE + OWN_RULE, 8, "Rule own stands twice."),
+        ("rules/own.yaml", OWN_RULE + OWN_RULE, 9, "Rule own stands twice."),
         ("rules/own.yaml", ruled("status: active", "status: on"), 1, "Invalid enum value 'on'"),
         ("rules/own.yaml", f"{OWN_RULE}  wen: {{ck: HIGH}}\n", 1, "Unknown: wen."),
         ("comments/en.yaml", f"# ours\n\n{texted('picard-2016', 'nobody')}", 3, "Citation nobody is not listed."),
-        unfound("rules/own.yaml", ruled("srp: POS", "serum: POS"), CITING),
-        unfound("rules/own.yaml", ruled("POS_STRONG", "STRONG"), CITING),
-        unfound("rules/own.yaml", OWN_RULE + FIRES, "checking.py:27: `check_cases` is not called (contract.md: 'cases')"),
-        unfound("comments/en.yaml", texted("Not", "{Antibodi}"), CITING),
-        unfound("comments/en.yaml", texted("{text", "{when: {age: old}, text"), CITING),
-        unfound("comments/en.yaml", texted("Not detected", "This proves it"), "checking.py:27: `check_style` is not called"),
-        unfound("rules/own.yaml", f"{OWN_RULE}  about: SPR\n", "references.py:28: `about` is not looked up"),
-        unfound("rules/own.yaml", f"{OWN_RULE}  analytes: [SPR]\n", "references.py:28: `analytes` is not looked up"),
-        unfound("rules/own.yaml", asking("analyte: SPR, by: any"), "references.py:34: the analyte is not looked up"),
-        unfound("rules/own.yaml", asking("analyte: SRP, by: [blott]"), "references.py:35: families are not looked up"),
-        unfound("retests.yaml", RETEST.replace("ip]", "imunoprecipitation]"), "decisions.py:25: any text is a family"),
-        unfound("retests.yaml", RETEST.replace("from: blot", "from: bolt"), "decisions.py:25: any text is a source"),
-        unfound("rules/own.yaml", in_one_line(ruled("MSA_POSITIVE", "MSA_POSITIV")), "references.py:56: says rules:1"),
+        named("rules/own.yaml", ruled("srp: POS", "serum: POS")),
+        named("rules/own.yaml", ruled("POS_STRONG", "STRONG")),
+        named("rules/own.yaml", ruled("fires: [{srp: POS_STRONG}]", "fires: [{srp: NEG}]")),
+        named("comments/en.yaml", texted("Not", "{Antibodi}")),
+        named("comments/en.yaml", texted("{text", "{when: {age: old}, text")),
+        named("comments/en.yaml", texted("Not detected", "This proves it")),
+        named("rules/own.yaml", f"{OWN_RULE}  about: SPR\n"),
+        named("rules/own.yaml", f"{OWN_RULE}  analytes: [SPR]\n"),
+        named("rules/own.yaml", asking("analyte: SPR, by: any")),
+        named("rules/own.yaml", asking("analyte: SRP, by: [blott]")),
+        named("retests.yaml", RETEST.replace("ip]", "imunoprecipitation]")),
+        named("retests.yaml", RETEST.replace("from: blot", "from: bolt")),
+        named("rules/own.yaml", in_one_line(ruled("MSA_POSITIVE", "MSA_POSITIV"))),
     ],
 )  # fmt: skip
 def test_a_row_that_names_what_is_not_there_is_named(

@@ -92,9 +92,6 @@ def test_a_sites_rows_lie_over_ours(
     assert seen(load(lay(tmp_path / "site", {name: text}))) == after
 
 
-@pytest.mark.xfail(
-    strict=True, reason="decisions.py:144: keyed by analyte and source; site/README: 'replace ours by id'"
-)
 def test_a_retest_list_is_replaced_by_its_id(tmp_path: Path) -> None:
     text = "- {id: SRP-tissue, analyte: SRP, from: none, families: [ip], source: us}\n"
     lists = load(lay(tmp_path / "site", {"retests.yaml": text})).decisions.retests
@@ -118,7 +115,7 @@ def test_a_site_with_a_fault_is_not_used_and_the_fault_has_its_place(tmp_path: P
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(OWN_RULE.replace(before, after), marks=pytest.mark.xfail(strict=True, reason=reason))
+        OWN_RULE.replace(before, after)
         for before, after, reason in (
             ("srp: POS", "serum: POS", "sources.py:48: loads; then KeyError 'serum' at every message"),
             ("MSA_POSITIVE", "MSA_POSITIV", "sources.py:48: loads; the flag is raised though no list has it"),
@@ -146,10 +143,8 @@ def test_the_command_says_where_and_leaves_with_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "site"),
     [
-        pytest.param(
-            None, "nowhere", marks=pytest.mark.xfail(strict=True, reason="checking.py:25: no folder, 'no fault'")
-        ),
-        pytest.param("nowhere", "", marks=pytest.mark.xfail(strict=True, reason="checking.py:23: '0 files: no fault'")),
+        (None, "nowhere"),
+        ("nowhere", ""),
     ],
 )
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path, folder: str | None, site: str) -> None:
@@ -210,7 +205,6 @@ def test_a_rule_is_never_dropped(mappings: Path) -> None:
     assert locked(mappings) == gone  # writing does not forget it
 
 
-@pytest.mark.xfail(strict=True, reason="checking.py:34: with --write-lock only 'content changed' is still told")
 def test_writing_the_lock_still_tells_of_a_dropped_rule(mappings: Path) -> None:
     (mappings / "rules/ck.yaml").unlink()
     assert locked(mappings, write=True)
@@ -225,22 +219,17 @@ def test_the_layout_of_a_rule_is_not_its_content(mappings: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        pytest.param(text, marks=pytest.mark.xfail(strict=True, reason="lock.py:40: a msgspec traceback, no fault"))
-        for text in ('{"rule:ck', '{"rule:ck": {"version": 1}}')
-    ],
+    ['{"rule:ck', '{"rule:ck": {"version": 1}}'],
 )
 def test_a_broken_lock_is_a_fault(mappings: Path, text: str) -> None:
     (mappings / LOCK).write_text(text, encoding="utf-8")
     assert locked(mappings)
 
 
-@pytest.mark.xfail(strict=True, reason="checking.py:29: a sound site rule is 'not locked', measured by our own lock")
 def test_a_sound_site_has_no_fault(tmp_path: Path) -> None:
     assert check(None, lay(tmp_path / "site", {"rules/own.yaml": OWN_RULE}), write_lock=False)[0] == []
 
 
-@pytest.mark.xfail(strict=True, reason="checking.py:33: the repair it names writes the site's rule into our lock")
 def test_writing_the_lock_for_a_site_leaves_ours_alone(mappings: Path, tmp_path: Path) -> None:
     check(mappings, lay(tmp_path / "site", {"rules/own.yaml": OWN_RULE}), write_lock=True)
     assert locked(mappings) == []
