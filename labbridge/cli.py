@@ -24,7 +24,7 @@ DEFAULT_CONFIG = Path("labbridge.toml")
 def main() -> None:
     """Entry point: one sentence to standard error for what a person can repair."""
     from labbridge.config import ConfigError
-    from labbridge.errors import Refused, StoreUnavailable
+    from labbridge.errors import CaseFileError, Refused, StoreUnavailable
     from labbridge.sources import KnowledgeError
     from labbridge.store.sqlite import StoreRefused
 
@@ -32,6 +32,8 @@ def main() -> None:
         app()
     except (ConfigError, KnowledgeError, StoreRefused) as fault:
         _fail(str(fault), CONFIGURATION)
+    except CaseFileError as fault:
+        _fail(str(fault), WRONG_USE)
     except Refused as fault:
         _fail(str(fault), NEEDS_A_PERSON)
     except StoreUnavailable as fault:

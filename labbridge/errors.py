@@ -51,3 +51,7 @@ class Refused(Exception):
 
 class StoreUnavailable(Exception):
     """The store could not commit (disk full, I/O error, busy): nothing was kept and nothing may be acknowledged."""
+
+
+class CaseFileError(Exception):
+    """A case file that cannot be read, with the place and the repair."""

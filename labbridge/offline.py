@@ -15,7 +15,7 @@ import yaml
 
 from labbridge.acts import feed_of
 from labbridge.config import Config
-from labbridge.errors import Refuse
+from labbridge.errors import CaseFileError, Refuse
 from labbridge.hl7 import incoming
 from labbridge.interpret import Interpreter
 from labbridge.knowledge.build import Knowledge
@@ -86,8 +86,30 @@ def interpret_paths(paths: Sequence[str], config: Config, as_of: str) -> tuple[l
 def validate_files(paths: Sequence[Path], config: Config) -> list[CaseOutcome]:
     """The cases of these files, each through the real normaliser and rules."""
     readers = Readers.of(load(config.knowledge.site))
-    cases = [case for path in paths for case in yaml.safe_load(path.read_text(encoding="utf-8"))["vignettes"]]
-    return [validate_case(case, readers) for case in cases]
+    return [_run(path, case, readers) for path in paths for case in _cases(path)]
+
+
+def _cases(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CaseFileError(f"{path}:{line}: this is not YAML; mend the syntax near this line") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CaseFileError(f"{path}: this is not YAML in UTF-8; save it so") from error
+    cases = content.get("vignettes") if isinstance(content, dict) else None
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        raise CaseFileError(f"{path}: there is no list `vignettes`; put the cases below it")
+    return cases
+
+
+def _run(path: Path, case: dict[str, Any], readers: Readers) -> CaseOutcome:
+    try:
+        return validate_case(case, readers)
+    except KeyError as error:
+        raise CaseFileError(f"{path}: case {case.get('id', '?')} lacks {error}; add it") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CaseFileError(f"{path}: case {case.get('id', '?')} cannot be read ({error}); mend it") from error
 
 
 def interpret_files(
@@ -157,7 +179,7 @@ class CaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
 def validate_case(case: dict[str, Any], readers: Readers) -> CaseOutcome:
     """Run one case through the real normaliser and the real rules, and compare with `expected`."""
     history = case_history(case, readers)
-    outcome = readers.interpret(history)
+    outcome = _by_filler(readers.interpret(history))
     expected = case.get("expected")
     failures = tuple(_failures(expected, outcome)) if expected else ()
     return CaseOutcome(
@@ -167,6 +189,15 @@ def validate_case(case: dict[str, Any], readers: Readers) -> CaseOutcome:
         outcome=outcome,
         must_mention=tuple((expected or {}).get("comment_must_mention") or ()),
     )
+
+
+def _by_filler(outcome: Outcome) -> Outcome:
+    """Evidence by the filler that the case gives its row; within, each version has a name of its own."""
+    flags = tuple(
+        msgspec.structs.replace(flag, evidence=tuple(ref.partition(":")[2] or ref for ref in flag.evidence))
+        for flag in outcome.flags
+    )
+    return msgspec.structs.replace(outcome, flags=flags)
 
 
 def case_history(case: dict[str, Any], readers: Readers) -> History:

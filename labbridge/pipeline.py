@@ -314,7 +314,8 @@ async def deliver(receiver: Receiver, outbox: Outbox, clock: Clock, delay: Calla
         if ack.positive(answer, delivery.control_id):
             settled = sending.acknowledged(delivery, answer.code)
         else:
-            settled = sending.refused(delivery, answer.code, clock.now() + delay(delivery.attempts))
+            said = f"{answer.error} {answer.text}".strip()
+            settled = sending.refused(delivery, answer.code, said, clock.now() + delay(delivery.attempts))
     await set_delivery(outbox, delivery, settled, clock.now())
     return True
 

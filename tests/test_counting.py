@@ -139,7 +139,7 @@ DELIVERY = Delivery(
     ("settled", "outcome", "timed"),
     [
         (sending.acknowledged(DELIVERY, "AA"), "acknowledged", True),
-        (sending.refused(DELIVERY, "AE", NOON), "refused", False),
+        (sending.refused(DELIVERY, "AE", "", NOON), "refused", False),
         (sending.unanswered(DELIVERY, "silence", NOON), "unanswered", False),
     ],
 )

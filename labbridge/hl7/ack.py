@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from labbridge.errors import Refuse
-from labbridge.hl7 import escapes, times
+from labbridge.hl7 import charset, escapes, times
 from labbridge.hl7.escapes import STANDARD, Delimiters
 from labbridge.hl7.reader import Message
 from labbridge.model.report import PlacedNote
@@ -239,7 +239,8 @@ def read_ack(raw: bytes) -> Acknowledgement:
     if len(msa) < 3 or msa[1] not in KNOWN:
         return Acknowledgement()
     err = next((fields for fields in segments if fields[0] == "ERR"), [])
-    text = _field(msa, 3) or _field(err, 8)
+    named = charset.codec(found.field(18).split(found.delimiters.repetition)[0]) or "latin-1"
+    text = (_field(msa, 3) or _field(err, 8)).encode("latin-1").decode(named, "replace")
     return Acknowledgement(msa[1], msa[2], text[:200], (_field(err, 3) or _field(err, 1))[:80])
 
 

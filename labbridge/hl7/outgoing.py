@@ -167,7 +167,7 @@ class _Page:
         placer, filler = self._numbers(order)
         own = self._c(self._text(self._letter.sub_id), self._text(self._format.application))
         parent = self._marks.component.join(self._as_subcomponents(one) for one in (placer, filler))
-        orc = self._f("ORC", "RE", placer, own, *[""] * 4, *([parent] if self._from("2.4") else []))
+        orc = self._f("ORC", "RE", placer, own, *[""] * 4, parent)
         fields = [""] * 29
         fields[0], fields[1], fields[2], fields[3] = "1", placer, own, self._codes()
         fields[6], fields[21] = self._copied(order.obr.field(7)), self._now

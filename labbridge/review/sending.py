@@ -17,14 +17,14 @@ def acknowledged(delivery: Delivery, code: str) -> Settled:
     )
 
 
-def refused(delivery: Delivery, code: str, due: datetime) -> Settled:
-    """A negative answer: again when due, until there were too many."""
+def refused(delivery: Delivery, code: str, said: str, due: datetime) -> Settled:
+    """A negative answer: again when due, until there were too many. `said` is the receiver's own error code and text:
+    it is kept for the person who looks, and never logged."""
+    why = f"{code}: {said}" if said else code
     refusals = delivery.refusals + 1
     if refusals < MAX_REFUSALS:
-        return Settled(
-            state=DeliveryState.WAITING, sent=Sent.REFUSED, reason=f"{code} received", refusals=refusals, due=due
-        )
-    reason = f"{code}, {MAX_REFUSALS} times"
+        return Settled(state=DeliveryState.WAITING, sent=Sent.REFUSED, reason=why, refusals=refusals, due=due)
+    reason = f"{MAX_REFUSALS} times {why}"
     return Settled(state=DeliveryState.FAILED, sent=Sent.REFUSED, reason=reason, refusals=refusals)
 
 

@@ -101,10 +101,7 @@ async def test_a_commit_acceptance_is_no_delivery_where_the_application_answer_c
         ((MSH, b"MSA|CE|$ID", b"ERR|PID^1^3^204&Unknown key&HL70357"), "CE", "", "PID^1^3^204"),
         ((MSH, b"MSA|CR|$ID|"), "CR", "", ""),
         ((MSH + b"||||||8859/1", b"MSA|AE|$ID|Pr\xfcfen"), "AE", "Prüfen", ""),
-        pytest.param(
-            (MSH + b"||||||UNICODE UTF-8", "MSA|AE|$ID|Prüfen".encode()), "AE", "Prüfen", "",
-            marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason="ack.py read_ack decodes latin-1 always"),
-        ),
+        ((MSH + b"||||||UNICODE UTF-8", "MSA|AE|$ID|Prüfen".encode()), "AE", "Prüfen", "",),
     ],
     ids="ERR-8 MSA-3 ERR-1 bare latin utf-8".split(),
 )  # fmt: skip
@@ -230,7 +227,6 @@ async def test_silence_is_tried_for_ever_and_another_lane_does_not_wait(box: Out
         assert box.rows()[1] == ("LB2", "acknowledged", 1, 0)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="pipeline.deliver passes the code only; the text is lost")
 async def test_a_dead_letter_keeps_what_the_receiver_said(box: Outbox) -> None:
     """standards.md 2.4, policy 4: `10 tries, then dead letter with the ERR text`. The receiver's text is `bad thing`."""
     await box.release("LB1", "lis/a")

@@ -183,19 +183,19 @@ def test_the_requester_is_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "kind", "received", "software", "parent"),
+    ("version", "kind", "received", "software"),
     [
-        ("2.3.1", "ORU^R01", True, False, False), ("2.4", "ORU^R01^ORU_R01", True, True, True),
-        ("2.6", "ORU^R01^ORU_R01", True, True, True), ("2.7", "ORU^R01^ORU_R01", False, True, True),
+        ("2.3.1", "ORU^R01", True, False), ("2.4", "ORU^R01^ORU_R01", True, True),
+        ("2.6", "ORU^R01^ORU_R01", True, True), ("2.7", "ORU^R01^ORU_R01", False, True),
     ],
 )  # fmt: skip
-def test_what_depends_on_the_version(version: str, kind: str, received: bool, software: bool, parent: bool) -> None:
+def test_what_depends_on_the_version(version: str, kind: str, received: bool, software: bool) -> None:
     message = reader.read(written(form={"version": version}))
     assert message.msh.field(9) == kind
     assert bool(message.all("OBR")[0].field(14)) is received
     assert bool(message.all("OBX")[0].field(18)) is software
     report = reader.read(written(form={"version": version, "mode": "report"}))
-    assert bool(report.all("ORC")[0].field(8)) is parent
+    assert report.all("ORC")[0].field(8) == report.all("OBR")[0].field(29) != ""
     note = reader.read(written(form={"version": version, "mode": "nte"})).all("NTE")[-1]
     assert bool(note.field(4)) is software
 

@@ -31,20 +31,20 @@ def test_an_acknowledged_delivery_is_never_due_again(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["AE", "AR", "CE", "CR"])
 def test_a_refusal_is_counted_and_the_delivery_waits(code: str) -> None:
-    found = sending.refused(delivery(2), code, LATER)
+    found = sending.refused(delivery(2), code, "207 bad thing", LATER)
     assert (found.state, found.sent, found.due) == (DeliveryState.WAITING, Sent.REFUSED, LATER)
-    assert (found.reason, found.refusals) == (f"{code} received", 3)
+    assert (found.reason, found.refusals) == (f"{code}: 207 bad thing", 3)
 
 
 def test_ten_refusals_are_enough() -> None:
     one = delivery()
     for number in range(1, sending.MAX_REFUSALS):
-        found = sending.refused(one, "AE", LATER)
+        found = sending.refused(one, "AE", "", LATER)
         assert (found.state, found.refusals) == (DeliveryState.WAITING, number)
         one = msgspec.structs.replace(one, refusals=found.refusals)
-    last = sending.refused(one, "AE", LATER)
+    last = sending.refused(one, "AE", "", LATER)
     assert (last.state, last.refusals, last.due) == (DeliveryState.FAILED, 10, None)
-    assert last.reason == "AE, 10 times"
+    assert last.reason == "10 times AE"
 
 
 def test_silence_is_no_refusal_and_never_gives_up() -> None:
@@ -56,8 +56,8 @@ def test_silence_is_no_refusal_and_never_gives_up() -> None:
 def test_every_outcome_is_a_step_the_table_allows() -> None:
     outcomes = [
         sending.acknowledged(delivery(), "AA"),
-        sending.refused(delivery(), "AE", LATER),
-        sending.refused(delivery(9), "AE", LATER),
+        sending.refused(delivery(), "AE", "", LATER),
+        sending.refused(delivery(9), "AE", "", LATER),
         sending.unanswered(delivery(), "silence", LATER),
     ]
     assert {one.state for one in outcomes} <= DELIVERY_TRANSITIONS[DeliveryState.SENT]

@@ -100,7 +100,7 @@ async def test_refusals_are_counted_apart_from_attempts(store: Store) -> None:
     first = await claimed(store)
     assert first is not None
     assert first.refusals == 0
-    await store.outbox.settle(first, sending.refused(first, "AE", NOON), (), event())
+    await store.outbox.settle(first, sending.refused(first, "AE", "", NOON), (), event())
     second = await claimed(store, 1)
     assert second is not None
     assert (second.refusals, second.attempts) == (1, 2)
