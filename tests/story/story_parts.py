@@ -1,0 +1,175 @@
+"""A laboratory beside the story: a real store, the shipped knowledge with the demo site's codes, a clock that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from labbridge import pipeline
+from labbridge.app import comment_code
+from labbridge.delivery.retry import retry_delay
+from labbridge.hl7.ack import Acknowledgement, read_ack
+from labbridge.hl7.outgoing import ReceiverFormat
+from labbridge.interpret import Interpreter
+from labbridge.model.work import Case, Feed
+from labbridge.normalise import Normaliser
+from labbridge.pipeline import Letterhead, Peer, Reader, Reply
+from labbridge.sources import load
+from labbridge.store.desk import SqliteDesk, SqliteOutbox
+from labbridge.store.journal import SqliteIntake
+from labbridge.store.sqlite import open_reader, open_writer
+from labbridge.store.units import LocalUnits
+from labbridge.store.work import SqliteWork
+from labbridge.store.writer import Writer
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = str(ROOT / "samples/site")
+NOON = datetime(2026, 11, 13, 12, 0, tzinfo=UTC)
+FEED = Feed(name="myolis", timezone="Europe/Paris")
+ELSEWHERE = Feed(name="other", timezone="Europe/Paris")
+
+BLOT = "NM|SRPB^Anti-SRP (line blot)^L|1|{value}|intensity^intensity^L|0-5|A|||{status}"
+ELISA = "NM|SRPE^Anti-SRP (ELISA)^L|1|{value}|U/mL^U/mL^L|<20|A|||{status}"
+CLIA = "NM|HMGCRC^Anti-HMGCR IgG (CLIA)^L|1|{value}|CU^CU^L|<20|N|||{status}"
+CK = "NM|2157-6^Creatine kinase^LN|1|{value}|U/L^U/L^UCUM|39-190|H|||{status}"
+SODIUM = "NM|NA^Sodium^L|1|{value}|mmol/L^mmol/L^UCUM|135-145|N|||{status}"
+
+
+def obx(kind: str, value: str, status: str = "F") -> str:
+    return kind.format(value=value, status=status)
+
+
+def order(filler: str, *lines: str, collected: str = "20261110091500+0100") -> str:
+    numbered = [f"OBX|{number}|{line}" for number, line in enumerate(lines, 1)]
+    return "\r".join((f"OBR|1|P{filler}^MYOCLIN|{filler}^MYOLIS|MYO^Myositis^L|||{collected}", *numbered))
+
+
+def oru(control_id: str, *orders: str, patient: str = "PT1", sent: str = "20261113120000+0100", to: str = "P") -> bytes:
+    """One patient's message of the demo laboratory."""
+    return patients(control_id, (patient, orders), sent=sent, to=to)
+
+
+def patients(
+    control_id: str, *groups: tuple[str, Sequence[str]], sent: str = "20261113120000+0100", to: str = "P"
+) -> bytes:
+    msh = f"MSH|^~\\&|MYOLIS|LABA|LABBRIDGE|LABA|{sent}||ORU^R01^ORU_R01|{control_id}|{to}|2.5.1||||||UNICODE UTF-8"
+    pids = ["\r".join((f"PID|1||{one}^^^LABA^MR||TEST^SYNTHETIC||19690417|M", *orders)) for one, orders in groups]
+    return ("\r".join((msh, *pids)) + "\r").encode()
+
+
+class SetClock:
+    """ports.Clock, set by the test."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+class Judge:
+    """ports.Judge, in this process."""
+
+    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
+        from labbridge.hl7 import conformance
+
+        return conformance.judge(raw, text, version)
+
+
+class Lis:
+    """The other side: keeps what it is sent, and answers as it is told ($ID is the message's own control id)."""
+
+    name = "lis"
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.received: list[bytes] = []
+
+    async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
+        self.received.append(raw)
+        said = self.answers.pop(0) if self.answers else "MSA|AA|$ID"
+        return read_ack(
+            f"MSH|^~\\&|LIS|LABA|LB|LABA|20261113||ACK|1|P|2.5.1\r{said}\r".replace("$ID", control_id).encode()
+        )
+
+    def comments(self) -> list[list[str]]:
+        """OBX of each message received, as fields."""
+        return [line.split("|") for raw in self.received for line in raw.decode().split("\r") if line.startswith("OBX")]
+
+
+@lru_cache
+def reader() -> Reader:
+    knowledge = load(SITE)
+    codes = frozenset(one.code for one in knowledge.terminology.comment)
+    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE)}
+    return Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, "LABBRIDGE", codes)
+
+
+class Laboratory:
+    """The story on one store."""
+
+    def __init__(self, path: Path) -> None:
+        self.writer = Writer(open_writer(path))
+        self.rows = open_reader(path)
+        self.intake, self.outbox = SqliteIntake(self.writer), SqliteOutbox(self.writer)
+        self.work = SqliteWork(open_reader(path), LocalUnits(self.writer))
+        self.desk = SqliteDesk(self.writer, open_reader(path))
+        self.clock, self.reader = SetClock(), reader()
+        self.letterhead = Letterhead("lis", ReceiverFormat(facility="LABA", comment=comment_code(SITE)))
+
+    def close(self) -> None:
+        self.writer.close()
+        self.rows.close()
+
+    async def receive(self, *messages: bytes, feed: Feed = FEED) -> list[Reply]:
+        return [await pipeline.receive(one, Peer(feed, "127.0.0.1"), self.intake, self.clock) for one in messages]
+
+    async def codes(self, *messages: bytes, feed: Feed = FEED) -> list[str]:
+        return [read_ack(one.raw).code for one in await self.receive(*messages, feed=feed)]
+
+    def process(self) -> int:
+        done = 0
+        while batch := pipeline.run_once(self.work, self.reader, self.clock):
+            done += batch
+        return done
+
+    async def take(self, *messages: bytes, feed: Feed = FEED) -> None:
+        """Received, accepted and processed, a minute apart."""
+        for one in messages:
+            assert await self.codes(one, feed=feed) == ["AA"]
+            assert self.process() >= 1
+            self.clock.forward(minutes=1)
+
+    def cases(self) -> list[Case]:
+        keys = [key for (key,) in self.rows.execute("SELECT id FROM cases ORDER BY id")]
+        return [case for key in keys if (case := self.desk.case(key)) is not None]
+
+    def case(self) -> Case:
+        (found,) = self.cases()
+        return found
+
+    def release(self, shown: str, signer: str = "Alex Smith") -> int:
+        return pipeline.release(shown, signer, self.desk, letterhead=self.letterhead, judge=Judge(), clock=self.clock)
+
+    async def deliver(self, lis: Lis) -> int:
+        """Every attempt that is due now."""
+        attempts = 0
+        while await pipeline.deliver(lis, self.outbox, self.clock, lambda number: retry_delay(number, lambda: 0.5)):
+            attempts += 1
+        return attempts
+
+    def states(self) -> list[tuple[str, str]]:
+        """State and reason of each kept message."""
+        return list(self.rows.execute("SELECT state, reason FROM journal ORDER BY id"))
+
+    def deliveries(self) -> list[tuple[str, int]]:
+        return list(self.rows.execute("SELECT state, attempts FROM outbox ORDER BY id"))
+
+    def counted(self, name: str) -> int:
+        (found,) = self.rows.execute("SELECT coalesce(sum(count), 0) FROM tally WHERE name = ?", (name,)).fetchone()
+        return int(found)

@@ -1,0 +1,170 @@
+"""process(): lanes in order, patients apart, one message's failure its own; what is drafted from what."""
+
+from __future__ import annotations
+
+import pytest
+from story_parts import BLOT, CK, CLIA, ELISA, ELSEWHERE, SODIUM, Laboratory, obx, order, oru, patients
+
+from labbridge import pipeline
+from labbridge.errors import Park
+from labbridge.model.work import Kept
+from labbridge.states import CaseState, Reason, State
+
+
+def flags(lab: Laboratory) -> set[tuple[str, str]]:
+    return {(flag.code, flag.analyte) for flag in lab.case().outcome.flags}
+
+
+async def test_results_of_one_patient_from_two_messages_are_one_case(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    first = lab.case()
+    await lab.take(oru("M2", order("F2", obx(CK, "7800"))))
+    case = lab.case()
+    assert (first.version, case.version) == (1, 2)
+    assert (case.outcome.states.SRP, case.outcome.states.CK) == ("POS_STRONG", "HIGH")
+
+
+async def test_the_order_of_arrival_makes_no_difference_to_the_draft(lab: Laboratory, tmp_path: object) -> None:
+    messages = [oru("M1", order("F1", obx(BLOT, "58"), obx(CLIA, "3.1"))), oru("M2", order("F2", obx(CK, "7800")))]
+    await lab.take(*messages)
+    forwards = lab.case().text
+    other = Laboratory(tmp_path / "other.db")  # type: ignore[operator]
+    await other.take(*reversed(messages))
+    assert other.case().text == forwards != ""
+    other.close()
+
+
+async def test_patients_of_one_message_never_mix(lab: Laboratory) -> None:
+    both = patients("M1", ("PT1", [order("F1", obx(BLOT, "58"))]), ("PT2", [order("F2", obx(CLIA, "90"))]))
+    assert await lab.codes(both) == ["AA"]
+    assert lab.process() == 2
+    seen = {case.outcome.patient.id: case.outcome.states for case in lab.cases() if case.outcome.patient}
+    assert (seen["PT1"].SRP, seen["PT1"].HMGCR) == ("POS_STRONG", "NOT_TESTED")
+    assert (seen["PT2"].SRP, seen["PT2"].HMGCR) == ("NOT_TESTED", "POS_STRONG")
+
+
+async def test_the_same_number_of_another_authority_is_another_patient(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    await lab.take(oru("M2", order("F2", obx(CLIA, "90"))).replace(b"^^^LABA^MR", b"^^^LABB^MR"))
+    assert [case.outcome.states.SRP for case in lab.cases()] == ["POS_STRONG", "NOT_TESTED"]
+
+
+async def test_what_holds_nothing_of_ours_is_read_and_opens_no_case(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(SODIUM, "140"))))
+    assert lab.states() == [("done", "nothing_of_ours")]
+    assert lab.cases() == []
+    assert lab.rows.execute("SELECT code, seen FROM unmapped").fetchall() == [("NA", 1)]
+
+
+async def test_an_unknown_code_is_filed_once_and_counted(lab: Laboratory) -> None:
+    for number in range(4):
+        await lab.take(oru(f"M{number}", order(f"F{number}", obx(SODIUM, "140"))))
+    assert lab.rows.execute("SELECT feed, code, seen FROM unmapped").fetchall() == [("myolis", "NA", 4)]
+
+
+async def test_pending_is_not_a_result_and_its_final_is(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"), obx(CLIA, "", "P"))))
+    assert {"PARTNER_PENDING", "MSA_PENDING"} & {code for code, _of in flags(lab)}
+    assert lab.case().outcome.states.HMGCR == "NOT_TESTED"
+    await lab.take(oru("M2", order("F1", obx(CLIA, "3.1", "F")), sent="20260413130000+0100"))
+    assert lab.case().outcome.states.HMGCR == "NEG"
+    assert ("PARTNER_PENDING", "HMGCR") not in flags(lab)
+
+
+async def test_a_correction_counts_as_if_the_old_value_had_never_been(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))), oru("M2", order("F1", obx(BLOT, "2", "C"))))
+    case = lab.case()
+    assert case.outcome.states.SRP == "NEG"
+    assert "RESULT_CORRECTED" in {code for code, _of in flags(lab)}
+    assert not {"METHOD_DISCORDANCE", "SEROREVERSION_UNEXPECTED"} & {code for code, _of in flags(lab)}
+
+
+async def test_a_withdrawn_result_is_no_result(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))), oru("M2", order("F1", obx(BLOT, "", "W"))))
+    case = lab.case()
+    assert case.outcome.states.SRP == "NOT_TESTED"
+    assert "RESULT_WITHDRAWN" in {code for code, _of in flags(lab)}
+
+
+async def test_two_finals_that_contradict_each_other_hold_the_case(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))), oru("M2", order("F1", obx(BLOT, "2"))))
+    case = lab.case()
+    assert (case.state, case.outcome.hold, case.outcome.held) == (CaseState.HELD, True, ("SRP",))
+    await lab.take(oru("M3", order("F1", obx(BLOT, "58", "C")), sent="20261113150000+0100"))
+    assert (lab.case().state, lab.case().outcome.hold) == (CaseState.NEW, False)
+
+
+async def test_methods_that_disagree_are_flagged_for_a_third(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))), oru("M2", order("F2", obx(ELISA, "4"))))
+    assert ("METHOD_DISCORDANCE", "SRP") in flags(lab)
+    srp = [one for one in lab.case().outcome.retests if one.analyte == "SRP"]
+    assert [one.families for one in srp] == [("ip",)]
+
+
+async def test_a_birth_date_that_disagrees_holds_and_uses_no_history(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    await lab.take(oru("M2", order("F2", obx(CK, "7800"))).replace(b"19690417", b"19700101"))
+    case = lab.cases()[-1]
+    assert case.outcome.hold
+    assert "IDENTITY_MISMATCH" in {flag.code for flag in case.outcome.flags}
+    assert case.outcome.states.SRP == "NOT_TESTED"
+
+
+async def test_an_old_result_opens_a_case_of_its_own(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    await lab.take(oru("M2", order("F2", obx(BLOT, "40"), collected="20240110091500+0100")))
+    assert len(lab.cases()) == 2
+
+
+async def test_a_feed_that_is_gone_parks_the_message_and_its_lane_alone(lab: Laboratory) -> None:
+    gone = ELSEWHERE.__class__(name="gone", timezone="Europe/Paris")
+    assert await lab.codes(oru("M1", order("F1", obx(BLOT, "58"))), feed=gone) == ["AA"]
+    assert await lab.codes(
+        oru("M2", order("F2", obx(CK, "7800"))), oru("M3", order("F3", obx(CK, "900")), patient="PT2")
+    ) == ["AA", "AA"]
+    lab.process()
+    assert lab.states() == [("parked", "unreadable"), ("kept", "received"), ("done", "drafted")]
+    ((sentence,),) = lab.rows.execute("SELECT sentence FROM work WHERE state = 'parked'").fetchall()
+    assert "gone" in sentence
+    assert "restore" in sentence
+
+
+async def test_a_message_that_stopped_the_worker_too_often_is_parked_unread(lab: Laboratory) -> None:
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    for _time in range(pipeline.MAX_ATTEMPTS):
+        assert len(lab.work.claim(lab.clock.now())) == 1  # begun, and never finished
+    assert lab.process() == 1
+    assert lab.states() == [("parked", "crashed")]
+    assert lab.cases() == []
+
+
+async def test_the_knowledge_in_force_is_written_beside_every_draft(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    version = lab.reader.interpret.knowledge.version
+    assert lab.case().outcome.knowledge == version
+    assert lab.rows.execute("SELECT DISTINCT knowledge FROM drafts").fetchall() == [(version,)]
+
+
+async def test_every_step_is_audited_without_a_word_of_the_patient(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    rows = lab.rows.execute("SELECT actor, action, subject FROM audit ORDER BY id").fetchall()
+    assert rows == [("myolis", "received", "M1"), ("labbridge", "drafted", "M1"), ("labbridge", "done", "M1")]
+    everything = str(lab.rows.execute("SELECT * FROM audit").fetchall())
+    assert not any(word in everything for word in ("SYNTHETIC", "PT1", "19690417", "Anti-SRP"))
+
+
+def test_a_step_that_is_not_in_the_table_is_refused(lab: Laboratory) -> None:
+    message = Kept(
+        key=1, raw=b"", feed="myolis", sender="", control_id="", lane="p:A|1", received=lab.clock.now(),
+        state=State.DONE, attempts=1,
+    )  # fmt: skip
+    with lab.work.unit(), pytest.raises(ValueError, match="M1 may not go from done to parked"):
+        pipeline.set_state(lab.work, message, State.PARKED, Reason.CRASHED, lab.clock.now())
+
+
+async def test_what_no_longer_reads_as_it_did_is_parked(lab: Laboratory) -> None:
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    (message,) = lab.work.claim(lab.clock.now())
+    moved = Kept(**{name: getattr(message, name) for name in message.__struct_fields__} | {"lane": "p:LABA|PT9"})
+    with pytest.raises(Park, match="no longer reads"):
+        pipeline.process(moved, lab.work, lab.reader, lab.clock)
