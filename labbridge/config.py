@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from labbridge.hl7.charset import codec
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; each line names the key and the repair. Exit code 78."""
@@ -35,8 +37,15 @@ def _zone(text: str) -> str:
     return text
 
 
+def _charset(text: str) -> str:
+    if text and codec(text) is None:
+        raise ValueError("write a name of HL7 table 0211, for example UNICODE UTF-8 or 8859/1")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Charset = Annotated[str, AfterValidator(_charset)]
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -70,7 +79,7 @@ class FeedSection(_Section):
     allow_plaintext: bool = Field(False, description="permit a listener without TLS beyond loopback")
     sender: str = Field("", description="MSH-3|MSH-4 expected on this feed; empty: any")
     timezone: Zone = Field("UTC", description="IANA zone of times sent without an offset")
-    charset: str = Field("", description="character set of this feed, where MSH-18 cannot be trusted")
+    charset: Charset = Field("", description="character set of this feed, where MSH-18 cannot be trusted")
     decimal_mark: Literal[".", ","] = Field(".", description="decimal mark of numbers on this feed")
     cytoplasmic_reported_as: Literal["positive", "negative", "negative_with_comment", "unknown"] = Field(
         "unknown", description="how this laboratory reports cytoplasmic HEp-2 fluorescence"
@@ -101,7 +110,7 @@ class ReceiverSection(_Section):
     update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
     retest: Literal["advise", "off"] = Field("advise", description="retests are named in the comment")
     line_length: int = Field(0, ge=0, le=4000, description="wrap text at this many characters; 0: never")
-    charset: str = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
+    charset: Charset = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
     language: Literal["en"] = Field("en", description="language of the comments")
     application: str = Field("", description="MSH-5 of outgoing messages; empty: the sender's MSH-3")
     facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")

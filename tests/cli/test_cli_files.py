@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,35 +234,28 @@ def test_wrong_use_leaves_with_two(words: list[str]) -> None:
 def listener() -> Iterator[tuple[int, list[bytes]]]:
     """A listener that answers AA, but AE for a message of version 2.1, and never for 2.2: it closes."""
     heard: list[bytes] = []
-    started, loop = threading.Event(), asyncio.new_event_loop()
-    ports: list[int] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                raw = (await reader.readuntil(b"\x1c\r"))[1:-2]
-                heard.append(raw)
-                fields = raw.split(b"\r")[0].split(b"|")
-                if fields[11] == b"2.2":
-                    break
-                code = b"AE" if fields[11] == b"2.1" else b"AA"
-                writer.write(b"\x0bMSH|^~\\&|||||2026||ACK|1|P|2.5\rMSA|" + code + b"|" + fields[9] + b"|why\r\x1c\r")
-        except asyncio.IncompleteReadError:
-            pass
-        writer.close()
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            buffer = b""
+            while data := self.connection.recv(65536):
+                buffer += data
+                while b"\x1c\r" in buffer:
+                    block, buffer = buffer.split(b"\x1c\r", 1)
+                    heard.append(block[1:])
+                    fields = block.split(b"\r")[0].split(b"|")
+                    if fields[11] == b"2.2":
+                        return
+                    code = b"AE" if fields[11] == b"2.1" else b"AA"
+                    said = b"MSH|^~\\&|||||2026||ACK|1|P|2.5\rMSA|" + code + b"|" + fields[9] + b"|why\r"
+                    self.wfile.write(b"\x0b" + said + b"\x1c\r")
 
-    async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        ports.append(server.sockets[0].getsockname()[1])
-        started.set()
-
-    loop.create_task(main())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    assert started.wait(10)
-    yield ports[0], heard
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.server_address[1], heard
+        server.shutdown()
+        thread.join(10)
 
 
 def test_every_message_of_the_files_is_sent_and_its_answer_printed(listener: tuple[int, list[bytes]]) -> None:
