@@ -83,10 +83,11 @@ def ck_limit(
     if usable is not None:
         return usable
     age = patient.age_on(collected.day)
-    unusable = sent is not None and factor is not None
+    unusable = sent is not None and sent.high is not None and factor is not None
+    lower = sent.low * factor if sent is not None and sent.high is None and sent.low is not None and factor else None
     if age is not None and age < policy.number("infant_until"):
-        return UpperLimit(None, sent_unusable=unusable)
-    return UpperLimit(policy.number(_fallback(patient.sex, age, policy)), assumed=True, sent_unusable=unusable)
+        return UpperLimit(None, lower, sent_unusable=unusable)
+    return UpperLimit(policy.number(_fallback(patient.sex, age, policy)), lower, assumed=True, sent_unusable=unusable)
 
 
 def _sent(sent: Interval | None, factor: Decimal | None, policy: Policy) -> UpperLimit | None:

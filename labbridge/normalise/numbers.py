@@ -101,7 +101,7 @@ def structured(comparator: str, num1: str, separator: str, num2: str, decimal_ma
 
 
 def interval(text: str, decimal_mark: str = ".") -> Interval | None:
-    """`26-170`, `0 - 19`, `<20`, `<=1.0`, `(<9.9)`; None for words, a number alone, lower limits and anything else."""
+    """`26-170`, `0 - 19`, `<20`, `<=1.0`, `(<9.9)`, `>=26`; None for words, a number alone and anything else."""
     stripped = text.strip().strip("()").strip()
     if found := _RANGE.fullmatch(stripped):
         low, high = number(found["low"], decimal_mark), number(found["high"], decimal_mark)
@@ -109,6 +109,8 @@ def interval(text: str, decimal_mark: str = ".") -> Interval | None:
             return None
         return Interval(low.value, high.value)
     single = number(stripped, decimal_mark)
-    if single.value is None or not single.comparator.below:
+    if single.value is None or single.comparator is Comparator.EQUAL:
         return None
-    return Interval(None, single.value, single.comparator is Comparator.LESS)
+    if single.comparator.below:
+        return Interval(None, single.value, single.comparator is Comparator.LESS)
+    return Interval(single.value, None)

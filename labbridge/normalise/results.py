@@ -13,10 +13,11 @@ from labbridge.knowledge.terminology import AnalyteRow, CodeRow, Terminology
 from labbridge.knowledge.words import fold
 from labbridge.model.report import Observation, Order, PlacedNote, Report, Timestamp
 from labbridge.model.result import Analyte, Family, Limits, Material, Method, Problem, Result, Status
-from labbridge.model.values import Comparator, Grade, Missing, Quantity, SentCoding, SentText, Titre, Value, Word
+from labbridge.model.values import Comparator, Grade, Missing, Quantity, Titre, Value, Word
 from labbridge.model.work import Feed
 from labbridge.normalise import hep2, limits, numbers, specimens, values
 from labbridge.normalise.methods import NOTE_OF
+from labbridge.normalise.sent import texts_of, unit_of
 from labbridge.normalise.specimens import Tube
 from labbridge.normalise.values import Read
 from labbridge.notes import note
@@ -126,7 +127,7 @@ class OrderReading:
     def _quantity(
         self, analyte: Analyte, number: Decimal, comparator: Comparator, observation: Observation
     ) -> tuple[Value | Missing, list[Problem]]:
-        sent = _unit(observation)
+        sent = unit_of(observation)
         if number < 0:
             return Quantity(number, sent, comparator), [Problem.VALUE_IMPLAUSIBLE]
         if analyte not in _NUMERIC:
@@ -161,7 +162,7 @@ class OrderReading:
         sent: numbers.Interval | None,
         problems: list[Problem],
     ) -> Result:
-        row = self._terminology.units.get((Analyte.CK.value, _unit(sighting.observation)))
+        row = self._terminology.units.get((Analyte.CK.value, unit_of(sighting.observation)))
         patient, collected = self._report.patient, result.collected
         found = limits.ck_limit(sent, row.factor if row else None, patient, collected, self._policy)
         if found.sent_unusable:
@@ -186,7 +187,7 @@ class OrderReading:
         sent: numbers.Interval | None,
         problems: list[Problem],
     ) -> Result:
-        row = self._terminology.units.get((Analyte.CREATININE.value, _unit(sighting.observation)))
+        row = self._terminology.units.get((Analyte.CREATININE.value, unit_of(sighting.observation)))
         factor = row.factor if row else ONE
         return msgspec.structs.replace(
             result,
@@ -228,7 +229,7 @@ class OrderReading:
         method = sighting.method
         collected, estimated = self._collected(observation)
         material = self._tube.material
-        texts = (*observation.notes, *self._order.notes, observation.status_text, *_value_texts(observation))
+        texts = (*observation.notes, *self._order.notes, observation.status_text, *texts_of(observation))
         self._note_sources(sighting, estimated)
         return Result(
             ref=f"{self._ref}:{observation.at}",
@@ -238,7 +239,7 @@ class OrderReading:
             antigen=analyte.antigen,
             synthetase=analyte.synthetase,
             method=method,
-            unit_text=_unit(observation),
+            unit_text=unit_of(observation),
             status=status,
             status_code=observation.status,
             takes_stored_value=observation.status in self._terminology.words.stored_statuses and not observation.values,
@@ -360,22 +361,7 @@ def _titre(reads: list[tuple[Sighting, Read]]) -> Titre | None:
 def _pattern_texts(sighting: Sighting, read: Read, terminology: Terminology) -> list[hep2.PatternText]:
     """The texts of a line that may describe a pattern: its values where they are no plain grade, and its notes."""
     cytoplasmic = sighting.code.role in ("cytoplasmic_pattern",)
-    texts = [] if read.grade else [hep2.PatternText(text, cytoplasmic) for text in _value_texts(sighting.observation)]
+    texts = [] if read.grade else [hep2.PatternText(text, cytoplasmic) for text in texts_of(sighting.observation)]
     if sighting.code.role == "cytoplasmic_titre" and values.reached(read.titre):
         texts.append(hep2.PatternText(sighting.code.code, cytoplasmic=True))
     return texts + [hep2.PatternText(text) for text in sighting.observation.notes]
-
-
-def _value_texts(observation: Observation) -> list[str]:
-    texts = []
-    for value in observation.values:
-        if isinstance(value, SentText):
-            texts.append(value.text)
-        elif isinstance(value, SentCoding):
-            texts += [" ".join(filter(None, (c.code, c.display))) for c in value.codings]
-            texts += [value.original_text] if value.original_text else []
-    return texts
-
-
-def _unit(observation: Observation) -> str:
-    return observation.unit.code or observation.unit.display if observation.unit else ""

@@ -132,9 +132,9 @@ def _range(row: dict[str, Any]) -> str:
     if row.get("cutoff") not in (None, ""):
         return f"<{row['cutoff']}"
     low, high = row.get("ref_low"), row.get("ref_high")
-    if high in (None, ""):
-        return ""
-    return f"{low}-{high}" if low not in (None, "") else f"<={high}"
+    if low in (None, ""):
+        return "" if high in (None, "") else f"<={high}"
+    return f">={low}" if high in (None, "") else f"{low}-{high}"
 
 
 def _texts(row: dict[str, Any], *names: str) -> tuple[str, ...]:

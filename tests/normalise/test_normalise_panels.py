@@ -380,6 +380,19 @@ def test_the_upper_limit_of_ck(sent: str, sex: str, born: date | None, upper: st
     assert ("N207" in codes_of(notes)) is assumed
 
 
+@pytest.mark.parametrize(("born", "upper"), [(date(1971, 2, 5), Decimal(207)), (date(2026, 6, 1), None)])
+def test_a_lower_limit_sent_alone_is_kept_and_is_no_unusable_upper_limit(born: date, upper: Decimal | None) -> None:
+    found, notes = read(ck("12", reference_range=">=26"), born=born)
+    assert (found.results[0].lower_limit, found.results[0].upper_limit) == (Decimal(26), upper)
+    assert "N109" not in codes_of(notes)
+
+
+def test_blanks_around_a_unit_are_no_part_of_it() -> None:
+    found = one(ck("312", unit=Coding(" U/L ")))
+    assert found.value == Quantity(Decimal(312), "U/L")
+    assert found.unit_text == "U/L"
+
+
 def test_an_infant_without_a_sent_limit_has_none() -> None:
     assert one(ck("312", reference_range=""), born=date(2026, 6, 1)).upper_limit is None
 
