@@ -28,7 +28,7 @@ from labbridge.errors import StoreUnavailable
 from labbridge.feeds.connection import Handlers
 from labbridge.feeds.limits import Limits
 from labbridge.feeds.mllp import MllpServer
-from labbridge.hl7.mllp import Junk, Oversize
+from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.knowledge.tables import read_terminology
 from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent
@@ -277,8 +277,9 @@ class Service:
     def _handlers(self, name: str, section: FeedSection) -> Handlers:
         feed, intake, clock = feed_of(name, section), self._intake, self._clock
 
-        async def message(raw: bytes, address: str) -> pipeline.Reply:
-            return await pipeline.receive(raw, pipeline.Peer(feed, address), intake, clock)
+        async def message(block: Frame, address: str) -> pipeline.Reply:
+            peer = pipeline.Peer(feed, address)
+            return await pipeline.receive(block.data, peer, intake, clock, missing_cr=block.missing_cr)
 
         async def oversize(event: Oversize, address: str) -> pipeline.Reply:
             peer = pipeline.Peer(feed, address)

@@ -14,6 +14,7 @@ import msgspec
 from labbridge.config import split_address
 from labbridge.errors import Refused
 from labbridge.hl7 import ack
+from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Frame, Framer, frame
 from labbridge.offline import split_messages
 
@@ -61,7 +62,7 @@ def send_files(files: list[str], to: str, timeout_s: float) -> Iterator[Sent]:
 
 
 def _exchange(channel: socket.socket, path: str, number: int, raw: bytes) -> Sent:
-    control_id = ack.head(raw).control_id
+    control_id = head(raw).control_id
     framer = Framer()
     try:
         channel.sendall(frame(raw))

@@ -9,7 +9,6 @@ from labbridge.model.report import PlacedNote
 
 NOTES: dict[str, str] = {
     "N001": "Segments end with LF or CRLF instead of CR.",
-    "N002": "Bytes before the start of the block were dropped.",
     "N003": "The final CR after the end-of-block byte is missing.",
     "N004": "A byte order mark stands before MSH.",
     "N005": "A segment name is in lower case.",
@@ -24,6 +23,10 @@ NOTES: dict[str, str] = {
     "N014": "The same control id came before with other content; both were kept.",
     "N015": "Several PID segments: one journal entry, one unit of work per patient.",
     "N016": "More than one OBX carries the same code and sub-id; they are one result.",
+    "N017": "The character set in MSH-18 is not known here; every byte is ASCII, and was read as that.",
+    "N018": "An OBX after SPM in OUL^R24 was taken as a result: the grammar leaves it open.",
+    "N019": "The message names no patient; its results are kept under their specimen.",
+    "N020": "Empty lines stand before MSH.",
     "N101": "No known analyte: kept, not interpreted.",
     "N102": "The code is known, but name or unit contradict it; not interpreted.",
     "N103": "The method was taken from the local code.",

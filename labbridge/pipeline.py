@@ -15,15 +15,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import counting
+from labbridge import counting, receiving
 from labbridge.errors import Park, Refuse, Refused, Retry
-from labbridge.hl7 import ack, incoming, outgoing, times
+from labbridge.hl7 import ack, batch, incoming, outgoing, times
 from labbridge.hl7.mllp import Junk, Oversize
-from labbridge.hl7.structure import Envelope, read_structure
 from labbridge.interpret import Interpreter
-from labbridge.model.report import Report
+from labbridge.model.report import PlacedNote, Report
+from labbridge.model.result import PatientResults
 from labbridge.model.work import (
-    Arrival,
     AuditEvent,
     Case,
     CaseChange,
@@ -37,10 +36,12 @@ from labbridge.model.work import (
     StoredHistory,
 )
 from labbridge.normalise import Normaliser
+from labbridge.notes import note
 from labbridge.ports import Clock, Desk, Intake, Judge, Outbox, Receiver, Work
 from labbridge.review import policies, sending, worklist
 from labbridge.states import DELIVERY_TRANSITIONS, SENTENCES, TRANSITIONS, Reason, State
 
+AT_ONCE = 64  # messages of one block that are kept in one commit
 MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has to look
 
 
@@ -52,10 +53,12 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What to send back: the acknowledgement (empty: nothing), and whether the connection ends after it."""
+    """What to send back: the acknowledgement (empty: nothing), whether the connection ends after it, and whether what
+    came was HL7 at all."""
 
     raw: bytes
     close: bool = False
+    hl7: bool = True
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -81,88 +84,61 @@ class Letterhead(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------- receive
 
 
-async def receive(raw: bytes, peer: Peer, intake: Intake, clock: Clock) -> Reply:
-    """Read the structure, keep the bytes, then answer. AA means: committed here. Meaning comes later.
+async def receive(raw: bytes, peer: Peer, intake: Intake, clock: Clock, *, missing_cr: bool = False) -> Reply:
+    """One block in, one answer out: read the structure, keep the bytes, then answer. AA means: committed here. Meaning
+    comes later. A block may hold several messages: each is kept on its own, and the answer answers each.
 
-    StoreUnavailable leaves: then nothing was kept, and no answer may be given.
+    StoreUnavailable leaves: then not all was kept, and no answer may be given; what is sent again is known again.
     """
     now = clock.now()
+    notes = (note("N003"),) if missing_cr else ()
+    if batch.several(raw):
+        return await _receive_several(raw, peer, intake, now, notes)
+    return await _kept(receiving.read(raw, peer.feed, peer.address, now, notes), intake, now)
+
+
+async def _receive_several(
+    raw: bytes, peer: Peer, intake: Intake, now: datetime, notes: tuple[PlacedNote, ...]
+) -> Reply:
+    """A batch whose own counts do not agree is kept and refused whole: something of it is missing."""
     try:
-        envelope = read_structure(raw, peer.feed)
-    except Refuse as fault:  # the only place where Refuse is caught, as receive() is the only place it may come from
-        refused = _refused(raw, peer, fault, now)
-        receipt = await intake.quarantine(refused, _event(now, peer.feed.name, "refused", refused.detail))
-        return Reply(ack.refuse(raw, fault, control_id=_answer_id(receipt.key, now), now=now), fault.close)
-    arrival = _arrival(raw, envelope, peer, now)
-    receipt = await intake.keep(arrival, _event(now, peer.feed.name, "received", arrival.message_type))
-    return Reply(ack.accept(raw, control_id=_answer_id(receipt.key, now), now=now))
+        found = batch.split(raw)
+    except Refuse as fault:
+        return await _kept(receiving.refused(raw, peer.feed, peer.address, now, fault), intake, now)
+    answers: list[bytes] = []
+    closes = False
+    for start in range(0, len(found.messages), AT_ONCE):
+        some = found.messages[start : start + AT_ONCE]
+        read = [receiving.read(one, peer.feed, peer.address, now, notes) for one in some]
+        receipts = await intake.keep_all([(one.arrival, receiving.event(one)) for one in read])
+        answers += [receiving.answer(one, receipt, now) for one, receipt in zip(read, receipts, strict=True)]
+        closes = closes or any(one.closes for one in read)
+    return Reply(batch.answer(found, answers, control_id=receiving.batch_id(now), now=now), closes)
 
 
 async def receive_oversize(event: Oversize, peer: Peer, intake: Intake, clock: Clock) -> Reply:
     """A frame beyond the limit: its head, its length and the digest of what was read are kept; AR 207, and close."""
     now = clock.now()
     fault = Refuse("The message is longer than this feed takes", code="207", reject=True, close=True)
-    arrival = msgspec.structs.replace(
-        _refused(event.head, peer, fault, now), digest=event.digest, length=event.length, reason=Reason.OVERSIZE
-    )
-    receipt = await intake.quarantine(arrival, _event(now, peer.feed.name, "refused", arrival.detail))
-    return Reply(ack.refuse(event.head, fault, control_id=_answer_id(receipt.key, now), now=now), close=True)
+    read = receiving.refused(event.head, peer.feed, peer.address, now, fault)
+    whole = msgspec.structs.replace(read.arrival, digest=event.digest, length=event.length, reason=Reason.OVERSIZE)
+    return await _kept(msgspec.structs.replace(read, arrival=whole), intake, now)
 
 
 async def receive_junk(event: Junk, peer: Peer, intake: Intake, clock: Clock) -> None:
     """Bytes outside any frame: nobody can be answered, and what came is kept (its first 64 KiB)."""
     now = clock.now()
     fault = Refuse("Bytes outside an MLLP frame", code="100", answer=False)
-    arrival = msgspec.structs.replace(_refused(event.head, peer, fault, now), length=event.length)
-    await intake.quarantine(arrival, _event(now, peer.feed.name, "refused", arrival.detail))
+    read = receiving.refused(event.head, peer.feed, peer.address, now, fault)
+    whole = msgspec.structs.replace(read.arrival, length=event.length)
+    await _kept(msgspec.structs.replace(read, arrival=whole), intake, now)
 
 
-def _arrival(raw: bytes, envelope: Envelope, peer: Peer, now: datetime) -> Arrival:
-    return Arrival(
-        raw=raw,
-        feed=peer.feed.name,
-        peer=peer.address,
-        sender=envelope.sender,
-        control_id=envelope.control_id,
-        message_type=envelope.message_type,
-        digest=envelope.digest,
-        length=len(raw),
-        lanes=envelope.lanes,
-        received=now,
-    )
-
-
-def _refused(raw: bytes, peer: Peer, fault: Refuse, now: datetime) -> Arrival:
-    head = ack.head(raw)
-    return Arrival(
-        raw=raw,
-        feed=peer.feed.name,
-        peer=peer.address,
-        sender=head.sender,
-        control_id=head.control_id,
-        message_type=head.message_type,
-        digest=ack.digest(raw),
-        length=len(raw),
-        received=now,
-        state=State.QUARANTINED,
-        reason=_REASON_OF.get(fault.code, Reason.STRUCTURE) if fault.answer else Reason.NOT_HL7,
-        detail=fault.text,
-        answer="AR" if fault.reject else "AE",
-        error_code=fault.code,
-        location=fault.location,
-    )
-
-
-_REASON_OF = {
-    "200": Reason.UNSUPPORTED,
-    "201": Reason.UNSUPPORTED,
-    "202": Reason.WRONG_PROCESSING_ID,
-    "203": Reason.UNSUPPORTED,
-}
-
-
-def _answer_id(key: int, now: datetime) -> str:
-    return f"LBA{key}-{int(now.timestamp() * 1e6)}"
+async def _kept(read: receiving.Read, intake: Intake, now: datetime) -> Reply:
+    """Keep first, then answer."""
+    keep = intake.keep if read.fault is None else intake.quarantine
+    receipt = await keep(read.arrival, receiving.event(read))
+    return Reply(receiving.answer(read, receipt, now), read.closes, read.arrival.reason is not Reason.NOT_HL7)
 
 
 # ---------------------------------------------------------------- process
@@ -170,8 +146,8 @@ def _answer_id(key: int, now: datetime) -> str:
 
 def run_once(work: Work, reader: Reader, clock: Clock, singly: bool = False) -> int:
     """Take what waits and carry it as far as it can go, one commit for the batch. How many messages there were."""
-    batch = work.claim(clock.now(), singly)  # marks them begun: whoever stops us is found by its attempts
-    for message in batch:
+    taken = work.claim(clock.now(), singly)  # marks them begun: whoever stops us is found by its attempts
+    for message in taken:
         if message.attempts > MAX_ATTEMPTS:
             with work.unit():
                 set_state(work, message, State.PARKED, Reason.CRASHED, clock.now())
@@ -182,9 +158,9 @@ def run_once(work: Work, reader: Reader, clock: Clock, singly: bool = False) -> 
         except Park as fault:
             with work.unit():
                 set_state(work, message, State.PARKED, fault.reason, clock.now(), detail=str(fault))
-    if batch:
+    if taken:
         work.flush()  # a unit whose case changed meanwhile is undone alone; its message is still KEPT and comes again
-    return len(batch)
+    return len(taken)
 
 
 def process(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
@@ -194,17 +170,30 @@ def process(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
         raise Park(Reason.UNREADABLE, f"The feed {message.feed} is not configured any more; restore it, then reprocess")
     report = _report(message, feed)
     version = reader.interpret.knowledge.version
+    if report.identity:
+        set_state(work, message, State.DONE, Reason.IDENTITY, clock.now())
+        return
     if outgoing.is_own(report, reader.application, reader.comment_codes):
         set_state(work, message, State.DONE, Reason.ECHO, clock.now())
         return
     found, notes = reader.normalise(report, feed, message.received, f"M{message.key}")
     arrived = worklist.Arrived(found, message.received.astimezone(times.zone(feed.timezone)).date())
-    drafted = Drafted(message=message, results=found, cases=(), notes=(*report.notes, *notes), knowledge=version)
-    if found.results or found.context:
+    drafted = Drafted(
+        message=message, results=found, cases=(), notes=(*message.notes, *report.notes, *notes), knowledge=version
+    )
+    ours = _meaning(found)
+    if ours is Reason.DRAFTED:
         drafted = _draft(drafted, arrived, work.history(found.patient.key, message.lane), reader.interpret, clock.now())
     work.save(drafted, _event(clock.now(), "labbridge", "drafted", f"M{message.key}", version))
-    ours = Reason.DRAFTED if found.results or found.context else Reason.NOTHING_OF_OURS
     set_state(work, message, State.DONE, ours, clock.now())
+
+
+def _meaning(found: PatientResults) -> Reason:
+    """Whether there is something to interpret. A result of nobody known is kept, and waits for the LIS to send it with
+    its patient: no patient is ever guessed."""
+    if not found.results and not found.context:
+        return Reason.NOTHING_OF_OURS
+    return Reason.DRAFTED if found.patient.key is not None else Reason.NO_PATIENT
 
 
 def _report(message: Kept, feed: Feed) -> Report:

@@ -41,6 +41,9 @@ class Intake(Protocol):
     async def keep(self, arrival: Arrival, audit: AuditEvent) -> Receipt:
         """Keep a message and its lanes of work. Same sender, control id and bytes again: the first key, counted."""
 
+    async def keep_all(self, wanted: Sequence[tuple[Arrival, AuditEvent]]) -> list[Receipt]:
+        """The same for several, in their order, in as few commits as the store can."""
+
     async def quarantine(self, arrival: Arrival, audit: AuditEvent) -> Receipt:
         """Keep a refused message whole, with place and reason. Counted as quarantined, duplicate or oversize."""
 

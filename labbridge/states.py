@@ -21,6 +21,8 @@ class Reason(StrEnum):
     DRAFTED = "drafted"
     NOTHING_OF_OURS = "nothing_of_ours"
     ECHO = "echo"
+    IDENTITY = "identity"
+    NO_PATIENT = "no_patient"
     STRUCTURE = "structure"
     CHARACTERS = "characters"
     OVERSIZE = "oversize"
@@ -39,6 +41,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.DRAFTED: "Interpreted; the draft waits for a person.",
     Reason.NOTHING_OF_OURS: "Read in full; it holds no analyte of this service.",
     Reason.ECHO: "A message of our own came back; kept, never interpreted.",
+    Reason.IDENTITY: "It says who a patient is; kept, and not applied to what is held yet.",
+    Reason.NO_PATIENT: "It names no patient; its results are kept under their specimen and not interpreted.",
     Reason.STRUCTURE: "The structure breaks the standard at the place named; the sender was told.",
     Reason.CHARACTERS: "Bytes do not fit the declared character set; the sender was told.",
     Reason.OVERSIZE: "Longer than the limit; only its head was kept, and the sender was told.",

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes"}
 PURE = {"hl7", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store"}
-STORY = {"pipeline", "ports", "counting"}
+STORY = {"pipeline", "ports", "counting", "receiving"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model", "states"},
@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "review": WORDS | {"knowledge", "review"},
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
-    "pipeline": WORDS | PURE | {"ports", "counting"},
+    "receiving": WORDS | {"hl7"},
+    "pipeline": WORDS | PURE | {"ports", "counting", "receiving"},
     "store": WORDS | STORY | {"store", "observe"},
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},

@@ -11,24 +11,26 @@ import msgspec
 
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.limits import Limits
-from labbridge.hl7.ack import code_of
+from labbridge.hl7.ack import codes_of
 from labbridge.hl7.mllp import Event, Frame, Framer, Junk, Oversize, frame
 from labbridge.observe.logs import logger, place
 
 _log = logger("feeds")
-_LEADING = b"\xef\xbb\xbf\r\n\t "
-_STARTS = (b"MSH", b"FHS", b"BHS")
 SHARE_BYTES = 64 * 2**10  # what every connection may hold even when the whole service is at its limit
 
 
 class Reply(Protocol):
-    """What to send back: the acknowledgement (empty: nothing), and whether the connection ends after it."""
+    """What to send back: the acknowledgement (empty: nothing), whether the connection ends after it, and whether what
+    came was HL7 at all."""
 
     @property
     def raw(self) -> bytes: ...
 
     @property
     def close(self) -> bool: ...
+
+    @property
+    def hl7(self) -> bool: ...
 
 
 class Handlers(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ class Handlers(msgspec.Struct, frozen=True):
     StoreUnavailable out of any of them means: nothing was kept. The sender is then told nothing.
     """
 
-    message: Callable[[bytes, str], Awaitable[Reply]]
+    message: Callable[[Frame, str], Awaitable[Reply]]
     oversize: Callable[[Oversize, str], Awaitable[Reply]]
     junk: Callable[[Junk, str], Awaitable[None]]
 
@@ -186,11 +188,10 @@ class Connection(asyncio.Protocol):
     async def _one(self, event: Event, since: float) -> None:
         handlers = self._shared.handlers
         if isinstance(event, Frame):
-            reply = await handlers.message(event.data, self.address)
+            reply = await handlers.message(event, self.address)
             self._shared.heard()
-            hl7 = bool(reply.raw) or event.data[:64].lstrip(_LEADING)[:3].upper() in _STARTS
-            self._strikes += not hl7
-            self._junk_run *= not hl7
+            self._strikes += not reply.hl7
+            self._junk_run *= not reply.hl7
         elif isinstance(event, Oversize):
             reply = await handlers.oversize(event, self.address)
         else:
@@ -199,7 +200,8 @@ class Connection(asyncio.Protocol):
             reply = None
         if reply is not None and reply.raw:
             await self._answer(reply.raw)
-            self._shared.answered(code_of(reply.raw), self._loop.time() - since)
+            for code in codes_of(reply.raw):
+                self._shared.answered(code, self._loop.time() - since)
         if self._strikes >= self._limits.not_hl7 or self._junk_run >= self._limits.not_hl7:
             self._finish("not_hl7")
         elif reply is not None and (reply.close or isinstance(event, Oversize)):

@@ -14,8 +14,7 @@ import msgspec
 
 from labbridge.errors import Refuse
 from labbridge.hl7 import charset, escapes, times
-from labbridge.hl7.escapes import STANDARD, Delimiters
-from labbridge.hl7.reader import Message
+from labbridge.hl7.head import BOM, SKELETON, Head, before, head
 from labbridge.model.report import PlacedNote
 from labbridge.notes import note
 
@@ -23,11 +22,7 @@ CONDITIONS = ("AL", "NE", "ER", "SU")  # table 0155
 POSITIVE = ("AA", "CA")
 KNOWN = ("AA", "AE", "AR", "CA", "CE", "CR")  # table 0008
 
-_BOM = b"\xef\xbb\xbf"
-_HEAD_BYTES = 2**16
-_NULL = '""'
 _ANSWERING = (b"MSH", b"MSA", b"ERR")
-_SKELETON = ("", STANDARD.field, STANDARD.msh2)
 
 _TEXTS = {  # table 0357
     "100": "Segment sequence error",
@@ -41,51 +36,6 @@ _TEXTS = {  # table 0357
     "203": "Unsupported version id",
     "207": "Application internal error",
 }
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The MSH as far as it can be told apart: its fields by HL7 number (`fields[10]` is MSH-10), as Latin-1 text, so
-    that every byte survives. `delimiters` are those an answer can be written in: the message's own where they are
-    usable. No fields at all: there is no MSH."""
-
-    delimiters: Delimiters
-    fields: tuple[str, ...]
-
-    def field(self, number: int) -> str:
-        """A field as sent, escaped; empty when it is not there or is the HL7 null."""
-        found = self.fields[number] if number < len(self.fields) else ""
-        return "" if found == _NULL else found
-
-    def _part(self, number: int, component: int = 1) -> str:
-        parts = self.field(number).split(self.delimiters.component)
-        return parts[component - 1] if component <= len(parts) else ""
-
-    @property
-    def sender(self) -> str:
-        return f"{self._part(3)}|{self._part(4)}"
-
-    @property
-    def control_id(self) -> str:
-        return self.field(10)
-
-    @property
-    def message_type(self) -> str:
-        return "^".join(filter(None, (self._part(9), self._part(9, 2))))
-
-    @property
-    def event(self) -> str:
-        """MSH-9.2, where it looks like one: an answer names no event that is none."""
-        found = self._part(9, 2)
-        return found if found.isalnum() and found.isascii() else ""
-
-    @property
-    def version(self) -> str:
-        return self._part(12)
-
-    @property
-    def enhanced(self) -> bool:
-        """Either of MSH-15 and MSH-16 valued counts as enhanced mode (reliability.md 1.2)."""
-        return bool(self.field(15) or self.field(16))
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
@@ -105,20 +55,7 @@ def digest(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-def head(raw: bytes) -> Head:
-    """The first segment of a message, tolerantly: whatever bytes come, a head goes."""
-    start = len(_BOM) if raw.startswith(_BOM) else 0
-    if raw[start : start + 3] != b"MSH":
-        return Head(STANDARD, ())
-    line = re.split(rb"[\r\n]", raw[start : start + _HEAD_BYTES], maxsplit=1)[0].decode("latin-1")
-    separator = line[3:4]
-    if not separator or not _mark(separator):
-        return Head(STANDARD, _SKELETON)
-    fields = line.split(separator)
-    return Head(_delimiters(separator, fields[1]), ("", separator, *fields[1:]))
-
-
-def accept(source: Message | Head | bytes, *, control_id: str, now: datetime) -> bytes:
+def accept(source: Head | bytes, *, control_id: str, now: datetime) -> bytes:
     """AA (original mode) or CA (enhanced): the bytes are on disk. Empty where the sender wants no answer (MSH-15).
 
     `control_id` is our own MSH-10, never used before; `now` an aware time. MSA-2 is the sender's MSH-10, unchanged.
@@ -129,7 +66,7 @@ def accept(source: Message | Head | bytes, *, control_id: str, now: datetime) ->
     return _join([_msh(found, control_id, now), _msa(found, "CA" if found.enhanced else "AA")])
 
 
-def refuse(source: Message | Head | bytes, fault: Refuse, *, control_id: str, now: datetime) -> bytes:
+def refuse(source: Head | bytes, fault: Refuse, *, control_id: str, now: datetime) -> bytes:
     """AE/AR or CE/CR with ERR. Empty where no answer is possible (no MSH), or where the sender wants none."""
     found = _head_of(source)
     if not fault.answer or not found.fields or (found.enhanced and _condition(found) in ("NE", "SU")):
@@ -138,12 +75,12 @@ def refuse(source: Message | Head | bytes, fault: Refuse, *, control_id: str, no
     return _join([_msh(found, control_id, now), _msa(found, code), _err(found, fault)])
 
 
-def code_of(answer: bytes) -> str:
-    """MSA-1 of an acknowledgement made here."""
-    return answer.split(b"\rMSA", 1)[1][1:3].decode("ascii")
+def codes_of(answer: bytes) -> list[str]:
+    """MSA-1 of each acknowledgement in an answer made here."""
+    return [part[1:3].decode("ascii") for part in answer.split(b"\rMSA")[1:]]
 
 
-def notes(source: Message | Head | bytes) -> tuple[PlacedNote, ...]:
+def notes(source: Head | bytes) -> tuple[PlacedNote, ...]:
     """What is odd about the answers asked for: values outside table 0155; an application acknowledgement wanted."""
     found = _head_of(source)
     odd = [note("N011", f"MSH-{number}") for number in (15, 16) if found.field(number) not in ("", *CONDITIONS)]
@@ -152,29 +89,10 @@ def notes(source: Message | Head | bytes) -> tuple[PlacedNote, ...]:
     return tuple(odd)
 
 
-def _head_of(source: Message | Head | bytes) -> Head:
+def _head_of(source: Head | bytes) -> Head:
     if isinstance(source, bytes):
         return head(source)
-    if isinstance(source, Head):
-        return source
-    msh = source.msh
-    numbers = range(3, min(msh.length, 18) + 1)
-    fields = [msh.field(number).encode(source.charset).decode("latin-1") for number in numbers]
-    marks = source.delimiters
-    return Head(_delimiters(marks.field, marks.msh2), ("", marks.field, marks.msh2, *fields))
-
-
-def _mark(char: str) -> bool:
-    return "!" <= char <= "~" and not char.isalnum()
-
-
-def _delimiters(field: str, encoding: str) -> Delimiters:
-    """The message's own where an answer can be written in them; else the usual ones around its field separator."""
-    chars = field + encoding
-    usable = 3 <= len(encoding) <= 5 and len(set(chars)) == len(chars) and all(map(_mark, encoding))
-    if not usable:
-        encoding = STANDARD.msh2.replace(field, "|")
-    return Delimiters(field, encoding[0], encoding[1], encoding[2], encoding[3:4], encoding[4:5])
+    return source
 
 
 def _condition(head: Head) -> str:
@@ -228,9 +146,9 @@ def read_ack(raw: bytes) -> Acknowledgement:
     LF and CRLF between segments are tolerated; a doubtful answer is none: a comment is sent again rather than lost.
     """
     found = head(raw)
-    if found.fields in ((), _SKELETON):
+    if found.fields in ((), SKELETON) or before(raw) not in (b"", BOM):
         return Acknowledgement()
-    lines = re.split(rb"[\r\n]+", raw.removeprefix(_BOM))
+    lines = re.split(rb"[\r\n]+", raw.removeprefix(BOM))
     segments = [line.decode("latin-1").split(found.delimiters.field) for line in lines if line[:3] in _ANSWERING]
     names = [fields[0] for fields in segments]
     if names.count("MSH") != 1 or names.count("MSA") != 1 or not {"MSH", "MSA", "ERR"}.issuperset(names):

@@ -31,7 +31,7 @@ CODECS = {
 
 
 # In these some characters have more than one spelling: whether the bytes come back the same is looked at each time.
-_AMBIGUOUS = ("gb18030", "big5", "euc_kr")
+AMBIGUOUS = ("gb18030", "big5", "euc_kr")
 _SWITCH = re.compile("\x1b[$(-/]")  # ISO 2022: what follows is of another character set, whatever MSH-18 says
 
 
@@ -52,6 +52,8 @@ def decode(raw: bytes, declared: str, override: str = "") -> tuple[str, str]:
     """
     name = override or declared
     found = codec(name)
+    if found is None and not override and raw.isascii():
+        found = "ascii"  # the same characters in every set of table 0211: nothing is guessed
     if found is None:
         raise Refuse("The character set in MSH-18 is not known here", code="102", location="MSH^1^18")
     try:
@@ -61,6 +63,6 @@ def decode(raw: bytes, declared: str, override: str = "") -> tuple[str, str]:
         raise Refuse(fault, code="102", location="MSH^1^18") from None
     if "\x1b" in text and _SWITCH.search(text):
         raise Refuse("The text changes its character set on the way", code="102", location="MSH^1^18")
-    if found in _AMBIGUOUS and text.encode(found) != raw:
+    if found in AMBIGUOUS and text.encode(found) != raw:
         raise Refuse(f"The bytes are not the usual ones of {found}", code="102", location="MSH^1^18")
     return text, found

@@ -1,4 +1,4 @@
-"""ORU^R01, 2.3 to 2.9, as reports: every field this service reads, exactly as its sender wrote it."""
+"""Result messages (ORU, OUL), 2.1 to 2.9, as reports: every field this service reads, exactly as its sender wrote it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ import msgspec
 from labbridge.errors import Refuse
 from labbridge.hl7 import ack, escapes, times
 from labbridge.hl7.escapes import Delimiters
+from labbridge.hl7.groups import ObservationGroup, OrderGroup, PatientGroup, SpecimenGroup
 from labbridge.hl7.reader import Message, Segment
-from labbridge.hl7.structure import (
-    Envelope,
-    ObservationGroup,
-    OrderGroup,
-    PatientGroup,
-    SpecimenGroup,
-    read_structure,
-)
+from labbridge.hl7.structure import Envelope, read_structure
 from labbridge.model.report import EntityId, Observation, Order, Patient, Report, Specimen, Timestamp
 from labbridge.model.values import Coding, Missing, SentAttachment, SentCoding, SentStructured, SentText, SentValue
 from labbridge.model.work import Feed
+from labbridge.notes import note
 
 CODED = ("CE", "CWE", "CNE", "CF")
 PARAGRAPHS = ("TX", "FT")  # in TX the repetition delimiter is the paragraph break (2.5.1, OBX-2)
@@ -41,18 +36,21 @@ def read_reports(raw: bytes, feed: Feed, received: datetime) -> list[Report]:
     reading = _Reading(envelope, feed)
     reports: dict[str, Report] = {}
     for group in envelope.patients:
-        report = reading.report(group)
-        before = reports.get(report.lane)
-        reports[report.lane] = report if before is None else _joined(before, report, group.pid)
+        for lane in group.lanes:
+            report = reading.report(group, lane)
+            before = reports.get(lane)
+            reports[lane] = report if before is None else _joined(before, report, group.pid)
     return list(reports.values())
 
 
-def _joined(first: Report, second: Report, pid: Segment) -> Report:
+def _joined(first: Report, second: Report, pid: Segment | None) -> Report:
     one, other = first.patient, second.patient
     if one.birth_date != other.birth_date or one.sex != other.sex:
         text = "Two patient groups share an identifier and differ in birth date or sex"
-        raise Refuse(text, code="204", location=f"PID^{pid.occurrence}^3")
-    return msgspec.structs.replace(first, orders=first.orders + second.orders)
+        raise Refuse(text, code="204", location=f"PID^{pid.occurrence}^3" if pid else "")
+    return msgspec.structs.replace(
+        first, orders=first.orders + second.orders, observations=first.observations + second.observations
+    )
 
 
 class _Reading:
@@ -64,8 +62,8 @@ class _Reading:
         self._zone: tzinfo = times.zone(feed.timezone)
         self._offset = times.offset_of(self._message.component(self._message.msh.field(7), 1))
 
-    def report(self, group: PatientGroup) -> Report:
-        pid = group.pid
+    def report(self, group: PatientGroup, lane: str) -> Report:
+        notes = (*self._envelope.notes, *ack.notes(self._message.head))
         return Report(
             feed=self._feed.name,
             sender=self._envelope.sender,
@@ -73,17 +71,25 @@ class _Reading:
             message_type=self._envelope.message_type,
             version=self._envelope.version,
             sent=self._time(self._message.msh.field(7)),
-            lane=group.lane,
-            patient=Patient(
-                identifiers=group.identifiers,
-                family_name=self._part(pid.field(5)),
-                given_name=self._part(pid.field(5), 2),
-                birth_date=times.birth_date(self._part(pid.field(7))),
-                sex=self._part(pid.field(8)),
-            ),
+            lane=lane,
+            patient=self._patient(group),
             orders=tuple(self._order(order) for order in group.orders),
-            raw_pid=self._message.raw(pid),
-            notes=(*self._envelope.notes, *ack.notes(self._message)),
+            observations=tuple(self._observation(one) for one in group.observations),
+            identity=self._envelope.identity,
+            raw_pid=self._message.raw(group.pid) if group.pid is not None else b"",
+            notes=notes if group.identifiers else (*notes, note("N019", "PID-3")),
+        )
+
+    def _patient(self, group: PatientGroup) -> Patient:
+        pid = group.pid
+        if pid is None:
+            return Patient(identifiers=group.identifiers)
+        return Patient(
+            identifiers=group.identifiers,
+            family_name=self._part(pid.field(5)),
+            given_name=self._part(pid.field(5), 2),
+            birth_date=times.birth_date(self._part(pid.field(7))),
+            sex=self._part(pid.field(8)),
         )
 
     def _order(self, group: OrderGroup) -> Order:
@@ -131,8 +137,18 @@ class _Reading:
             analysed=self._time(field(19)),
             laboratory=self._part(field(23)) or self._part(field(15)) or self._part(field(15), 2),
             notes=self._notes(group.notes),
+            lots=tuple(filter(None, (self._part(one.field(2)) for one in group.sids))),
+            dilution=self._dilution(group.tcd),
             raw=self._message.raw(obx),
         )
+
+    def _dilution(self, tcd: Segment | None) -> str:
+        """The dilution a result was measured in, as sent: the automatic one, else that of the rerun, else the one made
+        before (TCD-2 to 4, each an SN: `^1^:^10`)."""
+        if tcd is None:
+            return ""
+        texts = ("".join(self._part(tcd.field(number), part) for part in range(1, 5)) for number in (2, 3, 4))
+        return next(filter(None, texts), "")
 
     def _values(self, value_type: str, field: str) -> tuple[tuple[SentValue, ...], Missing | None]:
         if not field or self._blank(field):

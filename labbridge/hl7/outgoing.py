@@ -18,8 +18,8 @@ import msgspec
 from labbridge.errors import Refuse, Refused
 from labbridge.hl7 import charset, escapes, reader, structure, times
 from labbridge.hl7.escapes import STANDARD, Delimiters
+from labbridge.hl7.groups import ObservationGroup, OrderGroup
 from labbridge.hl7.reader import Message, Segment
-from labbridge.hl7.structure import ObservationGroup, OrderGroup
 from labbridge.model.report import Report
 from labbridge.model.values import Coding
 
@@ -102,14 +102,14 @@ def comment_message(source: bytes, source_charset: str, format: ReceiverFormat, 
 
 def _place(message: Message, letter: Letter) -> tuple[Segment, OrderGroup, ObservationGroup]:
     """The result the comment hangs on, with its order and patient; never that of another patient (reliability.md H2)."""
-    for patient in structure.groups(message)[0]:
-        if structure.lane_of(structure.identifiers(message, patient.pid)) != letter.lane:
+    for patient in structure.patients_of(message):
+        if patient.pid is None or patient.lanes[0] != letter.lane:
             continue
         for order in patient.orders:
             for group in order.observations:
                 if group.obx.at == letter.at:
                     return patient.pid, order, group
-    raise Refused("The result the comment hangs on is not in its message, or is another patient's")
+    raise Refused("The result the comment hangs on is not in its message, or is another patient's, or names no patient")
 
 
 class _Page:
@@ -148,7 +148,22 @@ class _Page:
     def patient(self, pid: Segment) -> str:
         wanted = (3, 5, 7, 8)  # two identifiers and what a receiver checks them with; nothing else is passed on
         fields = [self._copied(pid.field(number)) if number in wanted else "" for number in range(2, 9)]
+        fields[1] = self._typed(fields[1])
         return self._f("PID", "1", *fields)
+
+    def _typed(self, identifiers: str) -> str:
+        """PID-3 with an identifier type each: CX.5 is required from 2.7 on. A sender's that has none is of type U,
+        unspecified (table 0203): nothing is guessed about it."""
+        if not self._from("2.7"):
+            return identifiers
+        marks, found = self._marks, []
+        for identifier in identifiers.split(marks.repetition):
+            parts = identifier.split(marks.component)
+            parts += [""] * (5 - len(parts))
+            if parts[0] and parts[4] in ("", _NULL):
+                parts[4] = "U"
+            found.append(marks.component.join(parts).rstrip(marks.component))
+        return marks.repetition.join(found)
 
     def own_observation(self, order: OrderGroup, group: ObservationGroup) -> list[str]:
         return [*self._order(order, "F"), self._comment(group.obx)]

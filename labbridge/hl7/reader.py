@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+import msgspec
 
 from labbridge.errors import Refuse
 from labbridge.hl7 import charset, escapes
 from labbridge.hl7.escapes import Delimiters
+from labbridge.hl7.head import BOM, Head, before, head, mark
 from labbridge.model.report import PlacedNote
 from labbridge.notes import note
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
-_BOM = b"\xef\xbb\xbf"
 _USUAL = "^~\\&"
 
 
@@ -49,19 +52,20 @@ class Segment:
 
 
 class Message:
-    """A message that was read: its segments in order, its delimiters, the codec of its characters, and notes."""
+    """A message that was read: its head and segments in order, its delimiters, the codec of its characters, and notes."""
 
-    __slots__ = ("charset", "delimiters", "notes", "prefix", "segments")
+    __slots__ = ("charset", "delimiters", "head", "notes", "prefix", "segments")
 
     def __init__(
         self,
+        head: Head,
         segments: list[Segment],
         delimiters: Delimiters,
         charset: str,
         notes: tuple[PlacedNote, ...],
         prefix: bytes,
     ) -> None:
-        self.segments, self.delimiters, self.charset = segments, delimiters, charset
+        self.head, self.segments, self.delimiters, self.charset = head, segments, delimiters, charset
         self.notes, self.prefix = notes, prefix
 
     @property
@@ -80,6 +84,8 @@ class Message:
 
     def component(self, text: str, number: int, sub: int = 1) -> str:
         """A component (of the first repetition) as text, escapes decoded; empty when it is not there."""
+        if not text or text.isalnum():  # no delimiter is a letter or a digit
+            return text if number == sub == 1 else ""
         first = text.split(self.delimiters.repetition, 1)[0]
         parts = first.split(self.delimiters.component)
         if number > len(parts):
@@ -107,52 +113,45 @@ def encode(message: Message) -> bytes:
 
 def read(raw: bytes, feed_charset: str = "") -> Message:
     """A message's segments. Refuse, with the code and the place of reliability.md 3.1, for what cannot be read."""
-    prefix, body = (_BOM, raw[3:]) if raw.startswith(_BOM) else (b"", raw)
-    if body[:3] != b"MSH":
+    prefix = before(raw)
+    body = raw[len(prefix) :] if prefix else raw
+    first = head(raw)
+    if not first.fields:
         raise Refuse("No MSH segment", code="100", answer=False)
-    delimiters = _delimiters(body)
-    declared = _declared_charset(body, delimiters)
+    delimiters = _delimiters(chr(body[3]) if len(body) > 3 else "", first.fields[2] if len(first.fields) > 2 else "")
+    declared = first.field(18).split(delimiters.repetition, 1)[0]
     text, codec = charset.decode(body, declared, feed_charset)
     segments, other_ends, lower = _segments(text, delimiters)
     odd = {
         "N001": other_ends,
-        "N004": bool(prefix),
+        "N004": prefix.startswith(BOM),
         "N005": lower,
         "N009": bool(feed_charset) and codec != charset.codec(declared),
+        "N017": not feed_charset and charset.codec(declared) is None,
+        "N020": prefix.endswith((b"\r", b"\n")),
         "N013": delimiters.msh2 not in (_USUAL, _USUAL + "#"),
     }
+    if codec in charset.AMBIGUOUS and not text.isascii():  # there a delimiter's byte may be half of a character
+        first = msgspec.structs.replace(first, fields=("", delimiters.field, *_as_bytes(segments[0], codec)))
     notes = [note(code, "MSH[1]") for code, seen in odd.items() if seen]
-    return Message(segments, delimiters, codec, (*notes, *_vendor_escapes(text, segments, delimiters)), prefix)
+    notes += _vendor_escapes(text, segments, delimiters)
+    return Message(first, segments, delimiters, codec, tuple(notes), prefix)
 
 
-def _delimiters(body: bytes) -> Delimiters:
+def _as_bytes(msh: Segment, codec: str) -> list[str]:
+    """MSH-2 and what follows, every byte as a character: as a head holds them."""
+    return [msh.field(number).encode(codec).decode("latin-1") for number in range(2, msh.length + 1)]
+
+
+@lru_cache(maxsize=64)
+def _delimiters(field: str, encoding: str) -> Delimiters:
     """MSH-1 and MSH-2. They are ASCII punctuation, all different: anything else could hide a field."""
-    field = chr(body[3]) if len(body) > 3 else ""
-    end = body.find(body[3:4], 4) if field else -1
-    encoding = body[4:end].decode("latin-1") if end > 4 else ""
     chars = field + encoding
-    if not 2 <= len(encoding) <= 5 or len(set(chars)) != len(chars) or not all(map(_punctuation, chars)):
+    if not field or not 2 <= len(encoding) <= 5 or len(set(chars)) != len(chars) or not all(map(mark, chars)):
         raise Refuse("The delimiters in MSH-1 and MSH-2 cannot be used", code="102", location="MSH^1^2")
     names = ("component", "repetition", "escape", "subcomponent", "truncation")
     given = dict(zip(names, encoding, strict=False))
     return Delimiters(field=field, **{"escape": "", "subcomponent": "", **given})
-
-
-def _punctuation(char: str) -> bool:
-    return "!" <= char <= "~" and not char.isalnum()
-
-
-def _declared_charset(body: bytes, delimiters: Delimiters) -> str:
-    """MSH-18, its first repetition, read from the bytes of the first segment alone."""
-    line = _first_line(body)
-    fields = line.split(delimiters.field.encode())
-    declared = fields[17].decode("latin-1") if len(fields) > 17 else ""
-    return declared.split(delimiters.repetition, 1)[0]
-
-
-def _first_line(body: bytes) -> bytes:
-    line = body.split(b"\r", 1)[0]
-    return line.split(b"\n", 1)[0]
 
 
 def _segments(text: str, delimiters: Delimiters) -> tuple[list[Segment], bool, bool]:
@@ -167,10 +166,12 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[list[Segment], bool, b
             continue
         fields = line.split(separator)
         name = fields[0]
-        if not _NAME.fullmatch(name):
+        occurrence = counts.get(name, 0)
+        if not occurrence and not _NAME.fullmatch(name):
             name = _repaired(name, segments)
+            occurrence = counts.get(name, 0)
             lower = True
-        counts[name] = occurrence = counts.get(name, 0) + 1
+        counts[name] = occurrence = occurrence + 1
         segments.append(Segment(line, ending, name, occurrence, fields))
     return segments, other_ends, lower
 

@@ -110,4 +110,7 @@ def birth_date(text: str) -> date | None:
 
 def written(moment: datetime) -> str:
     """A time as we send it: to the second, with its offset."""
-    return moment.strftime("%Y%m%d%H%M%S%z")
+    offset = moment.strftime("%z") if moment.tzinfo is not UTC else "+0000"
+    return (
+        f"{moment.year:04}{moment.month:02}{moment.day:02}{moment.hour:02}{moment.minute:02}{moment.second:02}{offset}"
+    )

@@ -91,7 +91,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     `at` says where it stood (`OBX[3]`, counted from 1 over the whole message). `values` holds one entry per repetition;
     empty with `missing` set where no value was sent. `raw` is the segment's bytes, unchanged, for echo (standards.md
-    2.6 N). `status` is OBX-11 as sent, empty if absent. `reference_range` and `unit` are text as sent.
+    2.6 N). `status` is OBX-11 as sent, empty if absent. `reference_range` and `unit` are text as sent. `lots` are the
+    substances the result was made with (SID-2), `dilution` the one it was measured in (TCD), both as sent.
     """
 
     at: str
@@ -111,6 +112,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     analysed: Timestamp | None = None
     laboratory: str = ""
     notes: tuple[str, ...] = ()
+    lots: tuple[str, ...] = ()
+    dilution: str = ""
     raw: bytes = b""
 
 
@@ -148,7 +151,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one message says of one patient. A message of several patients gives several reports.
 
     `sender` is application and facility (`MYOLIS|LABA`). `lane` is the unit of order: the patient, else the specimen,
-    else the sender. `raw_pid` is the PID segment's bytes. `notes` are the odd things about the message as a whole.
+    else the sender. `observations` are about the patient and of no order. `identity`: it says who the
+    patient is, and brings no results. `raw_pid` is the PID segment's bytes. `notes` are the odd things about the message
+    as a whole.
     """
 
     feed: str
@@ -160,5 +165,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lane: str
     patient: Patient = Patient()
     orders: tuple[Order, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    identity: bool = False
     raw_pid: bytes = b""
     notes: tuple[PlacedNote, ...] = ()

@@ -149,7 +149,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     its words. `lab_negative` is the laboratory's own verdict, from its words, flag or range: True, False, or None when
     it gave none. `upper_limit`, `lower_limit` are in the value's unit. `cancelled_for_ana`: the reason given for a
     cancelled SRP/HMGCR mentions ANA. `takes_stored_value`: the status finalises a value sent before (OBX-11 U, B, V
-    without a value). `collected_estimated`: the collection day is a substitute and takes no part in trends.
+    without a value). `collected_estimated`: the collection day is a substitute and takes no part in trends. `lots` and
+    `dilution` are as sent (SID-2, TCD).
     """
 
     ref: str
@@ -185,6 +186,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     group: EntityId = EntityId()
     specimen: EntityId = EntityId()
     laboratory: str = ""
+    lots: tuple[str, ...] = ()
+    dilution: str = ""
     collected: Timestamp
     collected_estimated: bool = False
     status_time: datetime | None = None
@@ -211,14 +214,26 @@ class ContextItem(msgspec.Struct, frozen=True, kw_only=True):
     stated: datetime
 
 
+class Unmapped(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that no table names. `label` tells it apart where there is no code: the name, else empty. `may_be` is the
+    analyte of ours that its name and unit speak of, empty for every other one (a sodium, a blood count)."""
+
+    system: str = ""
+    code: str = ""
+    label: str = ""
+    name: str = ""
+    unit: str = ""
+    may_be: str = ""
+
+
 class PatientResults(msgspec.Struct, frozen=True, kw_only=True):
     """What one report means: the versions and context facts it brings for its patient.
 
-    `unmapped` lists observations of no known analyte as (at, code, system): kept and counted, never interpreted.
+    `unmapped` lists the codes of no known analyte: kept and counted, never interpreted.
     """
 
     lane: str
     patient: Patient
     results: tuple[Result, ...] = ()
     context: tuple[ContextItem, ...] = ()
-    unmapped: tuple[tuple[str, str, str], ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()

@@ -58,6 +58,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     answer: str = "AA"
     error_code: str = ""
     location: str = ""
+    notes: tuple[PlacedNote, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -70,7 +71,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept message with one lane of its work. `attempts` counts how often processing began."""
+    """A kept message with one lane of its work. `attempts` counts how often processing began, `notes` are those made
+    at its receipt."""
 
     key: int
     raw: bytes
@@ -81,6 +83,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     received: datetime
     state: State
     attempts: int = 0
+    notes: tuple[PlacedNote, ...] = ()
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):

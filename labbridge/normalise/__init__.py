@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from labbridge.knowledge.build import Knowledge
-from labbridge.model.report import Order, PlacedNote, Report
-from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.model.report import Observation, Order, PlacedNote, Report
+from labbridge.model.result import ContextItem, PatientResults, Result, Unmapped
 from labbridge.model.work import Feed
 from labbridge.normalise import context, specimens
 from labbridge.normalise.identify import Identifier
@@ -17,6 +17,8 @@ from labbridge.normalise.methods import Methods
 from labbridge.normalise.results import OrderReading, Sighting
 from labbridge.normalise.sent import continued, unit_of
 from labbridge.notes import note
+
+LONGEST_NAME = 200  # characters of a name that is listed: a test's name, not a text in its place
 
 
 class Normaliser:
@@ -34,7 +36,7 @@ class Normaliser:
         results: list[Result] = []
         facts: list[ContextItem] = []
         notes: list[PlacedNote] = []
-        unmapped: list[tuple[str, str, str]] = []
+        unmapped: list[Unmapped] = []
         for order in report.orders:
             sightings, stated = self._sort(report, order, feed, unmapped=unmapped, notes=notes, received=received)
             facts += stated
@@ -62,7 +64,7 @@ class Normaliser:
         order: Order,
         feed: Feed,
         *,
-        unmapped: list[tuple[str, str, str]],
+        unmapped: list[Unmapped],
         notes: list[PlacedNote],
         received: datetime,
     ) -> tuple[list[Sighting], list[ContextItem]]:
@@ -79,11 +81,18 @@ class Normaliser:
                     notes.append(note("N201", f"{observation.at}-5"))
                 facts += read
             elif found.analyte is None or found.code is None:
-                code = observation.codes[0] if observation.codes else None
-                unmapped.append((observation.at, code.code if code else "", code.system if code else ""))
+                unmapped.append(_unmapped(observation))
                 if found.note != "N101":
                     notes.append(note(found.note, f"{observation.at}-3"))
             else:
                 method = self._methods.of(observation, found.code, found.analyte.analyte, feed)
                 sightings.append(Sighting(observation, found.analyte, found.code, method))
         return sightings, facts
+
+
+def _unmapped(observation: Observation) -> Unmapped:
+    """The code as it is listed: by its first coding, and by its name where that has no code."""
+    first = observation.codes[0] if observation.codes else None
+    code, system, name = (first.code, first.system, first.display) if first else ("", "", "")
+    name = name[:LONGEST_NAME]
+    return Unmapped(system=system, code=code, label="" if code else name, name=name, unit=unit_of(observation))

@@ -255,6 +255,8 @@ class OrderReading:
             group=self._order.group,
             specimen=self._tube.id,
             laboratory=observation.laboratory,
+            lots=observation.lots,
+            dilution=observation.dilution,
             collected=collected,
             collected_estimated=estimated,
             status_time=self._status_time(observation),

@@ -32,6 +32,7 @@ journal = sa.Table(
     _text("location"),
     sa.Column("duplicates", sa.Integer, nullable=False, server_default="0"),
     sa.Column("raw", sa.LargeBinary, nullable=False),
+    _text("notes"),
     sa.UniqueConstraint("sender", "control_id", "digest", name="ledger"),
 )
 
@@ -72,13 +73,18 @@ results = sa.Table(
 )
 sa.Index("results_lane", results.c.lane)
 
-unmapped = sa.Table(
+unmapped = sa.Table(  # a code no table names, once per feed; `label` is the name where there is no code to tell it by
     "unmapped",
     metadata,
     sa.Column("feed", sa.Text, primary_key=True),
-    sa.Column("code", sa.Text, primary_key=True),
     sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, primary_key=True),
+    _text("name"),
+    _text("unit"),
+    _text("may_be"),
     sa.Column("seen", sa.Integer, nullable=False),
+    _text("last_seen"),
     sa.Column("first_message", sa.Integer, nullable=False),
     sa.Column("last_message", sa.Integer, nullable=False),
     sqlite_with_rowid=False,

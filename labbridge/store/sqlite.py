@@ -10,7 +10,7 @@ from types import TracebackType
 
 import msgspec
 
-REVISION = "0001"
+REVISION = "0002"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from labbridge.model.work import Count
 
 COUNT = (
-    "INSERT INTO tally(name, labels, count, updated) VALUES (?,?,1,?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = count + 1, updated = excluded.updated"
+    "INSERT INTO tally(name, labels, count, updated) VALUES (?,?,?,?)"
+    " ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count, updated = excluded.updated"
 )
 COUNT_ALL = (
     "INSERT INTO tally(name, labels, count)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,22 +11,23 @@ from typing import Protocol
 
 import msgspec
 
-from labbridge.model.report import Identifier
+from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory
 from labbridge.states import Reason, State
 from labbridge.store import reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.tally import COUNT_ALL, counts_row
-from labbridge.store.writer import Statement
+from labbridge.store.writer import Statement, of_rows
 
 BATCH = 64
 LOOK_AHEAD = 512
+RESULTS_AT_ONCE = 100
 OPEN = (
     "SELECT w.id, w.message, w.lane, w.attempts, w.state FROM work w WHERE w.state IN ('kept', 'parked')"
     " ORDER BY w.id LIMIT ?"
 )
-BODY = "SELECT raw, feed, sender, control_id, received FROM journal WHERE id = ?"
-BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id = ? AND state = 'kept'"
+BODY = "SELECT raw, feed, sender, control_id, received, notes FROM journal WHERE id = ?"
+BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
 SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
 )
@@ -41,8 +43,12 @@ KEEP_PATIENT = (
     " ON CONFLICT(authority, identifier) DO UPDATE SET body = excluded.body"
 )
 SEEN_UNMAPPED = (
-    "INSERT INTO unmapped(feed, code, system, seen, first_message, last_message) VALUES (?1,?2,?3,1,?4,?4)"
-    " ON CONFLICT(feed, code, system) DO UPDATE SET seen = seen + 1, last_message = excluded.last_message"
+    "INSERT INTO unmapped(feed, system, code, label, name, unit, may_be, seen, last_seen, first_message, last_message)"
+    " SELECT ?1, json_extract(value, '$.system'), json_extract(value, '$.code'), json_extract(value, '$.label'),"
+    " json_extract(value, '$.name'), json_extract(value, '$.unit'), json_extract(value, '$.may_be'), 1, ?2, ?3, ?3"
+    " FROM json_each(?4) WHERE true ON CONFLICT(feed, system, code, label) DO UPDATE SET seen = seen + 1,"
+    " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
+    " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE may_be END"
 )
 OPEN_CASE = "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated) VALUES (?1,?2,?3,1,?4,?5,?5)"
 NEXT_VERSION = "UPDATE cases SET version = version + 1, state = ?, updated = ? WHERE id = ? AND version = ?"
@@ -64,6 +70,7 @@ CANCEL_UNSENT = (
 )
 
 _encode = msgspec.json.Encoder().encode
+_notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 
 class UnitWriter(Protocol):
@@ -90,12 +97,17 @@ class SqliteWork:
             lanes.add(lane)  # a parked or waiting message holds back the later ones of its lane
         if not chosen:
             return []
-        begun = self._writer.commit([[Statement(BEGUN, (id,), rows=1)] for id, *_rest in chosen])
-        return [self._kept(one) for one, ok in zip(chosen, begun, strict=True) if ok]
+        if not self._begin([id for id, *_rest in chosen]):  # some were taken up meanwhile: each on its own
+            chosen = [one for one in chosen if self._begin([one[0]])]
+        return [self._kept(one) for one in chosen]
+
+    def _begin(self, ids: Sequence[int]) -> bool:
+        """Mark all of them begun, or none."""
+        return self._writer.commit([[Statement(BEGUN, (json.dumps(ids),), rows=len(ids))]])[0]
 
     def _kept(self, row: tuple[int, int, str, int]) -> Kept:
         _id, message, lane, attempts = row
-        raw, feed, sender, control_id, received = self._reader.execute(BODY, (message,)).fetchone()
+        raw, feed, sender, control_id, received, notes = self._reader.execute(BODY, (message,)).fetchone()
         return Kept(
             key=message,
             raw=raw,
@@ -106,6 +118,7 @@ class SqliteWork:
             received=datetime.fromisoformat(received),
             state=State.KEPT,
             attempts=attempts + 1,
+            notes=_notes.decode(notes) if notes else (),
         )
 
     @contextmanager
@@ -131,17 +144,16 @@ class SqliteWork:
 
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
         found, message = drafted.results, drafted.message
-        for result in found.results:
-            self._add(
-                INSERT_RESULT, found.lane, message.key, "result", result.collected.day.isoformat(), _encode(result)
-            )
-        for item in found.context:
-            self._add(INSERT_RESULT, found.lane, message.key, "context", item.stated.date().isoformat(), _encode(item))
+        rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
+        rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
+        for some in (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE)):
+            values = [value for row in some for value in (found.lane, message.key, *row)]
+            self._add(of_rows(INSERT_RESULT, len(some)), *values)
         patient = drafted.patient
         if patient is not None and patient.key is not None:
             self._add(KEEP_PATIENT, patient.key.authority, patient.key.id, _encode(patient))
-        for _at, code, system in found.unmapped:
-            self._add(SEEN_UNMAPPED, message.feed, code, system, message.key)
+        if found.unmapped:
+            self._add(SEEN_UNMAPPED, message.feed, audit.at.isoformat(), message.key, _encode(found.unmapped).decode())
         if drafted.notes:
             self._add(NOTES, _encode(drafted.notes).decode(), message.key, message.lane)
         if drafted.counts:

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
@@ -19,6 +20,14 @@ from labbridge.errors import Refused, StoreUnavailable
 GROUP = 64
 
 Job = Callable[[sqlite3.Connection], Any]
+Handler = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+
+
+class Together(NamedTuple):
+    """One item of a handler that does many of them in one go; it answers each, in their order."""
+
+    handler: Handler
+    item: Any
 
 
 class Statement(NamedTuple):
@@ -27,6 +36,9 @@ class Statement(NamedTuple):
     sql: str
     params: tuple[Any, ...] = ()
     rows: int | None = None
+
+
+Queued = tuple[Job | Together, bool, Any]
 
 
 class GuardFailed(Exception):
@@ -38,7 +50,8 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, on_fatal: Callable[[], None] | None = None) -> None:
         self._connection = connection
-        self._jobs: queue.SimpleQueue[tuple[Job, bool, Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
+        self._turn: list[Queued] = []  # items of this turn of the loop
         self._on_fatal = on_fatal
         self._after: list[Callable[[], None]] = []
         self.commits = 0
@@ -60,6 +73,21 @@ class Writer:
         future: asyncio.Future[Any] = loop.create_future()
         self._jobs.put((job, False, future))
         return future
+
+    def submit_together(self, handler: Handler, item: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+        """An item for a handler that is given all of its group at once. Every statement gives up the interpreter's lock
+        and has to wait for it again: how many there are is what a busy intake costs."""
+        future: asyncio.Future[Any] = loop.create_future()
+        if not self._turn:
+            loop.call_soon(self._end_of_turn)
+        self._turn.append((Together(handler, item), False, future))
+        return future
+
+    def _end_of_turn(self) -> None:
+        """What the loop had in hand is read: now it queues, so that reading and writing do not fight over the lock."""
+        for job in self._turn:
+            self._jobs.put(job)
+        self._turn.clear()
 
     def close(self) -> None:
         """Finish what is queued, then close the connection."""
@@ -83,11 +111,11 @@ class Writer:
                 self._connection.close()
                 return
 
-    def _commit(self, group: Sequence[tuple[Job, bool, Any]]) -> None:
+    def _commit(self, group: Sequence[Queued]) -> None:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            answers = [self._do(job, guarded) for job, guarded, _future in group]
+            answers = self._done(group)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(error)
@@ -98,6 +126,20 @@ class Writer:
         _answer([(future, answer) for (_job, _guarded, future), answer in zip(group, answers, strict=True)])
         for call in self._after:
             call()
+
+    def _done(self, group: Sequence[Queued]) -> list[Any]:
+        answers: list[Any] = [None] * len(group)
+        together: dict[Handler, list[int]] = {}
+        for place, (job, guarded, _future) in enumerate(group):
+            if isinstance(job, Together):
+                together.setdefault(job.handler, []).append(place)
+            else:
+                answers[place] = self._do(job, guarded)
+        for handler, places in together.items():
+            found = handler(self._connection, [group[place][0].item for place in places])  # type: ignore[union-attr]
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = answer
+        return answers
 
     def _do(self, job: Job, guarded: bool) -> Any:
         if not guarded:
@@ -136,6 +178,13 @@ def unit(statements: Sequence[Statement]) -> Job:
         return True
 
     return run
+
+
+@lru_cache(maxsize=512)
+def of_rows(sql: str, rows: int) -> str:
+    """An INSERT of one row as one of so many."""
+    start, values, row = sql.rpartition(" VALUES ")
+    return start + values + ",".join([row] * rows)
 
 
 def _name(error: sqlite3.Error) -> str:

@@ -25,6 +25,7 @@ QUICK = Limits(sweep_s=0.01, linger_s=0.2, end_grace_s=0.05, accept_pause_s=0.02
 class Reply(msgspec.Struct, frozen=True):
     raw: bytes
     close: bool = False
+    hl7: bool = True
 
 
 def message(control_id: str, body: str = "x") -> bytes:
@@ -45,7 +46,8 @@ class Keeper:
         self.unavailable = False
         self.broken = False
 
-    async def message(self, raw: bytes, address: str) -> Reply:
+    async def message(self, block: Frame, address: str) -> Reply:
+        raw = block.data
         assert address in ("127.0.0.1", "::1")
         self.begun.append(raw)
         await self.hold.wait()
@@ -56,7 +58,7 @@ class Keeper:
         self.kept.append(raw)
         found = head(raw)
         if not found.fields:
-            return Reply(b"")
+            return Reply(b"", hl7=False)
         return Reply(b"MSH|^~\\&|LB\rMSA|AA|" + found.control_id.encode() + b"\r", close=b"CLOSE" in raw)
 
     async def too_long(self, event: Oversize, _: str) -> Reply:

@@ -187,7 +187,8 @@ def test_a_new_data_type_is_refused_for_an_old_receiver() -> None:
 def test_a_patient_number_without_type_is_refused_where_the_version_requires_one(version: str) -> None:
     source = wire("panel-2.5.1").replace(b"^LABN^MR", b"^LABN")
     raw = outgoing.comment_message(source, "", receiver(version=version), letter(lane="p:REGION|X900"))
-    assert bool(judge(raw, TEXT, version)) == (version >= "2.7")
+    assert judge(raw, TEXT, version) == []
+    assert bool(judge(raw.replace(b"^LABN^U", b"^LABN"), TEXT, version)) == (version >= "2.7")
 
 
 def test_a_version_hl7apy_does_not_know_is_a_fault() -> None:

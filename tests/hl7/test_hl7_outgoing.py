@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labbridge.errors import Refused
-from labbridge.hl7 import incoming, mllp, outgoing, reader
+from labbridge.hl7 import conformance, incoming, mllp, outgoing, reader
 from labbridge.model.report import Report
 from labbridge.model.values import Coding, SentText
 
@@ -492,3 +492,28 @@ def test_results_are_never_taken_for_our_own() -> None:
 def test_our_code_with_another_sub_id_is_not_ours(sub_id: str) -> None:
     raw = written(form={"application": "HIS"}, sub_id="LB12").decode().replace("|LB12|", f"|{sub_id}|")
     assert not outgoing.is_own(came_back(raw.encode()), "LABBRIDGE", CODES)
+
+
+# ---------------------------------------------------------------- identifier types (CX.5)
+
+
+@pytest.mark.parametrize(
+    ("version", "sent", "written_as"),
+    [
+        ("2.6", "88-1203", "88-1203"),
+        ("2.7", "88-1203", "88-1203^^^^U"),
+        ("2.7", "88-1203^^^LABN", "88-1203^^^LABN^U"),
+        ("2.7.1", '88-1203^^^LABN^""', "88-1203^^^LABN^U"),
+        ("2.8.2", "88-1203^^^LABN^MR~X9^^^REGION", "88-1203^^^LABN^MR~X9^^^REGION^U"),
+        ("2.8.1", "88-1203^^^LABN^MR^^20260101", "88-1203^^^LABN^MR^^20260101"),
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_an_identifier_without_a_type_is_of_an_unspecified_one_from_2_7_on(
+    version: str, sent: str, written_as: str, mode: str
+) -> None:
+    source = SOURCE.replace(b"88-1203^^^LABN^MR~X900^^^REGION^PI", sent.encode())
+    lane = "p:LABN|88-1203"
+    raw = written(source, lane=lane, form={"mode": mode, "version": version})
+    assert reader.read(raw).all("PID")[0].field(3) == written_as
+    assert conformance.judge(raw, TEXT, version) == []

@@ -204,7 +204,7 @@ def test_text_put_into_a_field_is_found_at_its_place(parts: list[list[list[str]]
                 assert found.component(repetition, number, sub) == text
 
 
-@pytest.mark.parametrize("raw", [b"", b"MSH", b"PID|1\rMSH|^~\\&|", b"hello", b"\r\nMSH|^~\\&|"])
+@pytest.mark.parametrize("raw", [b"", b"MSH", b"PID|1\rMSH|^~\\&|", b"hello", b"\r\n MSH|^~\\&|"])
 def test_without_an_msh_nobody_can_be_answered(raw: bytes) -> None:
     fault = refusal(raw)
     assert fault.answer is (raw[:3] == b"MSH")
@@ -251,9 +251,13 @@ def test_character_sets_by_their_names(declared: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize("declared", ["KLINGON", "8859/12", "8859", "ISO IR87", "UTF-16"])
-def test_a_character_set_that_is_not_known_is_refused(declared: str) -> None:
-    fault = refusal(message(msh=MSH.replace("UNICODE UTF-8", declared)))
+def test_a_character_set_that_is_not_known_is_refused_unless_every_byte_is_ascii(declared: str) -> None:
+    msh = MSH.replace("UNICODE UTF-8", declared)
+    fault = refusal(message("NTE|1||µ", msh=msh))
     assert (fault.code, fault.location) == ("102", "MSH^1^18")
+    found = reader.read(message("NTE|1||u", msh=msh))
+    assert found.segments[1].field(3) == "u"
+    assert [one.code for one in found.notes] == ["N017"]
 
 
 def test_the_first_repetition_of_msh_18_counts() -> None:

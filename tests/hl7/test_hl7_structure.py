@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labbridge.errors import Refuse
-from labbridge.hl7.structure import (
-    MAX_ATTACHMENT_BYTES,
-    MAX_FIELD_BYTES,
-    MAX_FIELDS,
-    MAX_SEGMENTS,
-    Envelope,
-    read_structure,
-)
+from labbridge.hl7.sizes import MAX_ATTACHMENT_BYTES, MAX_FIELD_BYTES, MAX_FIELDS, MAX_SEGMENTS
+from labbridge.hl7.structure import Envelope, read_structure
 from labbridge.model.work import Feed
 
 FEED = Feed(name="lis")
@@ -206,7 +200,10 @@ BODY = (PID, "OBR|1", "OBX|1")
         ("|C1|", "|  |", "101", "MSH^1^10", False),
         ("|P|2.5.1", "||2.5.1", "101", "MSH^1^11", False),
         ("|P|2.5.1", "|P|", "101", "MSH^1^12", False),
-        ("ORU^R01^ORU_R01", "ADT^A08", "200", "MSH^1^9^1^1", True),
+        ("ORU^R01^ORU_R01", "ORM^O01", "200", "MSH^1^9^1^1", True),
+        ("ORU^R01^ORU_R01", "ADT^A01", "201", "MSH^1^9^1^2", True),
+        ("ORU^R01^ORU_R01", "ADT", "201", "MSH^1^9^1^2", True),
+        ("ORU^R01^ORU_R01", "OUL", "201", "MSH^1^9^1^2", True),
         ("ORU^R01^ORU_R01", "ORU^W01", "201", "MSH^1^9^1^2", True),
         ("|P|2.5.1", "|T|2.5.1", "202", "MSH^1^11", True),
         ("|P|2.5.1", "|D|2.5.1", "202", "MSH^1^11", True),

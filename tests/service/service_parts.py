@@ -116,6 +116,7 @@ class Sender:
     def __init__(self, service: Service) -> None:
         self.channel = socket.create_connection(("127.0.0.1", service.mllp), 10)
         self._framer = Framer()
+        self._answers: list[bytes] = []
 
     def send(self, message: bytes) -> Acknowledgement | None:
         """Send one message; its answer, or None where the connection ended without one."""
@@ -127,15 +128,16 @@ class Sender:
         return None if raw is None else read_ack(raw)
 
     def raw_answer(self) -> bytes | None:
-        while True:
+        while not self._answers:
+            data = b""
             with contextlib.suppress(ConnectionError):
                 data = self.channel.recv(65536)
-                for event in self._framer.receive_data(data):
-                    assert isinstance(event, Frame)
-                    return event.data
-                if data:
-                    continue
-            return None
+            if not data:
+                return None
+            for event in self._framer.receive_data(data):
+                assert isinstance(event, Frame)
+                self._answers.append(event.data)
+        return self._answers.pop(0)
 
     def close(self) -> None:
         self.channel.close()

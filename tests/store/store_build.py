@@ -12,7 +12,7 @@ import msgspec
 
 from labbridge.model.outcome import Comment, Outcome, PostedComment, States
 from labbridge.model.report import Identifier, Patient, Timestamp
-from labbridge.model.result import Analyte, PatientResults, Result
+from labbridge.model.result import Analyte, PatientResults, Result, Unmapped
 from labbridge.model.work import (
     Arrival,
     AuditEvent,
@@ -93,7 +93,7 @@ def drafted(message: Kept, *changes: CaseChange, results: tuple[Result, ...] | N
         lane=message.lane,
         patient=patient,
         results=(result(f"M{message.key}:OBX[1]"),) if results is None else results,
-        unmapped=(("OBX[2]", "GLU", "L"),),
+        unmapped=(Unmapped(system="L", code="GLU", name="Glucose", unit="mmol/L"),),
     )
     return Drafted(message=message, results=found, patient=patient, cases=changes, notes=(), knowledge="sha256:0")
 

@@ -17,10 +17,19 @@ from labbridge.store.sqlite import REVISION, create, open_writer
 UPGRADE = Path(__file__).parent / "upgrade"
 
 
-def shape(connection: sqlite3.Connection) -> dict[str, str]:
-    """Every table, index and trigger with its SQL, spacing apart."""
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
-    return {name: re.sub(r"\s+", " ", sql or "").replace("( ", "(").replace(" )", ")") for name, sql in rows}
+def shape(connection: sqlite3.Connection) -> dict[str, object]:
+    """Every table by its columns, keys and indexes, every trigger and index by its SQL: what a database is, however its
+    columns came in."""
+    found: dict[str, object] = {}
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    for kind, name, sql in rows:
+        found[name] = re.sub(r"\s+", " ", sql or "").replace("( ", "(").replace(" )", ")")
+        if kind == "table":
+            columns = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()
+            indexes = connection.execute(f"PRAGMA index_list({name})").fetchall()
+            keys = {one[1]: connection.execute(f"PRAGMA index_xinfo({one[1]})").fetchall() for one in indexes}
+            found[name] = (columns, sorted(indexes), sorted(keys.items()), "WITHOUT ROWID" in (sql or ""))
+    return found
 
 
 def migrated() -> sqlite3.Connection:
