@@ -12,6 +12,8 @@ import typer
 from labbridge import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+maps = typer.Typer(no_args_is_help=True, help="Help with mapping local codes.")
+app.add_typer(maps, name="map")
 
 ConfigPath = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")]
@@ -141,15 +143,19 @@ def messages(
     count: Annotated[
         bool, typer.Option("--count", help="Only the counts: received = stored + quarantined + ...")
     ] = False,
+    unmapped: Annotated[bool, typer.Option("--unmapped", help="Codes that no table names; ours first.")] = False,
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
-    """List kept messages, or count them."""
+    """List kept messages, count them, or list the codes in them that no table names."""
     from labbridge import show
 
     with _reading(config) as store:
-        typer.echo(show.counts(store, format) if count else show.messages(store, limit, format))
+        if unmapped:
+            typer.echo(show.unmapped(store, limit, format))
+        else:
+            typer.echo(show.counts(store, format) if count else show.messages(store, limit, format))
 
 
 @app.command("show")
@@ -211,6 +217,18 @@ def doctor(config: ConfigPath = None) -> None:
     lines, sound = examine(_config(config))
     typer.echo("\n".join(lines))
     raise typer.Exit(0 if sound else NEEDS_A_PERSON)
+
+
+@maps.command("suggest")
+def map_suggest(
+    file: Annotated[Path, typer.Argument(help="CSV with a column code or name, or HL7 v2 messages.")],
+    config: ConfigPath = None,
+    format: Annotated[Literal["text", "json", "csv"], typer.Option("--format", help="csv: rows for codes/.")] = "text",
+) -> None:
+    """Propose analyte, assay and unit of local codes, each with its reason and how sure; nothing is applied."""
+    from labbridge.suggest import printed, suggest_file
+
+    typer.echo(printed(suggest_file(file, _config(config)), format))
 
 
 @app.command()

@@ -36,6 +36,8 @@ NOTES: dict[str, str] = {
     "N107": "The laboratory's limits and ours differ in sign.",
     "N108": "The specimen role marks a control or a proficiency sample; not interpreted.",
     "N109": "The reference limit sent is not usable; the table's was used.",
+    "N110": "A result stands outside every order: no comment could reach it; held for a person.",
+    "N111": "No table names this code, and its name or unit speak of an analyte of ours; held for a person.",
     "N201": "The value is not a number of the accepted grammar.",
     "N202": "A comma before exactly three digits is ambiguous.",
     "N203": "Collected after it was received, within clock skew.",

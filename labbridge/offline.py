@@ -28,8 +28,7 @@ from labbridge.normalise import Normaliser
 from labbridge.rows import case as case_rows
 from labbridge.sources import load
 
-_MESSAGE = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))MSH")
-_WRAPPERS = (b"FHS", b"BHS", b"BTS", b"FTS")
+_LINE = re.compile(rb"(?:\A|(?<=[\r\n\x0b])|(?<=\xef\xbb\xbf))(?:MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9])")
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -48,18 +47,12 @@ class PatientOutcome(msgspec.Struct, frozen=True):
 
 
 def split_messages(content: bytes) -> list[bytes]:
-    """The messages of a file: framed or not, one or many, with or without batch segments; line ends untouched."""
+    """The messages of a file: framed or not, one or many, with or without batch segments; line ends untouched. A file is
+    read for what it says: a batch whose own counts are wrong is told by the feed, not here."""
     content = content.replace(b"\x1c", b"")
-    starts = [found.start() for found in _MESSAGE.finditer(content)] + [len(content)]
+    starts = [found.start() for found in _LINE.finditer(content)] + [len(content)]
     pieces = (content[begin:end].strip(b"\x0b\r\n") for begin, end in pairwise(starts))
-    return [_without_wrappers(piece) + b"\r" for piece in pieces if piece]
-
-
-def _without_wrappers(message: bytes) -> bytes:
-    lines = re.split(rb"\r\n|\r|\n", message)
-    if not any(line.startswith(_WRAPPERS) for line in lines):
-        return message
-    return b"\r".join(line for line in lines if not line.startswith(_WRAPPERS))
+    return [piece + b"\r" for piece in pieces if piece.startswith(b"MSH")]
 
 
 class Readers(msgspec.Struct, frozen=True):

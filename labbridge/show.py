@@ -124,6 +124,16 @@ def messages(store: sqlite3.Connection, limit: int, format: str) -> str:
     return _table([_keyed("M", row) for row in store.execute(sql, (limit,))], names, format)
 
 
+def unmapped(store: sqlite3.Connection, limit: int, format: str) -> str:
+    """The codes that no table names, those that may be ours first; messages name the first and last that carried one."""
+    sql = (
+        "SELECT feed, system, code, name, unit, may_be, seen, last_seen, 'M' || first_message, 'M' || last_message"
+        " FROM unmapped ORDER BY may_be = '', seen DESC, feed, code LIMIT ?"
+    )
+    names = ("feed", "system", "code", "name", "unit", "may_be", "seen", "last_seen", "first", "last")
+    return _table(store.execute(sql, (limit,)), names, format)
+
+
 def quarantine(store: sqlite3.Connection, limit: int, format: str) -> str:
     sql = (
         "SELECT j.id, j.received, j.feed, j.control_id, j.state, j.reason, j.error_code, j.location,"

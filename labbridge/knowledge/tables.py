@@ -9,6 +9,7 @@ import msgspec
 
 from labbridge.knowledge.codes import CODE_COLUMNS, ROLES, SHIPPED, Known, check_digit, read_codes
 from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_records
+from labbridge.knowledge.likeness import read_likeness
 from labbridge.knowledge.terminology import AnalyteRow, KitRow, MakerRow, MethodRow, Terminology
 from labbridge.knowledge.vocabulary import read_comment, read_systems, read_units, read_validated, read_words
 from labbridge.knowledge.words import fold
@@ -47,6 +48,7 @@ def read_terminology(sources: Sequence[Source], faults: list[Fault]) -> Terminol
         words=read_words(sources, faults),
         validated=read_validated(sources, faults),
         comment=read_comment(sources, faults),
+        likeness=read_likeness(sources, analytes, faults),
     )
 
 

@@ -86,6 +86,15 @@ class UnitRow(msgspec.Struct, frozen=True):
     factor: Decimal
 
 
+class Likeness(msgspec.Struct, frozen=True):
+    """By which words a code that no table names may be of an analyte (resemblance.csv), folded."""
+
+    names: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
 class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Phrases by what they are for, folded; and pattern words with their class."""
 
@@ -124,6 +133,7 @@ class Terminology(msgspec.Struct, frozen=True, kw_only=True):
     words: Words = Words()
     validated: frozenset[tuple[str, str]] = frozenset()
     comment: tuple[Coding, ...] = ()
+    likeness: dict[str, Likeness] = {}
 
     def system(self, coding: Coding) -> str:
         """The known name of a coding's system (`local` where the table says so, or the spelling itself, folded)."""

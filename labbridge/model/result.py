@@ -51,6 +51,7 @@ class Problem(StrEnum):
     """Something in the sent result that could be read but not understood. Each holds its analyte (clinical.md C1)."""
 
     STATUS_UNKNOWN = "status_unknown"
+    CODE_UNMAPPED = "code_unmapped"
     METHOD_UNKNOWN = "method_unknown"
     LIMITS_MISSING = "limits_missing"
     LIMITS_DIFFER = "limits_differ"

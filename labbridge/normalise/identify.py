@@ -17,12 +17,13 @@ class Identified(msgspec.Struct, frozen=True):
     code: CodeRow | None = None
     context: ContextKind | None = None
     public: bool = False
+    not_ours: bool = False
     note: str = ""
 
 
 UNKNOWN = Identified(note="N101")
 CONTRADICTED = Identified(note="N102")
-NOT_OURS = Identified(note="N101")
+NOT_OURS = Identified(not_ours=True, note="N101")
 MOST_CACHED = 20_000  # distinct code fields; beyond it the cache starts over
 
 Key = tuple[str, tuple[Coding, ...], str, tuple[Coding, ...]]
@@ -54,7 +55,7 @@ class Identifier:
         if CONTRADICTED in found or (matches and NOT_OURS in found):
             return CONTRADICTED
         if not matches:
-            return UNKNOWN
+            return NOT_OURS if NOT_OURS in found else UNKNOWN
         if len({(one.analyte.id if one.analyte else one.context) for one in matches}) > 1:
             return CONTRADICTED
         own_first = min(matches, key=lambda one: one.public)  # a sender's own row knows method and kit

@@ -28,12 +28,14 @@ _NUMERIC = (Analyte.CK, Analyte.CREATININE)
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """An observation that was identified: its analyte, the row of its code, and its method where one is known."""
+    """An observation that was identified: its analyte, the row of its code, and its method where one is known. `mapped`
+    False: no table names its code, and its name and unit speak of the analyte."""
 
     observation: Observation
     analyte: AnalyteRow
     code: CodeRow
     method: Method | None
+    mapped: bool = True
 
 
 class OrderReading:
@@ -248,7 +250,7 @@ class OrderReading:
             material_text=self._tube.text,
             material_validated=material is Material.UNSTATED or self._validated(analyte.analyte, material),
             quality_poor=self._tube.poor or specimens.poor(observation.notes, self._terminology.words),
-            problems=tuple(self._frame_problems(status, collected)),
+            problems=tuple(self._frame_problems(status, collected, sighting.mapped)),
             notes=observation.notes,
             placer=self._order.placer,
             filler=self._order.filler,
@@ -296,7 +298,9 @@ class OrderReading:
             return words.order_statuses[self._order.status]
         return Status.FINAL if self._feed.empty_status == "final" else Status.UNKNOWN
 
-    def _frame_problems(self, status: Status, collected: Timestamp) -> Iterable[Problem]:
+    def _frame_problems(self, status: Status, collected: Timestamp, mapped: bool) -> Iterable[Problem]:
+        if not mapped:
+            yield Problem.CODE_UNMAPPED
         if status is Status.UNKNOWN:
             yield Problem.STATUS_UNKNOWN
         skew = timedelta(hours=int(self._policy.number("clock_skew_h")))

@@ -61,6 +61,9 @@ class Counted(Protocol):
     @property
     def unmapped(self) -> Mapping[str, int]: ...
 
+    @property
+    def unmapped_ours(self) -> Mapping[str, int]: ...
+
 
 class About(NamedTuple):
     """What does not change while a service runs. `ruleset_hash` is the knowledge in force, empty where none is loaded."""
@@ -206,6 +209,10 @@ MEASURES = (
     Measure(
         "labbridge_unmapped_codes", G, ("feed", "kind"), "Distinct codes that no table names; kind is test",
         lambda s: [((feed, "test"), count) for feed, count in s.counts.unmapped.items()],
+    ),
+    Measure(
+        "labbridge_unmapped_codes_ours", G, ("feed",), "Those of them whose name and unit speak of an analyte of ours",
+        _one(lambda s: s.counts.unmapped_ours),
     ),
     Measure(
         "labbridge_work_messages", G, ("state",), "Lanes of work that are not done: kept (waiting) and parked",

@@ -33,6 +33,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     quarantine: dict[str, int]
     quarantine_oldest_s: float
     unmapped: dict[str, int]
+    unmapped_ours: dict[str, int]
 
 
 def counts(connection: sqlite3.Connection, now: datetime) -> Counts:
@@ -74,6 +75,9 @@ def _counts(connection: sqlite3.Connection, now: datetime) -> Counts:
             connection.execute("SELECT reason, count(*) FROM journal WHERE state = 'quarantined' GROUP BY 1").fetchall()
         ),
         quarantine_oldest_s=_age(connection, "SELECT min(received) FROM journal WHERE state = 'quarantined'", now),
+        unmapped_ours=dict(
+            connection.execute("SELECT feed, count(*) FROM unmapped WHERE may_be <> '' GROUP BY 1").fetchall()
+        ),
         unmapped=dict(connection.execute("SELECT feed, count(*) FROM unmapped GROUP BY 1").fetchall()),
     )
 

@@ -55,14 +55,8 @@ def test_ck_by_its_public_code_with_a_name_that_agrees(codings: tuple[Coding, ..
         ((Coding("2157-6", "Cardiac enzymes panel", "LN"),), "", "N102"),
         ((Coding("2157-6", "Creatine kinase", "LN"),), "ng/mL", "N102"),
         ((Coding("2157-6", "Guatemalan", "2.16.840.1.113883.6.238"),), "", ""),
-        ((Coding("2157-6", "Creatine kinase", ""),), "U/L", ""),
         ((Coding("8061-4", "C3 complement", "LN"),), "", "N102"),
         ((Coding("5048-4", "Anti-dsDNA", "LN"),), "IU/mL", "N102"),
-        ((Coding("13969-1", "CK-MB", "LN"),), "ng/mL", ""),
-        ((Coding("50756-6", "Creatine kinase mass", "LN"),), "ng/mL", ""),
-        ((Coding("SRP", "anti-SRP IgG", "L"),), "", ""),
-        ((Coding("", "anti-SRP", ""),), "", ""),
-        ((Coding("33921-8", "SRP Ab", "LN"), Coding("93493-5", "HMGCR IgG", "LN")), "", "N102"),
     ],
 )
 def test_a_code_that_name_or_unit_contradict_is_kept_and_not_interpreted(
@@ -71,7 +65,34 @@ def test_a_code_that_name_or_unit_contradict_is_kept_and_not_interpreted(
     found, notes = read(obx(codings, "9.7", unit=Coding(unit) if unit else None))
     assert found.results == ()
     assert len(found.unmapped) == 1
+    assert [one.may_be for one in found.unmapped] == [""]
     assert codes_of(notes) - {"N012"} == ({note} if note else set())
+
+
+@pytest.mark.parametrize("codings", [(Coding("13969-1", "CK-MB", "LN"),), (Coding("50756-6", "CK mass", "LN"),)])
+def test_a_code_that_a_table_names_as_another_analyte_is_not_listed(codings: tuple[Coding, ...]) -> None:
+    found, _notes = read(obx(codings, "9.7", unit=Coding("ng/mL")))
+    assert (found.results, found.unmapped) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("codings", "unit", "analyte", "notes"),
+    [
+        ((Coding("2157-6", "Creatine kinase", ""),), "U/L", Analyte.CK, {"N111"}),
+        ((Coding("SRP", "anti-SRP IgG", "L"),), "", Analyte.SRP, {"N111"}),
+        ((Coding("", "anti-SRP", ""),), "", Analyte.SRP, {"N111"}),
+        ((Coding("33921-8", "SRP Ab", "LN"), Coding("93493-5", "HMGCR IgG", "LN")), "", None, {"N102", "N111"}),
+    ],
+)
+def test_a_code_that_may_be_ours_is_a_result_that_holds(
+    codings: tuple[Coding, ...], unit: str, analyte: Analyte | None, notes: set[str]
+) -> None:
+    found, told = read(obx(codings, "9.7", unit=Coding(unit) if unit else None))
+    (result,) = found.results
+    assert result.analyte is analyte or (analyte is None and result.analyte in (Analyte.SRP, Analyte.HMGCR))
+    assert Problem.CODE_UNMAPPED in result.problems
+    assert [one.may_be for one in found.unmapped] == [result.analyte.value]
+    assert codes_of(told) - {"N012", "N201", "N207"} == notes
 
 
 def test_a_sender_knows_its_own_codes_and_nobody_elses() -> None:
@@ -81,7 +102,7 @@ def test_a_sender_knows_its_own_codes_and_nobody_elses() -> None:
     stranger = msgspec.structs.replace(report(obx(local("SRPB"), "14")), sender="OTHER|LAB")
     found, _notes = normaliser()(stranger, FEED, RECEIVED, "M1")
     assert found.results == ()
-    assert [(one.system, one.code) for one in found.unmapped] == [("L", "SRPB")]
+    assert [(one.system, one.code, one.may_be) for one in found.unmapped] == [("L", "SRPB", "")]
 
 
 def test_other_myositis_antibodies_are_kept_by_antigen() -> None:
@@ -694,6 +715,7 @@ def test_each_table_is_what_gives_its_meaning(name: str) -> None:
         obx(local("ANAP"), "AC-19", at="OBX[3]"),
         obx(local("HMGCRC"), SentCoding((Coding("260385009", "x", "SCT"),)), at="OBX[4]"),
         obx(local("SUSPECT_IIM"), "Y", at="OBX[5]"),
+        obx(local("4711", "HMG-CoA reductase antibody"), "3", at="OBX[6]"),
         specimens=(tube("csf"),),
     )
     assert Normaliser(knowledge)(panel, FEED, RECEIVED, "M1") != normaliser()(panel, FEED, RECEIVED, "M1")

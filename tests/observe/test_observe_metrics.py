@@ -25,6 +25,7 @@ class Counts(msgspec.Struct):
     outbox_oldest_s: dict[str, float]
     quarantine: dict[str, int]
     unmapped: dict[str, int]
+    unmapped_ours: dict[str, int]
     last_received: dict[str, float]
     waiting: int = 3
     parked: int = 1
@@ -47,6 +48,7 @@ def counted(**tally: dict[tuple[str, ...], int]) -> Counts:
         outbox_oldest_s={"lis": 12.0},
         quarantine={"structure": 5},
         unmapped={"main": 9},
+        unmapped_ours={"main": 2},
         last_received={"main": 1_767_225_600.0},
     )
 
@@ -101,6 +103,7 @@ def test_gauges_of_the_store() -> None:
     assert value(found, "labbridge_cases_open", state="new") == 2
     assert value(found, "labbridge_cases_oldest_age_seconds", state="new") == 7200
     assert value(found, "labbridge_unmapped_codes", feed="main", kind="test") == 9
+    assert value(found, "labbridge_unmapped_codes_ours", feed="main") == 2
     assert value(found, "labbridge_comments_total", receiver="lis", outcome="acknowledged") == 7
     assert value(found, "labbridge_feed_last_message_timestamp_seconds", feed="main") == 1_767_225_600
 
@@ -216,7 +219,7 @@ def test_no_label_can_hold_a_patient_a_message_or_free_text() -> None:
 
 
 def test_a_store_without_anything_exposes_every_family() -> None:
-    empty = Counts({}, {}, {}, {}, {}, {}, {}, {}, 0, 0, 0.0, 0.0)
+    empty = Counts({}, {}, {}, {}, {}, {}, {}, {}, {}, 0, 0, 0.0, 0.0)
     text = Metrics(lambda: empty, Traffic(), ABOUT).exposition().decode()
     families = {one.name for one in text_string_to_metric_families(text)}
     assert families == {row.name for row in (*MEASURES, *TIMINGS)}

@@ -84,3 +84,9 @@ def test_interpret_reads_the_whole_folder_without_a_traceback(service: Service, 
 @pytest.mark.parametrize("why", ["message type not taken", "identity: kept", "bytes do not fit the character set"])
 def test_the_table_speaks_of_the_pages(why: str) -> None:
     assert any(why in row["why"] for row in rows())
+
+
+def test_every_parting_of_ways_with_other_parsers_is_on_its_page(corpus: Path) -> None:
+    from tests.checks.corpus import PAGE, page
+
+    assert PAGE.read_text(encoding="utf-8") == page(corpus)

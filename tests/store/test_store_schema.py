@@ -6,6 +6,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -57,14 +58,22 @@ def test_every_table_has_a_primary_key() -> None:
     assert all(len(table.primary_key) for table in schema.metadata.sorted_tables)
 
 
-def test_a_database_of_the_first_schema_opens_with_its_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", sorted(path.stem for path in UPGRADE.glob("*.sql")))
+def test_a_database_of_every_schema_opens_with_its_rows(tmp_path: Path, revision: str) -> None:
     path = tmp_path / "old.db"
     with sqlite3.connect(path) as old:
-        old.executescript((UPGRADE / "0001.sql").read_text(encoding="utf-8"))
+        old.executescript((UPGRADE / f"{revision}.sql").read_text(encoding="utf-8"))
     old.close()
     connection = open_writer(path)
     assert connection.execute("SELECT control_id, state FROM journal").fetchall() == [("C1", "done")]
     assert connection.execute("SELECT count(*) FROM results").fetchone() == (1,)
     assert connection.execute("SELECT id, version, state FROM cases").fetchall() == [(1, 1, "new")]
+    assert connection.execute("SELECT feed, system, code, seen FROM unmapped WHERE code = 'GLU'").fetchall() == [
+        ("lis", "L", "GLU", 1)
+    ]
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
     connection.close()
+
+
+def test_the_newest_schema_is_kept_as_a_fixture_too() -> None:
+    assert (UPGRADE / f"{REVISION}.sql").is_file()
