@@ -60,6 +60,7 @@ class _Reading:
         self._envelope, self._feed = envelope, feed
         self._message: Message = envelope.message
         self._zone: tzinfo = times.zone(feed.timezone)
+        self._times: dict[str, Timestamp | None] = {}
         self._offset = times.offset_of(self._message.component(self._message.msh.field(7), 1))
 
     def report(self, group: PatientGroup, lane: str) -> Report:
@@ -205,8 +206,6 @@ class _Reading:
 
     def _part(self, field: str, number: int = 1, sub: int = 1) -> str:
         """A component of the first repetition as text; empty also for the HL7 null."""
-        if not field or field.isalnum():  # no delimiter is a letter or a digit
-            return field if number == sub == 1 else ""
         found = self._message.component(field, number, sub)
         return "" if found == NULL else found
 
@@ -240,8 +239,9 @@ class _Reading:
         """A time, or the first time of a range (DR)."""
         if not field:
             return None
-        text = field if field.isalnum() else self._part(field)
-        return times.timestamp(text, self._zone, self._offset)
+        if field not in self._times:  # a message says the same few times in every segment
+            self._times[field] = times.timestamp(self._part(field), self._zone, self._offset)
+        return self._times[field]
 
     def _plain(self, field: str) -> str:
         """A text field, or the text of a coded one: what a person would read, each repetition after the other."""

@@ -86,15 +86,18 @@ class Message:
         """A component (of the first repetition) as text, escapes decoded; empty when it is not there."""
         if not text or text.isalnum():  # no delimiter is a letter or a digit
             return text if number == sub == 1 else ""
-        first = text.split(self.delimiters.repetition, 1)[0]
-        parts = first.split(self.delimiters.component)
+        marks = self.delimiters
+        if marks.repetition in text:
+            text = text.split(marks.repetition, 1)[0]
+        parts = text.split(marks.component, number)
         if number > len(parts):
             return ""
         part = parts[number - 1]
-        if self.delimiters.subcomponent:
-            pieces = part.split(self.delimiters.subcomponent)
-            part = pieces[sub - 1] if sub <= len(pieces) else ""
-        return self.decoded(part)
+        if marks.subcomponent and marks.subcomponent in part:
+            part = _nth(part.split(marks.subcomponent), sub)
+        elif sub > 1:
+            return ""
+        return escapes.decode(part, marks, self.charset) if marks.escape in part else part
 
     def decoded(self, text: str) -> str:
         """Escapes decoded, in the message's own delimiters and characters."""
@@ -103,6 +106,10 @@ class Message:
     def raw(self, segment: Segment) -> bytes:
         """The bytes of a segment, without its line end, exactly as received."""
         return segment.text.encode(self.charset)
+
+
+def _nth(parts: list[str], number: int) -> str:
+    return parts[number - 1] if number <= len(parts) else ""
 
 
 def encode(message: Message) -> bytes:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tests.bench import parts
 from tests.bench.figures import GENERATOR, Line, ratios
+from tests.bench.reading import reading
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
 SUSTAINED_S, EARLY_S = 60, 10
@@ -136,7 +137,12 @@ def starts() -> list[Line]:
     ]
 
 
-LINES: dict[str, Callable[[], list[Line]]] = {"durable": durable, "sustained": sustained, "starts": starts}
+LINES: dict[str, Callable[[], list[Line]]] = {
+    "durable": durable,
+    "sustained": sustained,
+    "starts": starts,
+    "reading": reading,
+}
 
 
 def main() -> int:

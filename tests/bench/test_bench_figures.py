@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from labbridge.hl7 import incoming
+from labbridge.normalise import Normaliser
+from labbridge.sources import load
 from tests.bench.figures import Line, ratios
+from tests.bench.reading import FEED, NOW, PANEL, read_every_field
 
 
 def test_a_line_is_judged_by_its_median() -> None:
@@ -26,3 +30,14 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert ratios([1.0, 4.0], [2.0, 2.0]) == (0.5, 2.0)
     with pytest.raises(ValueError, match="zip"):
         ratios([1.0], [1.0, 2.0])
+
+
+def test_the_panel_that_is_read_is_the_one_the_bar_speaks_of() -> None:
+    """2.7 KB, 8 OBX, some hundred fields, escapes; and all of it is understood."""
+    assert 2600 <= len(PANEL) <= 3000
+    assert PANEL.count(b"\rOBX|") == 8
+    assert read_every_field() > 150
+    (report,) = incoming.read_reports(PANEL, FEED, NOW)
+    assert report.patient.family_name == "MUSTER^MÜLLER"
+    found, _notes = Normaliser(load())(report, FEED, NOW, "M1")
+    assert [one.analyte.value for one in found.results] == ["SRP", "HMGCR", "ANA_HEP2", "CK", "CREAT"]
