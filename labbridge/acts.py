@@ -120,6 +120,7 @@ def feed_of(name: str, section: FeedSection) -> Feed:
         processing_id=section.processing_id,
         default_method=section.default_method,
         settle_s=section.settle_s,
+        application_ack=section.application_ack,
     )
 
 

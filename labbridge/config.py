@@ -89,6 +89,9 @@ class FeedSection(_Section):
     default_method: dict[str, str] = Field({}, description="method by analyte, for senders that name none")
     settle_s: float = Field(0.0, ge=0, description="seconds to wait for the rest of a panel")
     receiver: str = Field("", description="receiver of the comments; empty: the only one configured")
+    application_ack: str = Field(
+        "", description="receiver of application acknowledgements (MSH-16); empty: none is sent"
+    )
 
     @model_validator(mode="after")
     def _safe(self) -> FeedSection:
@@ -167,6 +170,10 @@ class Config(BaseSettings):
         for name, feed in self.feeds.items():
             if feed.receiver and feed.receiver not in self.receivers:
                 raise ValueError(f"feeds.{name}.receiver names {feed.receiver!r}, which is not configured")
+            if feed.application_ack and feed.application_ack not in self.receivers:
+                raise ValueError(
+                    f"feeds.{name}.application_ack names {feed.application_ack!r}, which is not configured"
+                )
             if not feed.receiver and len(self.receivers) > 1:
                 raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
         return self

@@ -18,11 +18,13 @@ import msgspec
 from labbridge import counting, receiving
 from labbridge.errors import Park, Refuse, Refused, Retry
 from labbridge.hl7 import ack, batch, incoming, outgoing, times
+from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
 from labbridge.interpret import Interpreter
 from labbridge.model.report import PlacedNote, Report
 from labbridge.model.result import PatientResults
 from labbridge.model.work import (
+    ApplicationAck,
     AuditEvent,
     Case,
     CaseChange,
@@ -155,9 +157,11 @@ def run_once(work: Work, reader: Reader, clock: Clock, singly: bool = False) -> 
         try:
             with work.unit():
                 process(message, work, reader, clock)
+                _acknowledge(message, work, reader, clock)
         except Park as fault:
             with work.unit():
                 set_state(work, message, State.PARKED, fault.reason, clock.now(), detail=str(fault))
+                _acknowledge(message, work, reader, clock)
     if taken:
         work.flush()  # a unit whose case changed meanwhile is undone alone; its message is still KEPT and comes again
     return len(taken)
@@ -227,6 +231,20 @@ def _draft(
         cases=tuple(changes),
         counts=(*counts, *counting.stage("drafted", message.received, now)),
     )
+
+
+def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
+    """The application acknowledgement, where the sender asks for one (MSH-16) and its feed says who gets it."""
+    feed = reader.feeds.get(message.feed)
+    if feed is None or not feed.application_ack:
+        return
+    control_id, now = f"LBK{message.key}-{int(message.received.timestamp())}", clock.now()
+    processed, parked = (
+        ack.application(head(message.raw), code, control_id=control_id, now=now) for code in ("AA", "AE")
+    )
+    answer = ApplicationAck(receiver=feed.application_ack, control_id=control_id, processed=processed, parked=parked)
+    if processed or parked:
+        work.acknowledge(message, answer, now)
 
 
 # ---------------------------------------------------------------- release

@@ -14,6 +14,7 @@ from typing import Protocol
 from labbridge.hl7.ack import Acknowledgement
 from labbridge.model.report import Identifier
 from labbridge.model.work import (
+    ApplicationAck,
     Arrival,
     AuditEvent,
     Case,
@@ -67,6 +68,9 @@ class Work(Protocol):
 
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
         """Write results, context, unmapped codes, notes, counts and drafts."""
+
+    def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
+        """Put the application acknowledgement into the outbox once no lane of the message waits any more; once only."""
 
     def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
         """Write a message's state for one lane of its work. Only pipeline.set_state calls this."""

@@ -75,16 +75,26 @@ def refuse(source: Head | bytes, fault: Refuse, *, control_id: str, now: datetim
     return _join([_msh(found, control_id, now), _msa(found, code), _err(found, fault)])
 
 
+def application(head: Head, code: str, *, control_id: str, now: datetime) -> bytes:
+    """The application acknowledgement of enhanced mode (AA or AE), a message of its own that asks for an accept
+    acknowledgement and for no other. Empty where MSH-16 does not ask for this one."""
+    wanted = {"AL": ("AA", "AE"), "SU": ("AA",), "ER": ("AE",)}.get(head.field(16), ())
+    if code not in wanted:
+        return b""
+    return _join([_msh(head, control_id, now, modes=("AL", "NE")), _msa(head, code)])
+
+
 def codes_of(answer: bytes) -> list[str]:
     """MSA-1 of each acknowledgement in an answer made here."""
     return [part[1:3].decode("ascii") for part in answer.split(b"\rMSA")[1:]]
 
 
-def notes(source: Head | bytes) -> tuple[PlacedNote, ...]:
-    """What is odd about the answers asked for: values outside table 0155; an application acknowledgement wanted."""
+def notes(source: Head | bytes, application: bool = False) -> tuple[PlacedNote, ...]:
+    """What is odd about the answers asked for: values outside table 0155; an application acknowledgement wanted where
+    none can be given (`application`: it can)."""
     found = _head_of(source)
     odd = [note("N011", f"MSH-{number}") for number in (15, 16) if found.field(number) not in ("", *CONDITIONS)]
-    if found.field(16) in ("AL", "ER", "SU"):
+    if found.field(16) in ("AL", "ER", "SU") and not application:
         odd.append(note("N010", "MSH-16"))
     return tuple(odd)
 
@@ -100,7 +110,7 @@ def _condition(head: Head) -> str:
     return head.field(15) if head.field(15) in CONDITIONS else "AL"
 
 
-def _msh(head: Head, control_id: str, now: datetime) -> str:
+def _msh(head: Head, control_id: str, now: datetime, modes: tuple[str, str] = ("", "")) -> str:
     marks = head.delimiters
     structured = head.event and not _before(head, "2.4")
     kind = marks.component.join(("ACK", head.event, "ACK")) if structured else "ACK"
@@ -108,8 +118,11 @@ def _msh(head: Head, control_id: str, now: datetime) -> str:
     copied = [head.field(number) for number in (5, 6, 3, 4)]
     last = (head.field(11), head.field(12))
     fields = [start, *copied, escapes.encode(times.written(now), marks), "", kind, control_id, *last]
-    if not "".join((*copied, *last, head.control_id)).isascii():  # then the reader must know which characters these are
-        fields += ["", "", "", "", "", head.field(18)]
+    named = not "".join(
+        (*copied, *last, head.control_id)
+    ).isascii()  # then the reader must know which characters they are
+    if named or modes[0]:
+        fields += ["", "", *modes, "", head.field(18) if named else ""]
     return marks.field.join(fields)
 
 

@@ -64,7 +64,7 @@ class _Reading:
         self._offset = times.offset_of(self._message.component(self._message.msh.field(7), 1))
 
     def report(self, group: PatientGroup, lane: str) -> Report:
-        notes = (*self._envelope.notes, *ack.notes(self._message.head))
+        notes = (*self._envelope.notes, *ack.notes(self._message.head, bool(self._feed.application_ack)))
         return Report(
             feed=self._feed.name,
             sender=self._envelope.sender,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
 
 from labbridge.model.result import Analyte, Band, Family, Hep2Class, Material, Status
-from labbridge.model.values import Coding, Grade
+from labbridge.model.values import Coding, Comparator, Grade
+
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
 class AnalyteRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,12 +99,18 @@ class Likeness(msgspec.Struct, frozen=True):
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """Phrases by what they are for, folded; and pattern words with their class."""
+    """Phrases by what they are for, folded; and pattern words with their class.
+
+    `flags` are flag codes that say positive or negative, `marks` known ones that do not; `comparators` are words of
+    comparison by their kind (`prefix`, `postfix`, both also `_declared`, and `flag`).
+    """
 
     grades: dict[str, Grade] = {}
     signs: dict[str, Grade] = {}
     grade_codes: dict[tuple[str, str], Grade] = {}
     flags: dict[str, Grade] = {}
+    marks: frozenset[str] = frozenset()
+    comparators: dict[str, dict[str, Comparator]] = {}
     hep2_codes: dict[str, Hep2Class] = {}
     hep2_words: dict[str, tuple[str, ...]] = {}
     materials: dict[str, Material] = {}
@@ -134,6 +143,14 @@ class Terminology(msgspec.Struct, frozen=True, kw_only=True):
     validated: frozenset[tuple[str, str]] = frozenset()
     comment: tuple[Coding, ...] = ()
     likeness: dict[str, Likeness] = {}
+
+    def unit(self, analyte: str, spelling: str) -> UnitRow | None:
+        """The row of a unit's spelling, exactly as listed, else without its annotations: what stands in braces says
+        nothing of the unit (UCUM, codes.md S14). None for a spelling that is not listed."""
+        row = self.units.get((analyte, spelling))
+        if row is None and "{" in spelling:
+            row = self.units.get((analyte, _ANNOTATION.sub("", spelling)))
+        return row
 
     def system(self, coding: Coding) -> str:
         """The known name of a coding's system (`local` where the table says so, or the spelling itself, folded)."""

@@ -14,7 +14,7 @@ from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_csv, 
 from labbridge.knowledge.terminology import UnitRow, Words
 from labbridge.knowledge.words import fold, pattern, plain
 from labbridge.model.result import Analyte, Hep2Class, Material, Status
-from labbridge.model.values import Coding, Grade
+from labbridge.model.values import Coding, Comparator, Grade
 
 COLUMNS = {
     "systems.csv": ("spelling", "system", "source"),
@@ -23,14 +23,16 @@ COLUMNS = {
     "specimens.csv": ("value", "material", "source"),
     "statuses.csv": ("kind", "code", "status", "source"),
     "phrases.csv": ("kind", "value", "language", "source"),
+    "comparators.csv": ("kind", "value", "comparator", "language", "source"),
 }
 KINDS = {
-    "qualifiers.csv": ("text", "sign", "code", "flag"),
+    "qualifiers.csv": ("text", "sign", "code", "flag", "mark"),
     "hep2-patterns.csv": (
-        "code", "cytoplasm", "nucleus", "compatible", "organelle", "nuclear", "negation", "denial", "contrast", "list"
+        "code", "cytoplasm", "nucleus", "compatible", "organelle", "nuclear", "alone", "negation", "denial", "contrast", "list"
     ),
     "statuses.csv": ("result", "stored", "order", "text"),
-    "phrases.csv": ("ana_reason", "poor_quality", "control_role", "yes", "no"),
+    "phrases.csv": ("ana_reason", "poor_quality", "control_role", "yes", "no", "between"),
+    "comparators.csv": ("prefix", "postfix", "prefix_declared", "postfix_declared", "flag"),
 }  # fmt: skip
 
 E = TypeVar("E", bound=StrEnum)
@@ -77,6 +79,8 @@ def read_words(sources: Sequence[Source], faults: list[Fault]) -> Words:
             ((row, (row.fields["system"], row.fields["value"])) for row in qualifiers("code")), "grade", Grade, faults
         ),
         flags=_table(((row, row.fields["value"]) for row in qualifiers("flag")), "grade", Grade, faults),
+        marks=frozenset(row.fields["value"] for row in qualifiers("mark")),
+        comparators=_comparators(sources, faults),
         hep2_codes=_table(((row, row.fields["value"]) for row in patterns("code")), "class", Hep2Class, faults),
         hep2_words={kind: _patterns(patterns(kind), faults) for kind in KINDS["hep2-patterns.csv"][1:]},
         materials=_table(specimens, "material", Material, faults),
@@ -93,6 +97,22 @@ def read_words(sources: Sequence[Source], faults: list[Fault]) -> Words:
 def _phrases(sources: Sequence[Source], faults: list[Fault]) -> dict[str, tuple[str, ...]]:
     phrases = _Kinds(sources, "phrases.csv", faults)
     return {kind: _patterns(phrases(kind), faults) for kind in KINDS["phrases.csv"]}
+
+
+def _comparators(sources: Sequence[Source], faults: list[Fault]) -> dict[str, dict[str, Comparator]]:
+    """Words and marks of comparison by their kind, folded as values are. A row without a word would stand beside every
+    number, one with a digit beside none; a word that needs the feed's declaration cannot also do without it."""
+    rows = _Kinds(sources, "comparators.csv", faults)
+    found: dict[str, dict[str, Comparator]] = {}
+    for kind in KINDS["comparators.csv"]:
+        keyed = [(row, plain(row.fields["value"])) for row in rows(kind)]
+        for row, word in keyed:
+            if not word or any(char.isdigit() for char in word):
+                faults.append(row.fault("A comparator is a word or a mark, without digits.", "Write the word alone."))
+            elif word in found.get(kind.removesuffix("_declared"), {}) and kind.endswith("_declared"):
+                faults.append(row.fault(f"{word!r} stands twice.", "Keep it as declared, or for every feed."))
+        found[kind] = _table(keyed, "comparator", Comparator, faults)
+    return found
 
 
 def read_validated(sources: Sequence[Source], faults: list[Fault]) -> frozenset[tuple[str, str]]:

@@ -19,7 +19,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     `sender` is the one MSH-3|MSH-4 it takes (empty: any); `timezone` is an IANA name; `charset` overrides MSH-18 when
     set; `decimal_mark` is "." or ","; `empty_status` "hold" or "final"; `cytoplasmic_reported_as` positive, negative,
     negative_with_comment or unknown; `processing_id` P, T or D; `default_method` maps analyte to a canonical method
-    code for senders that name none.
+    code for senders that name none; `application_ack` names the receiver of application acknowledgements, if any.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     processing_id: str = "P"
     default_method: dict[str, str] = {}
     settle_s: float = 0.0
+    application_ack: str = ""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,16 @@ class Drafted(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[PlacedNote, ...]
     knowledge: str
     counts: tuple[Count, ...] = ()
+
+
+class ApplicationAck(msgspec.Struct, frozen=True, kw_only=True):
+    """The application acknowledgement of a message (enhanced mode), a message of its own to a receiver: the bytes that
+    say it was processed, and those that say a person has to look. Empty: the sender does not want that one."""
+
+    receiver: str
+    control_id: str
+    processed: bytes
+    parked: bytes
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ DUE = (
     'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created FROM outbox'
     " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
+VERSION = "SELECT version FROM cases WHERE id = ?"
+NO_CASE = 0  # an application acknowledgement: nothing newer can come
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 OUT_OF_DATE = "UPDATE outbox SET state = 'cancelled', reason = 'A newer version came', updated = ? WHERE id = ?"
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
@@ -158,8 +160,7 @@ def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Deli
         busy.add(lane)
         if state == DeliveryState.SENT or due > moment:
             continue
-        current = connection.execute("SELECT version FROM cases WHERE id = ?", (case,)).fetchone()[0]
-        if current != version:
+        if case != NO_CASE and connection.execute(VERSION, (case,)).fetchone()[0] != version:
             connection.execute(OUT_OF_DATE, (moment, id))
             if attempts == 0:
                 connection.execute(VOID, (id,))

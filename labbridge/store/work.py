@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from labbridge.model.report import Identifier, PlacedNote
-from labbridge.model.work import AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory
+from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory
 from labbridge.states import Reason, State
 from labbridge.store import reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
@@ -35,6 +35,12 @@ MESSAGE = (
     "UPDATE journal SET state = CASE WHEN EXISTS (SELECT 1 FROM work WHERE message = ?1 AND state = 'parked') THEN 'parked'"
     " WHEN EXISTS (SELECT 1 FROM work WHERE message = ?1 AND state = 'kept') THEN 'kept' ELSE 'done' END, reason = ?2"
     " WHERE id = ?1"
+)
+ACKNOWLEDGE = (
+    'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated)'
+    " SELECT 0, 0, 0, ?1, ?2, ?3, raw, 'waiting', ?4, ?4 FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM work"
+    " WHERE message = ?5 AND state = 'parked') THEN ?6 ELSE ?7 END AS raw) WHERE length(raw) > 0 AND NOT EXISTS"
+    " (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
 )
 NOTES = "UPDATE work SET notes = ? WHERE message = ? AND lane = ?"
 INSERT_RESULT = "INSERT INTO results(lane, message, kind, collected, body) VALUES (?,?,?,?,?)"
@@ -182,6 +188,11 @@ class SqliteWork:
         self._add(VOID_UNSENT, change.case)
         self._add(CANCEL_UNSENT, now, change.case, rows=change.unsent)
         self._add(DRAFT, change.case, change.version + 1, *body)
+
+    def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
+        lane = f"{answer.receiver}/ack/{message.feed}"
+        row = (answer.receiver, lane, answer.control_id, now.isoformat(), message.key, answer.parked, answer.processed)
+        self._add(ACKNOWLEDGE, *row)
 
     def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
         before = message.state.value

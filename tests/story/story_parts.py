@@ -29,6 +29,7 @@ SITE = str(ROOT / "samples/site")
 NOON = datetime(2026, 11, 13, 12, 0, tzinfo=UTC)
 FEED = Feed(name="myolis", timezone="Europe/Paris")
 ELSEWHERE = Feed(name="other", timezone="Europe/Paris")
+ASKING = Feed(name="asking", timezone="Europe/Paris", application_ack="lis")
 
 BLOT = "NM|SRPB^Anti-SRP (line blot)^L|1|{value}|intensity^intensity^L|0-5|A|||{status}"
 ELISA = "NM|SRPE^Anti-SRP (ELISA)^L|1|{value}|U/mL^U/mL^L|<20|A|||{status}"
@@ -106,7 +107,7 @@ class Lis:
 def reader() -> Reader:
     knowledge = load(SITE)
     codes = frozenset(one.code for one in knowledge.terminology.comment)
-    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE)}
+    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)}
     return Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, "LABBRIDGE", codes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from story_parts import BLOT, CK, FEED, SODIUM, Laboratory, obx, order, oru
+from story_parts import ASKING, BLOT, CK, FEED, SODIUM, Laboratory, Lis, obx, order, oru, patients
 
 from labbridge.hl7.ack import codes_of
 from labbridge.states import CaseState
@@ -195,3 +195,62 @@ async def test_what_was_odd_at_receipt_stays_with_the_message(lab: Laboratory) -
     assert '"N003"' in notes[0]
     assert '"N014"' in notes[1]
     assert '"N014"' not in notes[0]
+
+
+# ---------------------------------------------------------------- application acknowledgements (enhanced mode)
+
+
+def asking(message: bytes, accept: str, application: str) -> bytes:
+    return message.replace(b"|P|2.5.1||||||", f"|P|2.5.1|||{accept}|{application}||".encode(), 1)
+
+
+async def posted(lab: Laboratory) -> list[list[bytes]]:
+    """The application acknowledgements in the outbox, as MSA fields."""
+    rows = lab.rows.execute('SELECT raw FROM outbox WHERE "case" = 0 ORDER BY id').fetchall()
+    return [row[0].split(b"\r")[1].split(b"|") for row in rows]
+
+
+@pytest.mark.parametrize(("application", "count"), [("AL", 1), ("SU", 1), ("ER", 0), ("NE", 0)])
+async def test_a_processed_message_is_acknowledged_again_where_its_sender_asks(
+    lab: Laboratory, application: str, count: int
+) -> None:
+    message = asking(oru("M1", order("F1", obx(BLOT, "58"))), "AL", application)
+    (reply,) = await lab.receive(message, feed=ASKING)
+    assert codes_of(reply.raw) == ["CA"]
+    assert await posted(lab) == []
+    lab.process()
+    assert await posted(lab) == [[b"MSA", b"AA", b"M1"]] * count
+
+
+async def test_an_application_acknowledgement_reaches_its_receiver_and_asks_for_no_other(lab: Laboratory) -> None:
+    await lab.receive(asking(oru("M1", order("F1", obx(BLOT, "58"))), "AL", "AL"), feed=ASKING)
+    lab.process()
+    lis = Lis("MSA|CA|$ID")
+    assert await lab.deliver(lis) == 1
+    msh = lis.received[0].split(b"\r")[0].split(b"|")
+    assert (msh[8], msh[14], msh[15]) == (b"ACK^R01^ACK", b"AL", b"NE")
+    assert (msh[2], msh[3], msh[4], msh[5]) == (b"LABBRIDGE", b"LABA", b"MYOLIS", b"LABA")
+    assert lab.deliveries() == [("acknowledged", 1)]
+
+
+async def test_one_that_a_person_has_to_look_at_is_an_error_to_its_sender_once(lab: Laboratory) -> None:
+    twice = patients("M1", ("PT1", [order("F1", obx(BLOT, "58"))]), ("PT1", [order("F2", obx(CK, "900"))]))
+    odd = twice.replace(b"TEST^SYNTHETIC||19690417", b"TEST^SYNTHETIC||19500101", 1)
+    await lab.receive(asking(odd, "AL", "ER"), feed=ASKING)
+    lab.process()
+    assert lab.states() == [("parked", "unreadable")]
+    assert await posted(lab) == [[b"MSA", b"AE", b"M1"]]
+
+
+async def test_a_message_of_several_patients_is_acknowledged_once_all_are_processed(lab: Laboratory) -> None:
+    both = patients("M1", ("PT1", [order("F1", obx(BLOT, "58"))]), ("PT2", [order("F2", obx(BLOT, "58"))]))
+    await lab.receive(asking(both, "AL", "AL"), feed=ASKING)
+    lab.process()
+    assert await posted(lab) == [[b"MSA", b"AA", b"M1"]]
+
+
+async def test_where_no_receiver_is_configured_there_is_only_a_note(lab: Laboratory) -> None:
+    await lab.receive(asking(oru("M1", order("F1", obx(BLOT, "58"))), "AL", "AL"))
+    lab.process()
+    assert await posted(lab) == []
+    assert '"N010"' in lab.rows.execute("SELECT notes FROM work").fetchone()[0]
