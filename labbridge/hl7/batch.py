@@ -15,12 +15,12 @@ import msgspec
 
 from labbridge.errors import Refuse
 from labbridge.hl7 import times
-from labbridge.hl7.head import Head, head
+from labbridge.hl7.head import Head, before, head
 
 MAX_MESSAGES = 20_000
 
 _LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(FHS|BHS|MSH|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
-_START = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)")
+_START = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -47,6 +47,7 @@ def first(raw: bytes) -> bytes:
 
 def split(raw: bytes) -> Batch:
     """The messages of a frame that holds several. Refuse(100) where a count is wrong or an end is missing."""
+    raw = raw[len(before(raw)) :]
     walk = _Walk(raw)
     found = list(_LINE.finditer(raw))
     for line, after in zip(found, [*found[1:], None], strict=True):
@@ -134,14 +135,14 @@ def answer(batch: Batch, acknowledgements: Sequence[bytes], *, control_id: str, 
     given = [one for one in acknowledgements if one]
     if not given:
         return b""
-    before, after = [], []
+    start, after = [], []
     if batch.file is not None:
-        before.append(_header("FHS", batch.file, control_id, now))
+        start.append(_header("FHS", batch.file, control_id, now))
         after.append(_trailer("FTS", batch.file, 1))
     if batch.header is not None:
-        before.append(_header("BHS", batch.header, control_id, now))
+        start.append(_header("BHS", batch.header, control_id, now))
         after.insert(0, _trailer("BTS", batch.header, len(given)))
-    return b"".join((*before, *given, *after))
+    return b"".join((*start, *given, *after))
 
 
 def _header(name: str, theirs: Head, control_id: str, now: datetime) -> bytes:

@@ -18,7 +18,7 @@ SKELETON = ("", STANDARD.field, STANDARD.msh2)
 _HEAD_BYTES = 2**16
 _NULL = '""'
 _LINE = re.compile(rb"[^\r\n]*")
-_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*")
+_BEFORE = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -67,7 +67,8 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def before(raw: bytes) -> bytes:
-    """What may stand before MSH and is no part of the message: a byte order mark, empty lines."""
+    """What may stand before MSH and is no part of the message: a start byte written twice, a byte order mark, empty
+    lines."""
     if raw[:1] == b"M":
         return b""
     found = _BEFORE.match(raw)

@@ -131,11 +131,11 @@ def read(raw: bytes, feed_charset: str = "") -> Message:
     segments, other_ends, lower = _segments(text, delimiters)
     odd = {
         "N001": other_ends,
-        "N004": prefix.startswith(BOM),
+        "N004": BOM in prefix,
         "N005": lower,
         "N009": bool(feed_charset) and codec != charset.codec(declared),
         "N017": not feed_charset and charset.codec(declared) is None,
-        "N020": prefix.endswith((b"\r", b"\n")),
+        "N020": prefix.strip(BOM) != b"",
         "N013": delimiters.msh2 not in (_USUAL, _USUAL + "#"),
     }
     if codec in charset.AMBIGUOUS and not text.isascii():  # there a delimiter's byte may be half of a character

@@ -58,7 +58,9 @@ def test_one_message_is_not_several(raw: bytes) -> None:
 )
 def test_a_batch_gives_its_messages_without_the_segments_around_them(raw: bytes, ids: list[str]) -> None:
     assert batch.several(raw)
-    assert batch.split(raw).messages == tuple(map(message, ids))
+    found = batch.split(raw)
+    assert found.messages == tuple(map(message, ids))
+    assert (found.file is not None, found.header is not None) == (b"FHS" in raw, b"BHS" in raw)
 
 
 @pytest.mark.parametrize(

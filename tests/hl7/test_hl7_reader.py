@@ -348,3 +348,22 @@ def test_the_corpus_beside_python_hl7(corpus: Path) -> None:
             assert mine.text == str(other), path.name
         compared += 1
     assert compared > 300
+
+
+@pytest.mark.parametrize(
+    ("before", "notes"),
+    [
+        (b"", []),
+        (b"\xef\xbb\xbf", ["N004"]),
+        (b"\r\n", ["N020"]),
+        (b"\n\n", ["N020"]),
+        (b"\x0b", ["N020"]),
+        (b"\x0b\xef\xbb\xbf\r", ["N004", "N020"]),
+    ],
+)
+def test_what_stands_before_msh_is_kept_and_told(before: bytes, notes: list[str]) -> None:
+    raw = before + message("NTE|1||x")
+    found = reader.read(raw)
+    assert reader.encode(found) == raw
+    assert [one.code for one in found.notes] == notes
+    assert found.head.control_id == reader.read(message()).head.control_id != ""
