@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labbridge"
 MODULE_LINES, FUNCTION_LINES, MEDIAN_LINES, PARAMETERS = 400, 40, 10, 5
-TESTS_TO_CODE = 1.3  # what has been reached; the budget is 1.4, and this number only ever rises
+TESTS_TO_CODE = 1.4
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
