@@ -79,13 +79,13 @@ class Acts:
         return pipeline.Letterhead(receiver, format_of(self._config, section, source, self._comment), source.charset)
 
     def reprocess(self, keys: list[str], name: str) -> list[dict[str, Any]]:
-        policies.check_signer(name)
         return [self._each(key, lambda key: self._reprocess(key, name)) for key in keys]
 
     def _reprocess(self, shown: str, name: str) -> str:
-        if not shown[:1] == "M" or not shown[1:].isdigit():
+        policies.check_signer(name)
+        kind, key = policies.parse_key(shown)
+        if kind != "M":
             raise Refused(f"{shown!r} is not a message; write M17")
-        key = int(shown[1:])
         message = self._desk.message(key)
         if message is None:
             raise Refused(f"There is no message {shown}")
@@ -115,6 +115,7 @@ def feed_of(name: str, section: FeedSection) -> Feed:
         timezone=section.timezone,
         charset=section.charset,
         decimal_mark=section.decimal_mark,
+        postfix_comparators=section.postfix_comparators,
         cytoplasmic_reported_as=section.cytoplasmic_reported_as,
         empty_status=section.empty_status,
         processing_id=section.processing_id,

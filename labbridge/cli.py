@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -42,6 +43,10 @@ def main() -> None:
         _fail(str(fault), UNAVAILABLE)
     except FileNotFoundError as fault:
         _fail(f"{fault.filename}: there is no such file", WRONG_USE)
+    except IsADirectoryError as fault:
+        _fail(f"{fault.filename}: this is a folder; name the files in it", WRONG_USE)
+    except PermissionError as fault:
+        _fail(f"{fault.filename}: this file may not be read by you; change its permissions", WRONG_USE)
 
 
 def _fail(text: str, code: int) -> NoReturn:
@@ -73,7 +78,7 @@ def serve(
 @app.command()
 def interpret(
     paths: Annotated[list[str], typer.Argument(help="HL7 v2 files, or - for standard input.")],
-    as_of: Annotated[str, typer.Option(help="Evaluate as of this day (YYYY-MM-DD).")] = "",
+    as_of: Annotated[datetime | None, typer.Option(help="Evaluate as of this day.", formats=["%Y-%m-%d"])] = None,
     explain: Annotated[bool, typer.Option(help="Show which rules held, and on what.")] = False,
     config: ConfigPath = None,
     format: Format = "text",
@@ -82,7 +87,7 @@ def interpret(
     from labbridge import show
     from labbridge.offline import interpret_paths
 
-    outcomes, unreadable = interpret_paths(paths, _config(config), as_of)
+    outcomes, unreadable = interpret_paths(paths, _config(config), as_of.date() if as_of else None)
     for outcome in outcomes:
         typer.echo(show.outcome_json(outcome) if format == "json" else show.outcome_text(outcome, explain))
     for one in unreadable:

@@ -81,6 +81,10 @@ class FeedSection(_Section):
     timezone: Zone = Field("UTC", description="IANA zone of times sent without an offset")
     charset: Charset = Field("", description="character set of this feed, where MSH-18 cannot be trusted")
     decimal_mark: Literal[".", ","] = Field(".", description="decimal mark of numbers on this feed")
+    postfix_comparators: bool = Field(
+        False,
+        description="this laboratory writes `100<` for above 100, `U100`, `↑200`, `200～`; else such a value is held",
+    )
     cytoplasmic_reported_as: Literal["positive", "negative", "negative_with_comment", "unknown"] = Field(
         "unknown", description="how this laboratory reports cytoplasmic HEp-2 fluorescence"
     )

@@ -66,13 +66,13 @@ class Readers(msgspec.Struct, frozen=True):
         return cls(Normaliser(knowledge), Interpreter(knowledge))
 
 
-def interpret_paths(paths: Sequence[str], config: Config, as_of: str) -> tuple[list[Outcome], list[Unreadable]]:
+def interpret_paths(paths: Sequence[str], config: Config, as_of: date | None) -> tuple[list[Outcome], list[Unreadable]]:
     """The patients of these files (`-`: standard input), read as the first configured feed would read them."""
     feeds = [feed_of(name, section) for name, section in config.feeds.items()]
     feed = feeds[0] if feeds else Feed(name="file")
     readers = Readers.of(load(config.knowledge.site))
     files = ((path, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()) for path in paths)
-    found, unreadable = interpret_files(files, readers, feed, date.fromisoformat(as_of) if as_of else None)
+    found, unreadable = interpret_files(files, readers, feed, as_of)
     return [one.outcome for one in found], unreadable
 
 

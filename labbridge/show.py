@@ -16,6 +16,7 @@ from labbridge.model.outcome import Outcome
 from labbridge.model.work import Case
 from labbridge.notes import NOTES
 from labbridge.offline import CaseOutcome
+from labbridge.review.policies import parse_key
 from labbridge.store import counts as counting
 from labbridge.store import reading
 
@@ -157,10 +158,8 @@ def worklist(store: sqlite3.Connection, limit: int, format: str) -> str:
 
 def one(store: sqlite3.Connection, key: str, format: str) -> str:
     """A case, a message or a delivery by its key; Refused where there is none."""
-    kind, number = key[:1], key[1:].partition("@")[0]
-    if kind not in "CMD" or not number.isdigit():
-        raise Refused(f"{key!r} is no key; write C12, M17 or D3")
-    found = {"C": _one_case, "M": _one_message, "D": _one_delivery}[kind](store, int(number), format)
+    kind, number = parse_key(key)
+    found = {"C": _one_case, "M": _one_message, "D": _one_delivery}[kind](store, number, format)
     if found is None:
         raise Refused(f"There is no {kind}{number}")
     return found

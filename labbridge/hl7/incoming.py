@@ -130,6 +130,7 @@ class _Reading:
             unit=units[0] if units else None,
             reference_range=self._text(field(7)),
             flags=self._repeated_codings(field(8)),
+            flag_texts=self._original_texts(field(8)),
             status=self._part(field(11)),
             status_text=self._part(field(11), 2),
             methods=self._repeated_codings(field(17)),
@@ -234,6 +235,12 @@ class _Reading:
         if self._message.delimiters.repetition not in field:
             return self._codings(field)
         return tuple(coding for one in self._message.repetitions(field) for coding in self._codings(one))
+
+    def _original_texts(self, field: str) -> tuple[str, ...]:
+        """The original text (component 9) of each repetition of a coded field."""
+        if field.count(self._message.delimiters.component) < 8:
+            return ()
+        return tuple(filter(None, (self._part(one, 9) for one in self._message.repetitions(field))))
 
     def _time(self, field: str) -> Timestamp | None:
         """A time, or the first time of a range (DR)."""

@@ -14,6 +14,7 @@ RAISED = "raised"
 _UNKNOWN: dict[str, FactValue] = {
     "hep2": "NOT_TESTED",
     "hep2_stated": True,
+    "hep2_cytoplasm_stated": True,
     "ck": "UNKNOWN",
     "age_group": "adult",
     "identity": "agrees",

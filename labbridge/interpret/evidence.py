@@ -81,13 +81,15 @@ class AntibodyEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hep2Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """HEp-2. `unspecified`: positive without a pattern (C10.19 a). `pattern_stated` False: C10.19 c. `titre_low`: below
-    the policy's titre or at the screening dilution (C10.20)."""
+    """HEp-2. `unspecified`: positive without a pattern (C10.19 a). `pattern_stated` False: C10.19 c. `cytoplasm_stated`
+    False: negative, and nothing says that this speaks of the cytoplasm too (E40). `titre_low`: below the policy's titre
+    or at the screening dilution (C10.20)."""
 
     state: Hep2State = Hep2State.NOT_TESTED
     pending: bool = False
     unspecified: bool = False
     pattern_stated: bool = True
+    cytoplasm_stated: bool = True
     titre_low: bool = False
     result: Result | None = None
 

@@ -121,6 +121,12 @@ def _hep2_stated(episode: Episode, _policy: Policy) -> FactValue:
     return episode.hep2.pattern_stated
 
 
+@_fact("hep2_cytoplasm_stated", TRUTH)
+def _hep2_cytoplasm_stated(episode: Episode, _policy: Policy) -> FactValue:
+    """a negative HEp-2 speaks of the cytoplasm too, by its report or by what is known of the laboratory (E40)"""
+    return episode.hep2.cytoplasm_stated
+
+
 @_fact("hep2_titre_low", TRUTH)
 def _hep2_titre_low(episode: Episode, _policy: Policy) -> FactValue:
     """the titre is below the one that corroborates (C10.20)"""

@@ -49,6 +49,7 @@ def _stated(result: Result, policy: Policy) -> Hep2Evidence:
     return Hep2Evidence(
         state=Hep2State(_pattern(result).value),
         pattern_stated=finding is not None and finding.pattern_stated,
+        cytoplasm_stated=finding is not None and finding.cytoplasm_stated,
         titre_low=_titre_low(result, policy),
         result=result,
     )

@@ -281,10 +281,12 @@ def _same(one: Result, other: Result) -> bool:
 
 
 def _said(result: Result) -> tuple[object, ...]:
-    """What a version says: its value (words by their letters, not by their case), grade and finding."""
+    """What a version says: its value (words by their letters, not by their case), grade and finding. What only the feed's
+    configuration says of a finding is no part of it."""
     value = result.value
     said = (value.grade, value.text.strip().casefold()) if isinstance(value, Word) else value
-    return (said, result.grade, result.hep2)
+    finding = msgspec.structs.replace(result.hep2, cytoplasm_stated=True) if result.hep2 is not None else None
+    return (said, result.grade, finding)
 
 
 def has_value(result: Result) -> bool:

@@ -28,7 +28,8 @@ COLUMNS = {
 KINDS = {
     "qualifiers.csv": ("text", "sign", "code", "flag", "mark"),
     "hep2-patterns.csv": (
-        "code", "cytoplasm", "nucleus", "compatible", "organelle", "nuclear", "alone", "negation", "denial", "contrast", "list"
+        "code", "cytoplasm", "nucleus", "compatible", "organelle", "nuclear", "alone",
+        "negation", "denial", "contrast", "list",
     ),
     "statuses.csv": ("result", "stored", "order", "text"),
     "phrases.csv": ("ana_reason", "poor_quality", "control_role", "yes", "no", "between"),

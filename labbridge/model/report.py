@@ -91,8 +91,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     `at` says where it stood (`OBX[3]`, counted from 1 over the whole message). `values` holds one entry per repetition;
     empty with `missing` set where no value was sent. `raw` is the segment's bytes, unchanged, for echo (standards.md
-    2.6 N). `status` is OBX-11 as sent, empty if absent. `reference_range` and `unit` are text as sent. `lots` are the
-    substances the result was made with (SID-2), `dilution` the one it was measured in (TCD), both as sent.
+    2.6 N). `status` is OBX-11 as sent, empty if absent. `reference_range` and `unit` are text as sent. `flag_texts` are
+    the original texts of coded flags (OBX-8.9). `lots` are the substances the result was made with (SID-2), `dilution`
+    the one it was measured in (TCD), both as sent.
     """
 
     at: str
@@ -104,6 +105,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     unit: Coding | None = None
     reference_range: str = ""
     flags: tuple[Coding, ...] = ()
+    flag_texts: tuple[str, ...] = ()
     status: str = ""
     status_text: str = ""
     methods: tuple[Coding, ...] = ()

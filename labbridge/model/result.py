@@ -132,11 +132,13 @@ class Hep2Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The HEp-2 observations of one order read as one finding (contract.md, codes.md 1.3).
 
     `text` is the pattern as reported; `codes` the AC codes sent. `pattern_stated` is False for a cytoplasmic
-    fluorescence whose pattern was not described further (clinical.md C10.19 c).
+    fluorescence whose pattern was not described further (clinical.md C10.19 c). `cytoplasm_stated` is False for a
+    negative of which neither the report nor the feed says that it speaks of the cytoplasm too (clinical.md E40).
     """
 
     pattern: Hep2Class
     pattern_stated: bool = True
+    cytoplasm_stated: bool = True
     codes: tuple[str, ...] = ()
     text: str = ""
 

@@ -19,7 +19,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     `sender` is the one MSH-3|MSH-4 it takes (empty: any); `timezone` is an IANA name; `charset` overrides MSH-18 when
     set; `decimal_mark` is "." or ","; `empty_status` "hold" or "final"; `cytoplasmic_reported_as` positive, negative,
     negative_with_comment or unknown; `processing_id` P, T or D; `default_method` maps analyte to a canonical method
-    code for senders that name none; `application_ack` names the receiver of application acknowledgements, if any.
+    code for senders that name none; `postfix_comparators`: it writes comparators after numbers and as letters and arrows
+    (`100<` is above 100); `application_ack` names the receiver of application acknowledgements, if any.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     charset: str = ""
     decimal_mark: str = "."
+    postfix_comparators: bool = False
     cytoplasmic_reported_as: str = "unknown"
     empty_status: str = "hold"
     processing_id: str = "P"

@@ -10,8 +10,8 @@ from labbridge.knowledge.policy import Policy
 from labbridge.knowledge.terminology import Terminology
 from labbridge.model.report import Patient, Timestamp
 from labbridge.model.result import Analyte, Band, Category, Family, Limits, Method
-from labbridge.model.values import Comparator, Grade, Quantity, Value
-from labbridge.normalise.numbers import Interval
+from labbridge.model.values import Comparator, Grade, Missing, Quantity, Titre, Value
+from labbridge.normalise.ranges import Interval, within
 
 
 def bands(
@@ -25,7 +25,7 @@ def bands(
         return None
     kit = terminology.kits.get(method.assay)
     if method.family is Family.QUANT:
-        if sent is not None and sent.high is not None:
+        if sent is not None and sent.high is not None and sent.usable:
             return _of_cut_off(sent.high, not sent.high_excluded, "sent", policy)
         if kit is not None and kit.cut_off is not None and kit.analyte in ("", analyte.value):
             return _of_cut_off(kit.cut_off, False, kit.id, policy)
@@ -42,7 +42,14 @@ def _of_cut_off(cut_off: Decimal, cut_off_negative: bool, source: str, policy: P
     return Limits((low, Band(Category.POS_STRONG, strong)), source)
 
 
-def below_first_band(value: Value, limits: Limits) -> bool | None:
+def ours(value: Value | Missing, limits: Limits | None) -> bool | None:
+    """Whether a value is negative by its bands, a titre by its screening dilution; None where that is left open."""
+    if isinstance(value, Titre):
+        return value.comparator.below
+    return below_first_band(value, limits) if limits is not None else None
+
+
+def below_first_band(value: Value | Missing, limits: Limits) -> bool | None:
     """Whether a number is negative by its bands; None where its comparator leaves that open."""
     if not isinstance(value, Quantity):
         return None
@@ -57,11 +64,9 @@ def below_first_band(value: Value, limits: Limits) -> bool | None:
 
 def verdict(value: Value | None, sent: Interval | None, grade: Grade | None, flag: Grade | None) -> bool | None:
     """The performing laboratory's own verdict, negative or not: its range, else its words, else its flag."""
-    if isinstance(value, Quantity) and sent is not None and sent.high is not None:
-        if value.comparator is Comparator.EQUAL:
-            return value.number < sent.high if sent.high_excluded else value.number <= sent.high
-        if value.comparator.below and value.number <= sent.high:
-            return True
+    inside = within(value, sent)
+    if inside is not None:
+        return inside
     words = grade or flag
     return None if words is None else words is Grade.NEG
 

@@ -40,8 +40,31 @@ class Methods:
         if key not in self._seen:
             if len(self._seen) > 20_000:
                 self._seen.clear()
-            self._seen[key] = self._as_ana(self._resolve(observation, row, analyte, feed), analyte)
+            self._seen[key] = self._as_ana(self._of(observation, row, analyte, feed), analyte)
         return self._seen[key]
+
+    def _of(self, observation: Observation, row: CodeRow, analyte: Analyte, feed: Feed) -> Method | None:
+        """The method with its kit and maker. A kit that does not carry the analyte made none of its results: then it is
+        not known what did."""
+        found = self._resolve(observation, row, analyte, feed)
+        if found is None:
+            return None
+        elsewhere = " ".join((*observation.equipment, *observation.notes))
+        if not found.assay:  # the sender's own word for the method does not unsay the kit its code or equipment names
+            kits = (self._terminology.kits.get(row.assay), self._kit(elsewhere))
+            kit = next((one for one in kits if one is not None and one.method == found.code), None)
+            found = self._method(found.code, kit=kit, source=found.source) if kit is not None else found
+        kit = self._terminology.kits.get(found.assay) if found is not None else None
+        if kit is not None and analyte.value in kit.antigens_absent:
+            return None
+        return self._made(found, _sent(observation), elsewhere)
+
+    def _made(self, method: Method | None, sent: str, elsewhere: str) -> Method | None:
+        """The manufacturer that OBX-17, the equipment or a note names, where the kit names none."""
+        if method is None or method.manufacturer:
+            return method
+        maker = _first(fold(f"{sent} {elsewhere}"), self._terminology.maker_words)
+        return msgspec.structs.replace(method, manufacturer=maker) if maker else method
 
     def _as_ana(self, method: Method | None, analyte: Analyte) -> Method | None:
         """An ANA by anything but HEp-2 cells never saw one: it is a solid-phase screen (clinical.md C2)."""
@@ -50,7 +73,7 @@ class Methods:
         return msgspec.structs.replace(method, family=Family.SOLID_PHASE_ANA)
 
     def _resolve(self, observation: Observation, row: CodeRow, analyte: Analyte, feed: Feed) -> Method | None:
-        sent = " ".join(part for coding in observation.methods for part in (coding.display, coding.code))
+        sent = _sent(observation)
         names = " ".join(coding.display for coding in observation.codes)
         elsewhere = " ".join((*observation.equipment, *observation.notes))
         local = row.method if row.code not in self._terminology.codes.get("loinc", {}) else ""
@@ -106,6 +129,10 @@ class Methods:
             manufacturer=kit.manufacturer if kit else "",
             source=source,
         )
+
+
+def _sent(observation: Observation) -> str:
+    return " ".join(part for coding in observation.methods for part in (coding.display, coding.code))
 
 
 def _first(folded: str, words: tuple[tuple[str, str], ...]) -> str:

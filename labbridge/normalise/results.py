@@ -9,20 +9,26 @@ from decimal import Decimal
 import msgspec
 
 from labbridge.knowledge.policy import Policy
-from labbridge.knowledge.terminology import AnalyteRow, CodeRow, Terminology
+from labbridge.knowledge.terminology import AnalyteRow, CodeRow, Terminology, UnitRow
 from labbridge.knowledge.words import fold
 from labbridge.model.report import Observation, Order, PlacedNote, Report, Timestamp
 from labbridge.model.result import Analyte, Family, Limits, Material, Method, Problem, Result, Status
-from labbridge.model.values import Comparator, Grade, Missing, Quantity, Titre, Value, Word
+from labbridge.model.values import Comparator, Missing, Quantity, Titre, Value, Word
 from labbridge.model.work import Feed
-from labbridge.normalise import hep2, limits, numbers, specimens, values
+from labbridge.normalise import flags, fluorescence, limits, specimens, values
+from labbridge.normalise.comparisons import writing
+from labbridge.normalise.flags import Flags
+from labbridge.normalise.fluorescence import TITRES, Line
 from labbridge.normalise.methods import NOTE_OF
+from labbridge.normalise.ranges import Interval, Reference, reference
 from labbridge.normalise.sent import texts_of, unit_of
 from labbridge.normalise.specimens import Tube
-from labbridge.normalise.values import Read
+from labbridge.normalise.values import Asked, Read
 from labbridge.notes import note
 
 ONE = Decimal(1)
+REFUSED = "refuse"  # units.yaml: the unit of another quantity
+TITRE = "titre"  # units.yaml: the unit of a titre
 _STATUS_RANK = (Status.UNKNOWN, Status.CORRECTED, Status.FINAL, Status.PENDING, Status.CANCELLED, Status.WITHDRAWN)
 _NUMERIC = (Analyte.CK, Analyte.CREATININE)
 
@@ -55,6 +61,7 @@ class OrderReading:
         self._report, self._order, self._tube, self._feed = report, order, tube, feed
         self._received, self._ref = received, ref
         self._terminology, self._policy = terminology, policy
+        self._writing = writing(feed, terminology.words)
         self.notes: list[PlacedNote] = []
 
     def results(self, sightings: list[Sighting]) -> list[Result]:
@@ -74,57 +81,80 @@ class OrderReading:
         graded = [one for one in group if one.code.role == "grade"]
         counted = [one for one in group if one.code.role == "quantity"]
         if len(graded) == len(counted) == 1 and len(group) == 2:
-            grade = self._read(graded[0])
+            grade, _flags = self._read(graded[0])
             return [self._result(counted[0], words=grade, status=self._status(graded + counted))]
         return [self._result(one) for one in group]
 
     def _result(self, sighting: Sighting, words: Read = values.NOTHING, status: Status | None = None) -> Result:
-        observation, analyte = sighting.observation, sighting.analyte.analyte
-        read = self._read(sighting)
+        analyte = sighting.analyte.analyte
+        read, flagged = self._read(sighting)
         grade = read.grade or words.grade
-        sent = numbers.interval(observation.reference_range, self._feed.decimal_mark)
-        value, problems = self._value(sighting, read, grade)
-        result = self._frame(sighting, status or self._status([sighting]))
+        sent = self._range(sighting).interval
+        value, problems = self._value(sighting, read)
+        frame = self._frame(sighting, status or self._status([sighting]))
+        result = msgspec.structs.replace(frame, value=value, value_text=read.text)
         if analyte is Analyte.CK:
-            return self._ck(result, sighting, value, sent, problems)
+            return _with(self._ck(result, sighting, sent), problems)
         if analyte is Analyte.CREATININE:
-            return self._creatinine(result, sighting, value, sent, problems)
-        flag = next(
-            (f for c in observation.flags if (f := self._terminology.words.flags.get(c.code)) is not None), None
-        )
+            return _with(self._creatinine(result, sighting, sent), problems)
         banded = limits.bands(sighting.method, analyte, sent, self._terminology, self._policy)
-        negative = limits.verdict(value if isinstance(value, Quantity) else None, sent, grade, flag)
+        said = value if isinstance(value, Quantity | Titre) else None
+        negative = limits.verdict(said, sent, grade, flagged.grade)
         problems += self._antibody_problems(sighting, value, banded, negative)
-        return msgspec.structs.replace(
+        graded = msgspec.structs.replace(
             result,
-            value=value,
-            value_text=read.text,
             grade=grade,
             grade_text=words.text or (read.text if read.grade else ""),
             lab_negative=negative,
             limits=banded,
-            problems=(*result.problems, *problems),
         )
+        return _with(graded, problems)
 
-    def _read(self, sighting: Sighting) -> Read:
-        titre = sighting.code.role in ("titre", "cytoplasmic_titre")
-        return values.read(sighting.observation, self._terminology, self._feed.decimal_mark, titre)
+    def _read(self, sighting: Sighting) -> tuple[Read, Flags]:
+        """The value of a line with what its flags add to it; every oddity of the two is a note."""
+        observation = sighting.observation
+        asked = Asked(
+            self._terminology,
+            self._writing,
+            titres=self._in_titres(sighting),
+            sentences=sighting.analyte.analyte is Analyte.HEP2,
+        )
+        flagged = flags.read(observation, self._terminology)
+        read, more = flags.applied(values.read(observation, asked), flagged, observation.at)
+        self.notes += [*flagged.notes, *more]
+        if read.rest:
+            self.notes.append(note("N208", f"{observation.at}-5"))
+        return read, flagged
 
-    def _value(self, sighting: Sighting, read: Read, grade: Grade | None) -> tuple[Value | Missing, list[Problem]]:
+    def _in_titres(self, sighting: Sighting) -> bool:
+        """Whether a whole number is a titre: its unit says so, or its code does and no unit says otherwise."""
+        sent = unit_of(sighting.observation)
+        if sent:
+            row = self._terminology.unit(Analyte.HEP2.value, sent)
+            return sighting.analyte.analyte is Analyte.HEP2 and row is not None and row.unit == TITRE
+        return sighting.code.role in TITRES
+
+    def _range(self, sighting: Sighting) -> Reference:
+        observation, numeric = sighting.observation, sighting.analyte.analyte in _NUMERIC
+        text, unit = observation.reference_range, unit_of(observation)
+        found = reference(text, unit, self._terminology.words, self._writing, titres=not numeric)
+        if found.unread:
+            self.notes.append(note("N212", f"{observation.at}-7"))
+        return found
+
+    def _value(self, sighting: Sighting, read: Read) -> tuple[Value | Missing, list[Problem]]:
         """The canonical value. Only a usable result needs one: a pending or cancelled line may be empty."""
         observation, analyte = sighting.observation, sighting.analyte.analyte
         if not observation.values:
             return observation.missing or Missing.ABSENT, []
         if read.number is not None and read.number.value is not None:
             return self._quantity(analyte, read.number.value, read.number.comparator, observation)
-        if analyte in _NUMERIC or (read.grade is None and grade is None):
-            if read.titre is not None and analyte not in _NUMERIC:
-                return read.titre, []
-            self.notes.append(
-                note("N202" if read.problem is Problem.VALUE_AMBIGUOUS else "N201", f"{observation.at}-5")
-            )
-            return Missing.ABSENT, [read.problem or Problem.VALUE_UNREADABLE]
-        return (Word(read.grade, read.text) if read.grade else Missing.ABSENT), []
+        if analyte not in _NUMERIC and read.grade is not None:
+            return Word(read.grade, read.text), []
+        if analyte not in _NUMERIC and read.titre is not None:
+            return read.titre, []
+        self.notes.append(note(read.note or "N201", f"{observation.at}-5"))
+        return Missing.ABSENT, [read.problem or Problem.VALUE_UNREADABLE]
 
     def _quantity(
         self, analyte: Analyte, number: Decimal, comparator: Comparator, observation: Observation
@@ -134,37 +164,35 @@ class OrderReading:
             return Quantity(number, sent, comparator), [Problem.VALUE_IMPLAUSIBLE]
         if analyte not in _NUMERIC:
             return Quantity(number, sent, comparator), []
-        row = self._terminology.units.get((analyte.value, sent))
+        row = self._unit(analyte, observation)
         if row is None:
             return Quantity(number, sent, comparator), [Problem.UNIT_UNKNOWN]
         amount = number * row.factor
         too_much = analyte is Analyte.CK and amount > self._policy.number("ck_implausible_above")
         return Quantity(amount, row.unit, comparator), [Problem.VALUE_IMPLAUSIBLE] if too_much else []
 
+    def _unit(self, analyte: Analyte, observation: Observation) -> UnitRow | None:
+        """The unit's row; None where it is not listed, and where it is another quantity's (CK's mass)."""
+        row = self._terminology.unit(analyte.value, unit_of(observation))
+        return row if row is not None and row.unit != REFUSED else None
+
     def _antibody_problems(
         self, sighting: Sighting, value: Value | Missing, banded: Limits | None, negative: bool | None
     ) -> list[Problem]:
         if sighting.method is None:
             return [Problem.METHOD_UNKNOWN]
-        if not isinstance(value, Quantity):
+        if not isinstance(value, Quantity | Titre):
             return []
-        if banded is None:
+        if banded is None and isinstance(value, Quantity):
             return [Problem.LIMITS_MISSING]
-        ours = limits.below_first_band(value, banded)
+        ours = limits.ours(value, banded)
         if negative is not None and ours is not None and negative != ours:
             self.notes.append(note("N107", f"{sighting.observation.at}-7"))
             return [Problem.LIMITS_DIFFER]
         return []
 
-    def _ck(
-        self,
-        result: Result,
-        sighting: Sighting,
-        value: Value | Missing,
-        sent: numbers.Interval | None,
-        problems: list[Problem],
-    ) -> Result:
-        row = self._terminology.units.get((Analyte.CK.value, unit_of(sighting.observation)))
+    def _ck(self, result: Result, sighting: Sighting, sent: Interval | None) -> Result:
+        row = self._unit(Analyte.CK, sighting.observation)
         patient, collected = self._report.patient, result.collected
         found = limits.ck_limit(sent, row.factor if row else None, patient, collected, self._policy)
         if found.sent_unusable:
@@ -172,55 +200,46 @@ class OrderReading:
         if found.assumed:
             self.notes.append(note("N207", f"{sighting.observation.at}-7"))
         return msgspec.structs.replace(
-            result,
-            value=value,
-            value_text=self._read(sighting).text,
-            upper_limit=found.upper,
-            lower_limit=found.lower,
-            upper_limit_assumed=found.assumed,
-            problems=(*result.problems, *problems),
+            result, upper_limit=found.upper, lower_limit=found.lower, upper_limit_assumed=found.assumed
         )
 
-    def _creatinine(
-        self,
-        result: Result,
-        sighting: Sighting,
-        value: Value | Missing,
-        sent: numbers.Interval | None,
-        problems: list[Problem],
-    ) -> Result:
-        row = self._terminology.units.get((Analyte.CREATININE.value, unit_of(sighting.observation)))
+    def _creatinine(self, result: Result, sighting: Sighting, sent: Interval | None) -> Result:
+        row = self._unit(Analyte.CREATININE, sighting.observation)
         factor = row.factor if row else ONE
+        if sent is None or not sent.usable:
+            return result
         return msgspec.structs.replace(
             result,
-            value=value,
-            lower_limit=sent.low * factor if sent and sent.low is not None else None,
-            upper_limit=sent.high * factor if sent and sent.high is not None else None,
-            problems=(*result.problems, *problems),
+            lower_limit=None if sent.low is None else sent.low * factor,
+            upper_limit=None if sent.high is None else sent.high * factor,
         )
 
     # ---------------------------------------------------------------- HEp-2
 
     def _hep2(self, group: list[Sighting]) -> Result:
-        reads = [(one, self._read(one)) for one in group]
-        grade = _screen(reads)
-        titre = _titre(reads)
-        texts = [text for one, read in reads for text in _pattern_texts(one, read, self._terminology)]
-        if titre is None:
-            inside = numbers.titre_within("; ".join(text.text for text in texts))
-            titre = Titre(inside.value, inside.comparator) if inside is not None and inside.value is not None else None
-        words = self._terminology.words
-        found = hep2.finding(texts, grade, values.below(titre), values.reached(titre), words)
-        anything = any(one.observation.values for one in group)
+        lines = [self._line(one) for one in group]
+        slide = fluorescence.read(lines, self._feed.cytoplasmic_reported_as, self._terminology.words)
         result = self._frame(group[0], self._status(group))
-        problems = list(result.problems)
-        if found is None and anything and result.status in (Status.FINAL, Status.CORRECTED):
-            problems.append(Problem.VALUE_UNREADABLE)
-            self.notes.append(note("N201", f"{group[0].observation.at}-5"))
-        text = next((read.text for _one, read in reads if read.text), "")
-        value: Value | Missing = titre or (Word(grade, text) if grade else Missing.ABSENT)
-        return msgspec.structs.replace(
-            result, value=value, value_text=text, grade=grade, hep2=found, problems=tuple(problems)
+        usable = result.status in (Status.FINAL, Status.CORRECTED)
+        self.notes += slide.notes if usable else ()
+        text = next((line.read.text for line in lines if line.read.text), "")
+        word: Value | Missing = Word(slide.grade, text) if slide.grade else Missing.ABSENT
+        found = msgspec.structs.replace(
+            result, value=slide.titre or word, value_text=text, grade=slide.grade, hep2=slide.finding
+        )
+        return _with(found, slide.problems if usable else ())
+
+    def _line(self, sighting: Sighting) -> Line:
+        observation = sighting.observation
+        read, _flags = self._read(sighting)
+        return Line(
+            role=sighting.code.role,
+            read=read,
+            texts=tuple(texts_of(observation)),
+            notes=observation.notes,
+            reference=self._range(sighting),
+            sent=bool(observation.values),
+            at=observation.at,
         )
 
     # ---------------------------------------------------------------- what every result has
@@ -331,6 +350,10 @@ class OrderReading:
         return (analyte.value, material.value) in self._terminology.validated
 
 
+def _with(result: Result, problems: Iterable[Problem]) -> Result:
+    return msgspec.structs.replace(result, problems=(*result.problems, *problems))
+
+
 def _groups(sightings: list[Sighting]) -> list[list[Sighting]]:
     """Sightings of one test together: HEp-2 lines of an order, and lines of one analyte by one method."""
     groups: dict[tuple[str, str], list[Sighting]] = {}
@@ -345,29 +368,3 @@ def _groups(sightings: list[Sighting]) -> list[list[Sighting]]:
 
 def _on_hep2(method: Method | None) -> bool:
     return method is not None and method.family is Family.HEP2_IIF
-
-
-def _screen(reads: list[tuple[Sighting, Read]]) -> Grade | None:
-    """The order's own positive or negative: of the screen's line, else the sign beside a titre (`1:80 (-)`)."""
-    grades = [(one.code.role, read.grade) for one, read in reads if read.grade is not None]
-    of_the_screen = [grade for role, grade in grades if role in ("screen", "result")]
-    return next(iter(of_the_screen or [grade for role, grade in grades if role == "titre"]), None)
-
-
-def _titre(reads: list[tuple[Sighting, Read]]) -> Titre | None:
-    """The titre of the finding: of the cytoplasm where one was sent for it, else the highest of the screen's."""
-    cytoplasmic = [
-        r.titre for s, r in reads if r.titre and s.code.role == "cytoplasmic_titre" and not values.below(r.titre)
-    ]
-    other = [read.titre for sighting, read in reads if read.titre and sighting.code.role != "cytoplasmic_titre"]
-    found = cytoplasmic or other
-    return max(found, key=lambda titre: titre.reciprocal) if found else None
-
-
-def _pattern_texts(sighting: Sighting, read: Read, terminology: Terminology) -> list[hep2.PatternText]:
-    """The texts of a line that may describe a pattern: its values where they are no plain grade, and its notes."""
-    cytoplasmic = sighting.code.role in ("cytoplasmic_pattern",)
-    texts = [] if read.grade else [hep2.PatternText(text, cytoplasmic) for text in texts_of(sighting.observation)]
-    if sighting.code.role == "cytoplasmic_titre" and values.reached(read.titre):
-        texts.append(hep2.PatternText(sighting.code.code, cytoplasmic=True))
-    return texts + [hep2.PatternText(text) for text in sighting.observation.notes]

@@ -10,7 +10,9 @@ from labbridge.model.outcome import PostedComment
 from labbridge.model.work import Case
 from labbridge.states import CaseState
 
-_SHOWN = re.compile(r"C([1-9][0-9]*)(?:@([1-9][0-9]*))?")
+_NUMBER = "[0-9]{1,18}"  # a key of the store; nothing longer is one
+_SHOWN = re.compile("C([1-9][0-9]{0,17})(?:@([1-9][0-9]{0,17}))?")
+_KEY = re.compile(f"([MD])({_NUMBER})|(C)({_NUMBER})(?:@{_NUMBER})?")
 _RELEASABLE = (CaseState.NEW, CaseState.REOPENED)
 
 
@@ -23,6 +25,14 @@ def parse_shown(text: str) -> tuple[int, int]:
     if found[2] is None:
         raise Refused(f"Say which version of {found[0]} was read, for example {found[0]}@1; `labbridge show` prints it")
     return int(found[1]), int(found[2])
+
+
+def parse_key(text: str) -> tuple[str, int]:
+    """Kind and number of `C12`, `C12@3`, `M17` or `D3`. Refused for anything else."""
+    found = _KEY.fullmatch(text)
+    if found is None:
+        raise Refused(f"{text!r} is no key; write C12, M17 or D3")
+    return found[1] or found[3], int(found[2] or found[4])
 
 
 def check_release(case: Case, version: int, signer: str) -> None:

@@ -15,7 +15,7 @@ from labbridge.model.values import Coding, Missing, SentCoding, SentText, SentVa
 from labbridge.model.work import Feed
 
 SENDER = "CASE|"
-FEED = Feed(name="case")
+FEED = Feed(name="case", cytoplasmic_reported_as="positive")  # a case's negative is that of C2: no cytoplasm either
 _LOCAL = "L"
 _OWN_METHODS = "LABBRIDGE"
 _CONTEXT = {"suspicion": "SUSPECT_IIM", "statin": "STATIN"}

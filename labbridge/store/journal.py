@@ -158,8 +158,8 @@ def _again(connection: sqlite3.Connection, arrival: Arrival) -> Receipt:
 
 def take_up(connection: sqlite3.Connection, key: int, lanes: tuple[str, ...], now: str) -> None:
     """A quarantined message becomes kept, with its lanes of work; the counters say so."""
-    found = "SELECT feed, message_type, reason FROM journal WHERE id = ?"
-    feed, message_type, reason = connection.execute(found, (key,)).fetchone()
+    found = "SELECT feed, message_type, reason, received FROM journal WHERE id = ?"
+    feed, message_type, reason, received = connection.execute(found, (key,)).fetchone()
     connection.execute(
         "UPDATE journal SET state = 'kept', reason = 'reprocessed', lanes = ? WHERE id = ?",
         (LANE_SEPARATOR.join(lanes), key),
@@ -169,7 +169,7 @@ def take_up(connection: sqlite3.Connection, key: int, lanes: tuple[str, ...], no
     before = "oversize" if reason == Reason.OVERSIZE else "quarantined"
     less = "UPDATE tally SET count = count - 1 WHERE name = ? AND labels = ?"
     connection.execute(less, (before, labels(feed, OTHER_TYPE)))
-    connection.execute(COUNT, ("stored", labels(feed, message_type), 1, now))
+    connection.execute(COUNT, ("stored", labels(feed, message_type), 1, received))  # no message came now
 
 
 def _counter(arrival: Arrival) -> str:

@@ -79,9 +79,11 @@ def history(connection: sqlite3.Connection, patient: Identifier | None, lane: st
             results.append(_result.decode(body))
         else:
             context.append(_context.decode(body))
-    cases = cases_of(connection, lane) if results else ()
     return StoredHistory(
-        patient=_stored(connection, patient), results=tuple(results), context=tuple(context), cases=cases
+        patient=_stored(connection, patient),
+        results=tuple(results),
+        context=tuple(context),
+        cases=cases_of(connection, lane),  # also where a reprocessed message took the only results with it
     )
 
 

@@ -9,7 +9,7 @@ from labbridge.model.work import Count
 
 COUNT = (
     "INSERT INTO tally(name, labels, count, updated) VALUES (?,?,?,?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count, updated = excluded.updated"
+    " ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count, updated = max(updated, excluded.updated)"
 )
 COUNT_ALL = (
     "INSERT INTO tally(name, labels, count)"

@@ -282,3 +282,19 @@ def test_a_listener_that_is_not_there_is_said_so() -> None:
     assert done.code == 1
     assert "127.0.0.1:1: no connection" in done.err
     assert "is the listener running?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("interpret", "FOLDER"), "this is a folder"),
+        (("validate", "FOLDER"), "this is a folder"),
+        (("map", "suggest", "FOLDER"), "this is a folder"),
+        (("interpret", str(SAMPLES / "01-concordant-srp/1a-ck.hl7"), "--as-of", "tomorrow"), "tomorrow"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence_and_wrong_use(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = run(*(str(tmp_path) if word == "FOLDER" else word for word in words))
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err

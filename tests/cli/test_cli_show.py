@@ -232,3 +232,21 @@ NOT = {"key": "C9@1", "ok": False, "error": "There is no case C9"}
 def test_an_answer_is_printed_for_people_and_passed_on_to_programs(answer: dict[str, Any], text: str) -> None:
     assert show.acted(answer, "text") == text
     assert json.loads(show.acted(answer, "json")) == answer
+
+
+@pytest.mark.parametrize("key", ["C²", "M99999999999999999999", "M1;", "X1", "M", "C12@", "M-1"])
+def test_what_is_no_key_is_one_sentence(key: str) -> None:
+    from labbridge.errors import Refused
+    from labbridge.review import policies
+
+    with pytest.raises(Refused, match="is no key; write C12, M17 or D3"):
+        policies.parse_key(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "found"), [("C12", ("C", 12)), ("C12@3", ("C", 12)), ("M7", ("M", 7)), ("D1", ("D", 1))]
+)
+def test_a_key_is_a_letter_and_a_number(key: str, found: tuple[str, int]) -> None:
+    from labbridge.review import policies
+
+    assert policies.parse_key(key) == found

@@ -58,6 +58,7 @@ MOVES: list[tuple[str, Episode, object]] = [
     ("hep2_pending", with_hep2(pending=True), True),
     ("hep2_unspecified", with_hep2(unspecified=True), True),
     ("hep2_stated", with_hep2(pattern_stated=False), False),
+    ("hep2_cytoplasm_stated", with_hep2(cytoplasm_stated=False), False),
     ("hep2_titre_low", with_hep2(titre_low=True), True),
     ("ck", with_ck(band=CkBand.HIGH), "HIGH"),
     ("ck_pending", with_ck(pending=True), True),
@@ -96,7 +97,7 @@ def test_nothing_known_has_a_value_for_every_fact(knowledge: Knowledge) -> None:
     found = facts(PLAIN, knowledge.policy)
     assert list(found) == list(REGISTRY)
     assert {name: value for name, value in found.items() if value not in (False, "NOT_TESTED", "none")} == {
-        "hep2_stated": True, "ck": "UNKNOWN", "age_group": "adult", "identity": "agrees",
+        "hep2_stated": True, "hep2_cytoplasm_stated": True, "ck": "UNKNOWN", "age_group": "adult", "identity": "agrees",
     }  # fmt: skip
 
 

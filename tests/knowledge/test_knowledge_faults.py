@@ -15,6 +15,7 @@ from labbridge.sources import shipped
 
 QUALIFIERS = "kind,value,system,language,grade,source\n"
 PATTERNS = "kind,value,language,class,source\n"
+COMPARATORS = "kind,value,comparator,language,source\n"
 WINDOW = "- {id: ck_window_d, value: 5, unit: d, tag: CONVENTION, source: us}\n"
 RETEST = "- {id: SRP-blot, analyte: SRP, from: blot, families: [quant, ip], source: us}\n"
 OUTGOING = """\
@@ -183,6 +184,15 @@ TERMS = [
     ("qualifiers.csv", f"{QUALIFIERS}text,faible,,fr,WEAK,us\n", 2, "'WEAK' is no grade."),
     ("qualifiers.csv", f"{QUALIFIERS}text,faible,,fr,POS_LOW,us\ntext,Faible,,it,NEG,us\n", 3, "'faible' stands twice."),
     ("hep2-patterns.csv", f"{PATTERNS}code,AC-20,,COMPATIBLE,us\n", 2, "'COMPATIBLE' is no class."),
+    ("comparators.csv", f"{COMPARATORS}infix,bis,<,de,us\n", 2, "Kind 'infix' is not known."),
+    ("comparators.csv", f"{COMPARATORS}postfix,bis,~,de,us\n", 2, "'~' is no comparator."),
+    ("comparators.csv", f"{COMPARATORS}postfix,bis,,de,us\n", 2, "'' is no comparator."),
+    ("comparators.csv", f"{COMPARATORS}prefix,,<,de,us\n", 2, "A comparator is a word or a mark"),
+    ("comparators.csv", f"{COMPARATORS}prefix,over 9,>,en,us\n", 2, "A comparator is a word or a mark"),
+    ("comparators.csv", f"{COMPARATORS}prefix,上１,>,ja,us\n", 2, "A comparator is a word or a mark"),
+    ("comparators.csv", f"{COMPARATORS}postfix,plus,>,en,us\npostfix,PLUS,>=,fr,us\n", 3, "'plus' stands twice."),
+    ("comparators.csv", f"{COMPARATORS}postfix,<,>,any,us\n", 0, "'<' stands twice."),
+    ("comparators.csv", "kind,value,comparator,source\n", 1, "The columns are not the expected ones."),
     ("outgoing.yaml", "- {id: comment, code: 77202-0, source: us}\n", 1, "missing required field `display`"),
     ("policy.yaml", WINDOW.replace(", source: us", ""), 1, "Missing: ['source']"),
     ("policy.yaml", WINDOW.replace(", unit: d", ""), 1, "Missing: ['unit']"),

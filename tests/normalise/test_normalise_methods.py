@@ -11,7 +11,7 @@ from panels import CK, FEED, RECEIVED, UL, ck, codes_of, local, normaliser, obx,
 from labbridge.knowledge.build import build
 from labbridge.knowledge.documents import Source
 from labbridge.model.report import Observation
-from labbridge.model.result import Family, Method, Problem
+from labbridge.model.result import Family, Method, Problem, Result
 from labbridge.model.values import Coding
 from labbridge.normalise import Normaliser
 from labbridge.sources import read_folder, shipped
@@ -302,3 +302,54 @@ def test_an_ana_that_names_no_method_is_not_taken_for_hep2() -> None:
     assert found.results[0].problems == (Problem.METHOD_UNKNOWN,)
     assert found.results[0].hep2 is None
     assert codes_of(notes) == set()
+
+
+# ---------------------------------------------------------------- kits and makers
+
+
+def result_of(code: str, value: str, unit: str = "", **more: object) -> Result:
+    from panels import local, obx, one
+
+    return one(obx(local(code), value, unit=Coding(unit) if unit else None, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("said", ["CLIA", "Chemiluminescence"])
+def test_a_method_that_agrees_with_the_codes_kit_keeps_the_kit(said: str) -> None:
+    found = result_of("HMGCRC", "30", "CU", methods=(Coding("", said),))
+    assert found.method is not None
+    assert (found.method.code, found.method.source) == ("clia", "OBX-17")
+    assert found.method.assay == result_of("HMGCRC", "30", "CU").method.assay  # type: ignore[union-attr]
+    assert found.method.assay
+    assert found.problems == ()
+
+
+def test_a_method_that_differs_from_the_codes_kit_drops_the_kit() -> None:
+    found = result_of("HMGCRC", "30", "CU", methods=(Coding("", "ELISA"),))
+    assert found.method is not None
+    assert (found.method.code, found.method.assay) == ("elisa", "")
+
+
+def test_a_kit_that_does_not_carry_the_antigen_made_no_result_of_it() -> None:
+    from panels import obx, one
+
+    found = one(obx((Coding("93493-5", "HMGCR IgG Ab", "LN"),), "30", methods=(Coding("", "EUROLINE"),)))
+    assert found.method is None
+    assert Problem.METHOD_UNKNOWN in found.problems
+
+
+@pytest.mark.parametrize(
+    "where", [{"equipment": ("Euroimmun EUROBlotOne",)}, {"methods": (Coding("", "ELISA Euroimmun"),)}]
+)
+def test_the_maker_is_read_where_no_kit_names_one(where: dict[str, object]) -> None:
+    found = result_of("SRPE", "30", "U/mL", **where)
+    assert found.method is not None
+    assert found.method.manufacturer == "euroimmun"
+
+
+@pytest.mark.parametrize("name", ["Creatine kinase.macromolecular", "CK macromolecular type 1", "P-CK-MBm", "s-ck-is"])
+def test_an_isoenzyme_under_the_code_of_total_ck_is_contradicted(name: str) -> None:
+    from panels import codes_of, obx, read
+
+    found, notes = read(obx((Coding("2157-6", name, "LN"),), "90", unit=Coding("U/L")))
+    assert found.results == ()
+    assert "N102" in codes_of(notes)

@@ -716,6 +716,7 @@ def test_each_table_is_what_gives_its_meaning(name: str) -> None:
         obx(local("HMGCRC"), SentCoding((Coding("260385009", "x", "SCT"),)), at="OBX[4]"),
         obx(local("SUSPECT_IIM"), "Y", at="OBX[5]"),
         obx(local("4711", "HMG-CoA reductase antibody"), "3", at="OBX[6]"),
+        ck("312 以上", at="OBX[7]"),
         specimens=(tube("csf"),),
     )
     assert Normaliser(knowledge)(panel, FEED, RECEIVED, "M1") != normaliser()(panel, FEED, RECEIVED, "M1")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from story_parts import BLOT, CK, CLIA, SODIUM, Laboratory, Lis, obx, order, oru
+from story_parts import BLOT, CK, CLIA, NOON, SODIUM, Laboratory, Lis, obx, order, oru
 
 from labbridge.errors import Refused
+from labbridge.model.work import AuditEvent
 from labbridge.states import CaseState
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))
@@ -214,3 +215,22 @@ async def test_a_site_s_own_comment_code_is_known_when_it_comes_back(lab: Labora
     """H10: the codes in force count, not the shipped ones."""
     codes = lab.reader.comment_codes
     assert codes == {"8251-1", "LBCMT"}
+
+
+async def test_a_message_sent_through_again_belongs_to_its_case_and_is_not_sent_twice(lab: Laboratory) -> None:
+    """Also where it brought the only results that are held of the patient (architecture.md, rule 3)."""
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.release("C1@1")
+    assert await lab.deliver(Lis()) == 1
+    lab.desk.reprocess(1, ("p:LABA|PT1",), AuditEvent(at=NOON, actor="A", action="reprocess", subject="M1"))
+    lab.process()
+    assert [case.key for case in lab.cases()] == [1]
+    assert lab.case().version == 1
+
+
+async def test_sending_through_again_is_no_arrival(lab: Laboratory) -> None:
+    await lab.receive(SRP.replace(b"|UNICODE UTF-8", b"|KLINGON").replace(b"SYNTH", b"SYNT\xc9"))
+    before = lab.rows.execute("SELECT max(updated) FROM tally").fetchone()
+    lab.clock.forward(hours=10)
+    lab.desk.reprocess(1, ("p:LABA|PT1",), AuditEvent(at=lab.clock.now(), actor="A", action="reprocess", subject="M1"))
+    assert lab.rows.execute("SELECT max(updated) FROM tally WHERE name = 'stored'").fetchone() == before
