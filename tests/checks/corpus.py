@@ -75,7 +75,7 @@ def page(corpus: Path) -> str:
         "",
     ]
     lines += [f"## Refused by us, accepted by at least {ENOUGH} of 6: {len(refused)} files", ""]
-    for reason in sorted({why[name] for name in refused}, key=lambda one: -sum(why[n] == one for n in refused)):
+    for reason in sorted({why[name] for name in refused}, key=lambda one: (-sum(why[n] == one for n in refused), one)):
         names = [name for name in refused if why[name] == reason]
         lines += [f"### {reason} ({len(names)})", "", REASONS[reason], "", *_listed(names), ""]
     lines += [f"## Accepted by us, refused by at least {ENOUGH} of 6: {len(taken)} files", ""]
