@@ -62,16 +62,20 @@ def send_files(files: list[str], to: str, timeout_s: float) -> Iterator[Sent]:
 
 
 def _exchange(channel: socket.socket, path: str, number: int, raw: bytes) -> Sent:
+    """Send one message and read until an answer names it: a peer may repeat earlier answers in one write."""
     control_id = head(raw).control_id
     framer = Framer()
+    another = False
     try:
         channel.sendall(frame(raw))
         while data := channel.recv(65536):
             for event in framer.receive_data(data):
                 if isinstance(event, Frame):
                     answer = ack.read_ack(event.data)
-                    error = answer.text if answer.control_id == control_id else "the answer names another message"
-                    return Sent(path, number, control_id, answer.code, error)
+                    if answer.control_id == control_id:
+                        return Sent(path, number, control_id, answer.code, answer.text)
+                    another = True
+        missing = "closed without an answer"
     except OSError as fault:
-        return Sent(path, number, control_id, "", type(fault).__name__)
-    return Sent(path, number, control_id, "", "closed without an answer")
+        missing = type(fault).__name__
+    return Sent(path, number, control_id, "", "the answer names another message" if another else missing)

@@ -170,9 +170,21 @@ def read_ack(raw: bytes) -> Acknowledgement:
     if len(msa) < 3 or msa[1] not in KNOWN:
         return Acknowledgement()
     err = next((fields for fields in segments if fields[0] == "ERR"), [])
-    named = charset.codec(found.field(18).split(found.delimiters.repetition)[0]) or "latin-1"
-    text = (_field(msa, 3) or _field(err, 8)).encode("latin-1").decode(named, "replace")
+    text = _readable(
+        (_field(msa, 3) or _field(err, 8)).encode("latin-1"), found.field(18).split(found.delimiters.repetition)[0]
+    )
     return Acknowledgement(msa[1], msa[2], text[:200], (_field(err, 3) or _field(err, 1))[:80])
+
+
+def _readable(text: bytes, declared: str) -> str:
+    """The words of a refusal, for a person. A receiver that declares nothing often writes its own characters all the
+    same: UTF-8 where they are that, else Latin-1."""
+    if declared or text.isascii():
+        return text.decode(charset.codec(declared) or "latin-1", "replace")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def _field(fields: list[str], number: int) -> str:

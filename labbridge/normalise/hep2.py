@@ -96,6 +96,13 @@ def understood(text: PatternText, words: Words) -> bool:
     return read(text, words) is not None or any(code in words.hep2_codes for code in codes_in((text,)))
 
 
+def describes(text: PatternText, words: Words) -> bool:
+    """Whether a text names a pattern that is there."""
+    seen = read(text, words)
+    codes = (words.hep2_codes.get(code, Hep2Class.NEG) for code in codes_in((text,)))
+    return (seen is not None and seen.pattern is not None) or any(its is not Hep2Class.NEG for its in codes)
+
+
 def read(text: PatternText, words: Words) -> Seen | None:
     """What a text's words say, negated phrases removed; None where they say nothing of a pattern."""
     if text.about is not None and text.seen is False:

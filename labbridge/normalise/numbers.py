@@ -66,6 +66,8 @@ def signed(text: str, signs: Collection[str]) -> tuple[str, str]:
     """`320 (+)`, `<40(-)`, `10.3 -` as the amount and the sign in one field; the text and no sign for anything else. A
     sign that is not in brackets stands apart: `10-` may be the beginning of a range, `10+` a minimum."""
     stripped = text.strip()
+    if stripped[-1:].isdigit():  # nearly every value; no sign ends in a digit
+        return text, ""
     narrowed = narrow(stripped)
     for one in sorted(signs, key=len, reverse=True):
         amount = stripped[: -len(one)]

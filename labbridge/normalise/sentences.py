@@ -11,7 +11,7 @@ import msgspec
 from labbridge.knowledge.terminology import Words
 from labbridge.knowledge.words import fold, plain
 from labbridge.model.values import Comparator, Grade, Titre
-from labbridge.normalise import comparisons
+from labbridge.normalise import comparisons, hep2
 
 _SIGN = r"(?P<sign>(?:[<>=≤≥≦≧＜＞＝〈〉]\s*){1,2})?"
 _TITRE = re.compile(rf"(?<![0-9:/.,]){_SIGN}1\s*[:/]\s*(?P<reciprocal>[0-9]{{1,7}})(?![0-9:/])")
@@ -27,13 +27,18 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 def read(text: str, words: Words) -> Sentence:
-    """The one titre of a sentence and the one word of result; neither where it states several that differ."""
+    """The one titre of a sentence and the one word of result; neither where it states several that differ, and no word
+    without a titre. A negative in a text that describes a pattern is of another part of the cell, and contradicts
+    nothing."""
+    if _TITRE.search(text) is None:
+        return Sentence()
     found = titre(text, words)
     grades = set(_grades(_TITRE.sub(" ", text), words))
     negative, positive = Grade.NEG in grades, bool(grades - {Grade.NEG})
     reached = found is not None and not found.comparator.below
     if negative and (positive or reached):
-        return Sentence(contradicts=True)
+        described = hep2.describes(hep2.PatternText(text), words)
+        return Sentence(found) if described else Sentence(contradicts=True)
     return Sentence(found, grades.pop() if len(grades) == 1 else None)
 
 

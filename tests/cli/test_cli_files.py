@@ -232,7 +232,8 @@ def test_wrong_use_leaves_with_two(words: list[str]) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[bytes]]]:
-    """A listener that answers AA, but AE for a message of version 2.1, and never for 2.2: it closes."""
+    """A listener that answers AA, but AE for a message of version 2.1, never for 2.2 (it closes), to 2.3 only in the
+    name of another message, and to 2.4 so and then in its own, in one write."""
     heard: list[bytes] = []
 
     class Handler(socketserver.StreamRequestHandler):
@@ -248,7 +249,11 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
                         return
                     code = b"AE" if fields[11] == b"2.1" else b"AA"
                     said = b"MSH|^~\\&|||||2026||ACK|1|P|2.5\rMSA|" + code + b"|" + fields[9] + b"|why\r"
-                    self.wfile.write(b"\x0b" + said + b"\x1c\r")
+                    other = said.replace(b"|" + fields[9] + b"|", b"|EARLIER|")
+                    answers = {b"2.3": [other], b"2.4": [other, said]}.get(fields[11], [said])
+                    self.wfile.write(b"".join(b"\x0b" + answer + b"\x1c\r" for answer in answers))
+                    if fields[11] == b"2.3":
+                        return
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -266,7 +271,7 @@ def test_every_message_of_the_files_is_sent_and_its_answer_printed(listener: tup
     assert [raw.replace(b"\r", b"\n") for raw in heard] == [SRP.read_bytes(), CK.read_bytes()]
 
 
-@pytest.mark.parametrize(("version", "code"), [(b"2.1", "AE"), (b"2.2", "")])
+@pytest.mark.parametrize(("version", "code"), [(b"2.1", "AE"), (b"2.2", ""), (b"2.3", "")])
 def test_a_refusal_or_silence_needs_a_person(
     tmp_path: Path, listener: tuple[int, list[bytes]], version: bytes, code: str
 ) -> None:
@@ -275,6 +280,18 @@ def test_a_refusal_or_silence_needs_a_person(
     done = run("send", path, "--to", f"127.0.0.1:{listener[0]}", "--format", "json")
     assert done.code == 1
     assert done.lines[0]["code"] == code
+
+
+def test_the_answer_that_names_the_message_counts_whatever_came_before_it(
+    tmp_path: Path, listener: tuple[int, list[bytes]]
+) -> None:
+    path = tmp_path / "one.hl7"
+    path.write_bytes(SRP.read_bytes().replace(b"|2.5.1|", b"|2.4|"))
+    done = run("send", path, "--to", f"127.0.0.1:{listener[0]}", "--format", "json")
+    assert (done.code, done.lines[0]["code"]) == (0, "AA")
+    path.write_bytes(SRP.read_bytes().replace(b"|2.5.1|", b"|2.3|"))
+    done = run("send", path, "--to", f"127.0.0.1:{listener[0]}", "--format", "json")
+    assert done.lines[0]["error"] == "the answer names another message"
 
 
 def test_a_listener_that_is_not_there_is_said_so() -> None:

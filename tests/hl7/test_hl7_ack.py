@@ -343,3 +343,20 @@ def test_a_damaged_answer_is_positive_only_if_it_still_names_the_message(noise: 
 def test_every_code_we_send_has_its_sentence() -> None:
     for code in ("100", "101", "102", "103", "104", "200", "201", "202", "203", "207"):
         assert f"|{code}^Error^".encode() not in refused(msh(), Refuse("x", code=code))
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "said"),
+    [
+        ("", "utf-8", "MÜLLER"),
+        ("", "latin-1", "MÜLLER"),
+        ("UNICODE UTF-8", "utf-8", "MÜLLER"),
+        ("8859/1", "latin-1", "MÜLLER"),
+        ("UNICODE UTF-8", "latin-1", "M\ufffdLLER"),
+    ],
+)
+def test_the_words_of_a_refusal_are_readable(declared: str, encoding: str, said: str) -> None:
+    """Receivers that declare no character set write their own characters all the same; only a person reads them."""
+    head = f"MSH|^~\\&|LIS|H|LB|H|20260101||ACK^R01^ACK|A1|P|2.5.1||||||{declared}\r"
+    answer = ack.read_ack(head.encode() + "MSA|AE|LB1|Patient unbekannt: MÜLLER\r".encode(encoding))
+    assert (answer.code, answer.text) == ("AE", f"Patient unbekannt: {said}")

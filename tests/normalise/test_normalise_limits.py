@@ -15,7 +15,7 @@ from panels import knowledge
 from labbridge.knowledge.policy import Policy
 from labbridge.model.report import Patient, Timestamp
 from labbridge.model.result import Analyte, Band, Category, Family, Limits, Method
-from labbridge.model.values import Comparator, Grade, Quantity, Titre, Value, Word
+from labbridge.model.values import Comparator, Grade, Missing, Quantity, Titre, Value, Word
 from labbridge.normalise import limits
 from labbridge.normalise.limits import Interval, UpperLimit
 
@@ -54,9 +54,10 @@ def by(code: str, assay: str = "") -> Method:
 
 
 def banded(
-    method: Method | None, sent: str = "", analyte: Analyte = Analyte.HMGCR
+    method: Method | None, sent: str = "", analyte: Analyte = Analyte.HMGCR, value: Value | Missing | None = None
 ) -> list[tuple[Category, str, bool]] | None:
-    found = limits.bands(method, analyte, interval(sent), knowledge().terminology, policy())
+    value = value or Quantity(Decimal(30), "CU")
+    found = limits.bands(method, analyte, value, interval(sent), knowledge().terminology, policy())
     return None if found is None else [(band.category, str(band.low), band.above_only) for band in found.bands]
 
 
@@ -71,7 +72,11 @@ def test_the_bands_of_the_blots_are_those_of_the_specification() -> None:
 
 def test_a_kits_own_bands_beat_those_of_its_method() -> None:
     """Quest's strip: below 11 SI is negative, and there is no borderline band (codes.md 5.2)."""
-    assert banded(by("line_blot", "quest-94777"), analyte=Analyte.SRP) == [(LOW, "11", False), (STRONG, "26", False)]
+    value = Quantity(Decimal(30), "SI")
+    assert banded(by("line_blot", "quest-94777"), analyte=Analyte.SRP, value=value) == [
+        (LOW, "11", False),
+        (STRONG, "26", False),
+    ]
     assert banded(by("line_blot", "euroline-16"), analyte=Analyte.SRP) == banded(by("line_blot"), analyte=Analyte.SRP)
 
 
@@ -111,6 +116,26 @@ def test_without_a_cut_off_sent_the_kits_own_counts(sent: str) -> None:
     assert banded(by("clia", "quanta-flash-hmgcr"), sent) == [(LOW, "20.0", False), (STRONG, "60.0", False)]
 
 
+@pytest.mark.parametrize("unit", ["CU", "[CU]", "{CU}", "U/mL", "cu", ""])
+def test_a_kits_cut_off_says_nothing_of_another_unit_or_of_none(unit: str) -> None:
+    """20 CU is no 20 U/mL: without a cut-off sent such a number is held (C1.5), never compared."""
+    found = banded(by("clia", "quanta-flash-hmgcr"), value=Quantity(Decimal(30), unit))
+    assert (found is not None) is (unit in ("CU", "[CU]", "{CU}"))
+    assert banded(by("clia", "quanta-flash-hmgcr"), "<15", value=Quantity(Decimal(30), unit)) == [
+        (LOW, "15", False),
+        (STRONG, "45", False),
+    ]
+
+
+def test_a_strip_with_its_own_bands_says_nothing_in_another_unit() -> None:
+    assert banded(by("line_blot", "quest-94777"), analyte=Analyte.SRP, value=Quantity(Decimal(30), "")) is None
+
+
+def test_a_word_has_no_unit_that_could_differ() -> None:
+    assert banded(by("clia", "quanta-flash-hmgcr"), value=Word(Grade.POSITIVE, "Positive")) is not None
+    assert banded(by("clia", "quanta-flash-hmgcr"), value=Missing.ABSENT) is not None
+
+
 def test_a_cut_off_sent_beats_the_kits() -> None:
     assert banded(by("clia", "quanta-flash-hmgcr"), "<15") == [(LOW, "15", False), (STRONG, "45", False)]
 
@@ -127,7 +152,7 @@ def test_a_quantitative_assay_without_a_cut_off_has_no_limits(assay: str) -> Non
 
 def test_limits_say_where_they_came_from() -> None:
     found = [
-        limits.bands(method, Analyte.HMGCR, interval(sent), knowledge().terminology, policy())
+        limits.bands(method, Analyte.HMGCR, Quantity(Decimal(30), "CU"), interval(sent), knowledge().terminology, policy())
         for method, sent in (
             (by("clia", "quanta-flash-hmgcr"), "<15"), (by("clia", "quanta-flash-hmgcr"), ""), (by("line_blot"), "<15"),
         )

@@ -338,7 +338,7 @@ def test_a_blot_has_its_familys_bands() -> None:
 def test_a_cut_off_sent_with_a_quantitative_result_beats_the_kits(
     sent: str, low: str, above_only: bool, strong: str
 ) -> None:
-    assert bands(obx(local("HMGCRC"), "100", reference_range=sent)) == [
+    assert bands(obx(local("HMGCRC"), "100", unit=Coding("CU"), reference_range=sent)) == [
         (Category.POS_LOW, Decimal(low), above_only),
         (Category.POS_STRONG, Decimal(strong), False),
     ]

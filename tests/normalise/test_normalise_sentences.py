@@ -88,6 +88,30 @@ def test_a_sentence_that_says_negative_and_names_a_titre_that_was_reached_contra
     assert found.titre is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Nuclear speckled 1:320; cytoplasm: negative", titre(320)),
+        ("nuclear positive 1:640, cytoplasm negative", titre(640)),
+        ("AC-4, 1:160, cytoplasm neg", titre(160)),
+    ],
+)
+def test_a_negative_beside_a_described_pattern_is_of_another_part_of_the_cell(text: str, expected: Titre) -> None:
+    found = sentences.read(text, WORDS)
+    assert (found.titre, found.contradicts) == (expected, False)
+    for code in ("ANAS", "ANAP"):
+        result = one(obx(local(code), text))
+        assert result.hep2 is not None
+        assert (result.hep2.pattern.value, result.value, result.problems) == ("NUCLEAR", expected, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["nuclear positive, cytoplasm negative", "positive, then negative", "Negative. See note."]
+)
+def test_without_a_titre_a_sentence_states_nothing_here(text: str) -> None:
+    assert sentences.read(text, WORDS) == sentences.Sentence()
+
+
 def test_words_and_comparators_of_sentences_are_rows() -> None:
     bare = sentences.read("Weakly positive, above 1:80", Words())
     assert (bare.titre, bare.grade) == (titre(80), None)
