@@ -47,6 +47,7 @@ WIRING = {
     "config",
     "sources",
     "mappings",
+    "suggest",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -14,30 +14,28 @@ from labbridge.model.values import Comparator, Grade, Missing, Quantity, Titre, 
 from labbridge.normalise.ranges import Interval, within
 
 
-def bands(
-    method: Method | None,
-    analyte: Analyte,
-    value: Value | Missing,
-    sent: Interval | None,
-    terminology: Terminology,
-    policy: Policy,
-) -> Limits | None:
-    """How numbers of this result are put into categories; None where nothing says so.
+def sent_bands(method: Method | None, sent: Interval | None, policy: Policy) -> Limits | None:
+    """The bands of a cut-off sent with a quantitative result; it beats the kit's own. A blot's range is only its
+    laboratory's verdict and moves no band."""
+    quantitative = method is not None and method.family is Family.QUANT
+    if quantitative and sent is not None and sent.high is not None and sent.usable:
+        return _of_cut_off(sent.high, not sent.high_excluded, "sent", policy)
+    return None
 
-    A cut-off sent with a quantitative result beats the kit's own; a blot's range is only its laboratory's verdict. A
-    kit's own limits say nothing of a number in another unit, or in none.
-    """
+
+def own_bands(
+    method: Method | None, analyte: Analyte, value: Value | Missing, terminology: Terminology, policy: Policy
+) -> Limits | None:
+    """The bands of the kit, else of a method that has its own; None where nothing says so. A kit's limits say nothing of
+    a number in another unit, or in none."""
     if method is None:
         return None
     kit = terminology.kits.get(method.assay)
-    elsewhere = kit is not None and kit.units and isinstance(value, Quantity) and value.unit not in kit.units
-    if method.family is Family.QUANT:
-        if sent is not None and sent.high is not None and sent.usable:
-            return _of_cut_off(sent.high, not sent.high_excluded, "sent", policy)
-        if kit is not None and not elsewhere and kit.cut_off is not None and kit.analyte in ("", analyte.value):
-            return _of_cut_off(kit.cut_off, False, kit.id, policy)
+    if kit is not None and kit.units and isinstance(value, Quantity) and value.unit not in kit.units:
         return None
-    if elsewhere:
+    if method.family is Family.QUANT:
+        if kit is not None and kit.cut_off is not None and kit.analyte in ("", analyte.value):
+            return _of_cut_off(kit.cut_off, False, kit.id, policy)
         return None
     if kit is not None and kit.bands:
         return Limits(kit.bands, kit.id)

@@ -97,7 +97,10 @@ class OrderReading:
             return _with(self._ck(result, sighting, sent), problems)
         if analyte is Analyte.CREATININE:
             return _with(self._creatinine(result, sighting, sent), problems)
-        banded = limits.bands(sighting.method, analyte, value, sent, self._terminology, self._policy)
+        terms, policy = self._terminology, self._policy
+        banded = limits.sent_bands(sighting.method, sent, policy) or limits.own_bands(
+            sighting.method, analyte, value, terms, policy
+        )
         said = value if isinstance(value, Quantity | Titre) else None
         negative = limits.verdict(said, sent, grade, flagged.grade)
         problems += self._antibody_problems(sighting, value, banded, negative)

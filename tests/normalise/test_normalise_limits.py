@@ -53,11 +53,17 @@ def by(code: str, assay: str = "") -> Method:
     return Method(code=code, family=row.family, tier=row.tier, assay=assay)
 
 
+def banding(method: Method | None, analyte: Analyte, value: Value | Missing, sent: str) -> Limits | None:
+    """What counts: the cut-off sent, else the kit's or the method's own bands."""
+    of_sent = limits.sent_bands(method, interval(sent), policy())
+    return of_sent or limits.own_bands(method, analyte, value, knowledge().terminology, policy())
+
+
 def banded(
     method: Method | None, sent: str = "", analyte: Analyte = Analyte.HMGCR, value: Value | Missing | None = None
 ) -> list[tuple[Category, str, bool]] | None:
     value = value or Quantity(Decimal(30), "CU")
-    found = limits.bands(method, analyte, value, interval(sent), knowledge().terminology, policy())
+    found = banding(method, analyte, value, sent)
     return None if found is None else [(band.category, str(band.low), band.above_only) for band in found.bands]
 
 
@@ -152,7 +158,7 @@ def test_a_quantitative_assay_without_a_cut_off_has_no_limits(assay: str) -> Non
 
 def test_limits_say_where_they_came_from() -> None:
     found = [
-        limits.bands(method, Analyte.HMGCR, Quantity(Decimal(30), "CU"), interval(sent), knowledge().terminology, policy())
+        banding(method, Analyte.HMGCR, Quantity(Decimal(30), "CU"), sent)
         for method, sent in (
             (by("clia", "quanta-flash-hmgcr"), "<15"), (by("clia", "quanta-flash-hmgcr"), ""), (by("line_blot"), "<15"),
         )
