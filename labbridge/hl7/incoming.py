@@ -139,7 +139,7 @@ class _Reading:
             analysed=self._time(field(19)),
             laboratory=self._part(field(23)) or self._part(field(15)) or self._part(field(15), 2),
             notes=self._notes(group.notes),
-            lots=tuple(filter(None, (self._part(one.field(2)) for one in group.sids))),
+            lots=tuple(filter(None, [self._part(one.field(2)) for one in group.sids])),
             dilution=self._dilution(group.tcd),
             raw=self._message.raw(obx),
         )
@@ -207,12 +207,14 @@ class _Reading:
 
     def _part(self, field: str, number: int = 1, sub: int = 1) -> str:
         """A component of the first repetition as text; empty also for the HL7 null."""
+        if not field or field.isalnum():  # most fields; no delimiter is a letter or a digit
+            return field if number == sub == 1 else ""
         found = self._message.component(field, number, sub)
         return "" if found == NULL else found
 
     def _text(self, field: str) -> str:
         """A whole field as text, its components and repetitions as they stand; empty also for the HL7 null."""
-        return "" if field == NULL else self._message.decoded(field)
+        return "" if not field or field == NULL else self._message.decoded(field)
 
     def _entity(self, field: str) -> EntityId:
         """An EI: the id, and its namespace, else its universal id."""
@@ -223,7 +225,7 @@ class _Reading:
         return EntityId(self._part(component), self._part(component, 1, 2) or self._part(component, 1, 3))
 
     def _equipment(self, field: str) -> tuple[str, ...]:
-        return tuple(filter(None, (self._part(one) or self._part(one, 2) for one in self._message.repetitions(field))))
+        return tuple(filter(None, [self._part(one) or self._part(one, 2) for one in self._message.repetitions(field)]))
 
     def _codings(self, field: str) -> tuple[Coding, ...]:
         if not field or field == NULL:
@@ -258,6 +260,8 @@ class _Reading:
         return "; ".join(filter(None, texts))
 
     def _notes(self, segments: list[Segment]) -> tuple[str, ...]:
+        if not segments:
+            return ()
         texts = (
             "\n".join(self._message.decoded(one) for one in self._message.repetitions(nte.field(3))) for nte in segments
         )

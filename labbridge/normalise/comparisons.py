@@ -84,6 +84,8 @@ def sign(text: str) -> Comparator | None:
 def beside(before: str, after: str, writing: Writing, *, colon: bool = True) -> Compared:
     """The comparator of a number between two texts; at most one of them may hold one. Colons around it say nothing
     (`:<0.5`, `0.5:`), but one alone before it, or (`colon` False) after it, may be what is left of a titre."""
+    if not before and not after:
+        return NOTHING_BESIDE
     first = _before(before.strip(), writing)
     if first.comparator is None:
         return first

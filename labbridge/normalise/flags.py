@@ -59,6 +59,8 @@ def _grade(coding: Coding, terminology: Terminology) -> Grade | None:
 
 
 def _titre(texts: Iterable[str], terminology: Terminology) -> Titre | None:
+    if not texts:
+        return None
     found = {one for text in texts if (one := sentences.titre(text, terminology.words)) is not None}
     return found.pop() if len(found) == 1 else None
 
@@ -67,6 +69,8 @@ def applied(read: Read, flags: Flags, at: str) -> tuple[Read, tuple[PlacedNote, 
     """A value with what its flags add: a number off the scale is a minimum or a maximum (codes.md 2.2), a titre in a
     flag's text completes a word. Flags that contradict the value make it ambiguous; nothing is taken where no value
     was read."""
+    if flags.titre is None and not flags.scale:
+        return read, ()
     titled, notes = _with_titre(read, flags, at)
     scaled, more = _off_scale(titled, flags, at)
     return scaled, (*notes, *more)

@@ -16,6 +16,7 @@ _NUMBER = re.compile(
     r"(?P<before>[^0-9]*?)(?P<number>-?[0-9]{1,15}(?:(?P<mark>[.,])(?P<fraction>[0-9]{1,10}))?)(?P<after>[^0-9]*)"
 )
 _TITRE = re.compile(r"(?P<before>[^0-9]*?)1\s*[:/]\s*(?P<reciprocal>[0-9]{1,7})(?P<after>[^0-9]*)")
+_BARE = re.compile("-?[0-9]{1,15}(?:[.][0-9]{1,10})?")  # nearly every number; the same in every feed but for the mark
 _BRACKETED = "("
 
 
@@ -35,6 +36,8 @@ GROUPED = Number(None, problem=Problem.VALUE_AMBIGUOUS, note="N202")
 def number(text: str, writing: Writing = PLAIN) -> Number:
     """A decimal number. `12,5` is read either way; `1,234` and, where the comma is declared, `1.234` are ambiguous:
     the mark could group thousands. No exponent, no infinity, no digits of other scripts."""
+    if _BARE.fullmatch(text) and (writing.decimal_mark == "." or "." not in text):
+        return Number(Decimal(text))
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
         return UNREADABLE
@@ -49,7 +52,7 @@ def number(text: str, writing: Writing = PLAIN) -> Number:
 def titre(text: str, writing: Writing = PLAIN) -> Number | None:
     """`1:320`, `1/320`, `<1:80`, `>=1:1280` as the reciprocal; a problem where a comparator stands beside it that the
     feed does not declare; None for anything else."""
-    found = _TITRE.fullmatch(text.strip())
+    found = _TITRE.fullmatch(text.strip()) if ":" in text or "/" in text else None
     if found is None or int(found["reciprocal"]) == 0:
         return None
     compared = beside(found["before"], found["after"], writing)

@@ -54,7 +54,7 @@ def reference(text: str, unit: str, words: Words, writing: Writing = PLAIN, *, t
         stripped = stripped.removesuffix(unit).strip()
     if not stripped or words.grades.get(plain(stripped)) is Grade.NEG:
         return NOTHING
-    worded = _WORDED.fullmatch(stripped)
+    worded = _WORDED.fullmatch(stripped) if "=" in stripped else None
     if worded is not None:
         if words.grades.get(plain(worded["word"])) is not Grade.NEG:
             return Reference(unread=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -92,11 +92,10 @@ class OrderReading:
         sent = self._range(sighting).interval
         value, problems = self._value(sighting, read)
         frame = self._frame(sighting, status or self._status([sighting]))
-        result = msgspec.structs.replace(frame, value=value, value_text=read.text)
-        if analyte is Analyte.CK:
-            return _with(self._ck(result, sighting, sent), problems)
-        if analyte is Analyte.CREATININE:
-            return _with(self._creatinine(result, sighting, sent), problems)
+        if analyte in _NUMERIC:
+            result = msgspec.structs.replace(frame, value=value, value_text=read.text)
+            limited = self._ck if analyte is Analyte.CK else self._creatinine
+            return _with(limited(result, sighting, sent), problems)
         terms, policy = self._terminology, self._policy
         banded = limits.sent_bands(sighting.method, sent, policy) or limits.own_bands(
             sighting.method, analyte, value, terms, policy
@@ -105,7 +104,9 @@ class OrderReading:
         negative = limits.verdict(said, sent, grade, flagged.grade)
         problems += self._antibody_problems(sighting, value, banded, negative)
         graded = msgspec.structs.replace(
-            result,
+            frame,
+            value=value,
+            value_text=read.text,
             grade=grade,
             grade_text=words.text or (read.text if read.grade else ""),
             lab_negative=negative,
@@ -253,7 +254,6 @@ class OrderReading:
         method = sighting.method
         collected, estimated = self._collected(observation)
         material = self._tube.material
-        texts = (*observation.notes, *self._order.notes, observation.status_text, *texts_of(observation))
         self._note_sources(sighting, estimated)
         return Result(
             ref=f"{self._ref}:{observation.at}",
@@ -267,7 +267,7 @@ class OrderReading:
             status=status,
             status_code=observation.status,
             takes_stored_value=observation.status in self._terminology.words.stored_statuses and not observation.values,
-            cancelled_for_ana=status is Status.CANCELLED and self._names_ana(texts),
+            cancelled_for_ana=status is Status.CANCELLED and self._names_ana(observation),
             material=material,
             material_text=self._tube.text,
             material_validated=material is Material.UNSTATED or self._validated(analyte.analyte, material),
@@ -325,12 +325,12 @@ class OrderReading:
             yield Problem.CODE_UNMAPPED
         if status is Status.UNKNOWN:
             yield Problem.STATUS_UNKNOWN
-        skew = timedelta(hours=int(self._policy.number("clock_skew_h")))
+        ahead = collected.moment - self._received
+        late = ahead > timedelta() and ahead > timedelta(hours=int(self._policy.number("clock_skew_h")))
         age = self._report.patient.age_on(collected.day)
-        late = collected.moment > self._received + skew
         if late or (age is not None and not 0 <= age <= self._policy.number("age_implausible_above")):
             yield Problem.VALUE_IMPLAUSIBLE
-        elif collected.moment > self._received:
+        elif ahead > timedelta():
             self.notes.append(note("N203", self._order.at))
 
     def _key(self, analyte: AnalyteRow, method: Method | None, collected: Timestamp) -> str:
@@ -345,7 +345,8 @@ class OrderReading:
         stamp = self._order.reported or observation.analysed
         return stamp.moment if stamp else None
 
-    def _names_ana(self, texts: tuple[str, ...]) -> bool:
+    def _names_ana(self, observation: Observation) -> bool:
+        texts = (*observation.notes, *self._order.notes, observation.status_text, *texts_of(observation))
         phrases = self._terminology.words.phrases.get("ana_reason", ())
         return any(phrase in fold(text) for text in texts for phrase in phrases)
 
@@ -353,7 +354,9 @@ class OrderReading:
         return (analyte.value, material.value) in self._terminology.validated
 
 
-def _with(result: Result, problems: Iterable[Problem]) -> Result:
+def _with(result: Result, problems: Collection[Problem]) -> Result:
+    if not problems:
+        return result
     return msgspec.structs.replace(result, problems=(*result.problems, *problems))
 
 
