@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 
-class Delimiters(msgspec.Struct, frozen=True):
+class Delimiters(msgspec.Struct, frozen=True, cache_hash=True):
     """MSH-1 and MSH-2 of a message. An absent escape or subcomponent delimiter is empty: then there is none."""
 
     field: str = "|"

@@ -116,39 +116,37 @@ class _Reading:
 
     def _observation(self, group: ObservationGroup) -> Observation:
         obx = group.obx
-        field = obx.field
-        value_type = self._part(field(2))
-        values, missing = self._values(value_type, field(5))
-        units = self._codings(field(6))
+        fields = obx.fields(23)
+        value_type = self._part(fields[2])
+        values, missing = self._values(value_type, fields[5])
+        units = self._codings(fields[6])
         return Observation(
             at=obx.at,
-            codes=self._codings(field(3)),
-            sub_id=self._text(field(4)),
+            codes=self._codings(fields[3]),
+            sub_id=self._text(fields[4]),
             value_type=value_type,
             values=values,
             missing=missing,
             unit=units[0] if units else None,
-            reference_range=self._text(field(7)),
-            flags=self._repeated_codings(field(8)),
-            flag_texts=self._original_texts(field(8)),
-            status=self._part(field(11)),
-            status_text=self._part(field(11), 2),
-            methods=self._repeated_codings(field(17)),
-            equipment=self._equipment(field(18)),
-            observed=self._time(field(14)),
-            analysed=self._time(field(19)),
-            laboratory=self._part(field(23)) or self._part(field(15)) or self._part(field(15), 2),
+            reference_range=self._text(fields[7]),
+            flags=self._repeated_codings(fields[8]),
+            flag_texts=self._original_texts(fields[8]),
+            status=self._part(fields[11]),
+            status_text=self._part(fields[11], 2),
+            methods=self._repeated_codings(fields[17]),
+            equipment=self._equipment(fields[18]),
+            observed=self._time(fields[14]),
+            analysed=self._time(fields[19]),
+            laboratory=self._part(fields[23]) or self._part(fields[15]) or self._part(fields[15], 2),
             notes=self._notes(group.notes),
-            lots=tuple(filter(None, [self._part(one.field(2)) for one in group.sids])),
-            dilution=self._dilution(group.tcd),
+            lots=tuple(filter(None, [self._part(one.field(2)) for one in group.sids])) if group.sids else (),
+            dilution=self._dilution(group.tcd) if group.tcd is not None else "",
             raw=self._message.raw(obx),
         )
 
-    def _dilution(self, tcd: Segment | None) -> str:
+    def _dilution(self, tcd: Segment) -> str:
         """The dilution a result was measured in, as sent: the automatic one, else that of the rerun, else the one made
         before (TCD-2 to 4, each an SN: `^1^:^10`)."""
-        if tcd is None:
-            return ""
         texts = ("".join(self._part(tcd.field(number), part) for part in range(1, 5)) for number in (2, 3, 4))
         return next(filter(None, texts), "")
 
@@ -225,7 +223,10 @@ class _Reading:
         return EntityId(self._part(component), self._part(component, 1, 2) or self._part(component, 1, 3))
 
     def _equipment(self, field: str) -> tuple[str, ...]:
-        return tuple(filter(None, [self._part(one) or self._part(one, 2) for one in self._message.repetitions(field)]))
+        if self._message.delimiters.repetition in field:
+            return tuple(name for one in self._message.repetitions(field) for name in self._equipment(one))
+        name = self._part(field) or self._part(field, 2)
+        return (name,) if name else ()
 
     def _codings(self, field: str) -> tuple[Coding, ...]:
         if not field or field == NULL:

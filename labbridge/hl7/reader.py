@@ -41,6 +41,12 @@ class Segment:
             return self.text[3] if number == 1 else ""
         return self._fields[index] if index < len(self._fields) else ""
 
+    def fields(self, last: int) -> list[str]:
+        """The fields as sent, each at its own number, at least to the `last`: empty where nothing was sent. At 0 stands
+        the name. Not of MSH, whose first field is the separator itself."""
+        missing = last + 1 - len(self._fields)
+        return [*self._fields, *[""] * missing] if missing > 0 else self._fields
+
     @property
     def length(self) -> int:
         """The number of the last field sent."""

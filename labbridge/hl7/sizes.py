@@ -22,13 +22,13 @@ def check(message: Message) -> None:
         text = segment.text
         if len(text) < MAX_COMPONENTS:  # too short to hold too much of anything
             continue
-        if segment.length > MAX_FIELDS:
+        if len(text) > MAX_FIELDS and segment.length > MAX_FIELDS:
             raise Refuse(f"More than {MAX_FIELDS} fields", code="207", location=erl(segment))
         if (
-            len(text) > MAX_FIELD_BYTES // 4
-            or text.count(marks.component) >= MAX_COMPONENTS
-            or text.count(marks.repetition) >= MAX_REPETITIONS
-            or (marks.subcomponent and text.count(marks.subcomponent) >= MAX_COMPONENTS)
+            text.count(marks.component) >= MAX_COMPONENTS
+            or (len(text) > MAX_REPETITIONS and text.count(marks.repetition) >= MAX_REPETITIONS)
+            or (marks.subcomponent in text and text.count(marks.subcomponent) >= MAX_COMPONENTS)
+            or len(text) > MAX_FIELD_BYTES // 4
         ):
             _check_fields(message, segment)
 

@@ -159,14 +159,11 @@ def identifiers(message: Message, field: str, facility: str) -> tuple[Identifier
     never become one patient), else the sending facility."""
     found = []
     for repetition in message.repetitions(field):
-        parts = message.components(repetition)
-        value, _check, _scheme, authority, kind = (*parts, "", "", "", "", "")[:5]
-        name = universal = ""
-        if authority:
-            name, universal = (_valued(message.component(authority, 1, sub)) for sub in (1, 2))
+        value, _check, _scheme, authority, kind = (*message.components(repetition), "", "", "", "", "")[:5]
         value = _valued(message.component(value, 1))
         if value:
-            found.append(Identifier(name or universal or facility, value, _valued(message.component(kind, 1))))
+            name = _valued(message.component(authority, 1)) or _valued(message.component(authority, 1, 2))
+            found.append(Identifier(name or facility, value, _valued(message.component(kind, 1))))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ class AnalyteRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     not_words: tuple[str, ...] = ()
 
 
-class CodeRow(msgspec.Struct, frozen=True, kw_only=True):
+class CodeRow(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What a code means to a sender: analyte id (or context kind), its part in it, and where known method and kit.
 
     `table` is the file it stands in (`loinc`, `any`, a sender). A name, unit or specimen that a row gives must be the

@@ -19,7 +19,7 @@ class Missing(StrEnum):
     NULL = "null"  # HL7 `""`: the sender deletes what it said before
 
 
-class Coding(msgspec.Struct, frozen=True):
+class Coding(msgspec.Struct, frozen=True, cache_hash=True):
     """One code as sent. `system` is the sender's own spelling (`LN`, `LOINC`, an OID, empty when none was given)."""
 
     code: str

@@ -15,10 +15,12 @@ from labbridge.model.report import Observation, Order, PlacedNote, Report
 from labbridge.model.result import Analyte, ContextItem, PatientResults, Result, Unmapped
 from labbridge.model.work import Feed
 from labbridge.normalise import context, specimens
+from labbridge.normalise.flags import AbnormalFlags
 from labbridge.normalise.identify import Identified, Identifier
 from labbridge.normalise.methods import Methods
+from labbridge.normalise.ranges import References
 from labbridge.normalise.resemblance import Resembles
-from labbridge.normalise.results import OrderReading, Sighting
+from labbridge.normalise.results import OrderReading, Sighting, Tables
 from labbridge.normalise.sent import continued, unit_of
 from labbridge.notes import note
 
@@ -31,10 +33,16 @@ class Normaliser:
     """Normalises reports by one Knowledge; remembers what it has looked up of codes, names and methods."""
 
     def __init__(self, knowledge: Knowledge) -> None:
-        self._terminology, self._policy = knowledge.terminology, knowledge.policy
+        self._terminology = knowledge.terminology
         self._identifier = Identifier(knowledge.terminology)
         self._resembles = Resembles(knowledge.terminology)
         self._methods = Methods(knowledge.terminology)
+        self._tables = Tables(
+            knowledge.terminology,
+            knowledge.policy,
+            References(knowledge.terminology.words),
+            AbnormalFlags(knowledge.terminology),
+        )
 
     def __call__(
         self, report: Report, feed: Feed, received: datetime, ref: str
@@ -50,7 +58,7 @@ class Normaliser:
             if tube.control:
                 sorted_out.notes.append(note("N108", order.at))
                 continue
-            reading = OrderReading(report, order, tube, feed, received, ref, self._terminology, self._policy)
+            reading = OrderReading(report, order, tube, feed, received, ref, self._tables)
             results += reading.results(sightings)
             sorted_out.notes += reading.notes
         found = PatientResults(
@@ -72,7 +80,8 @@ class Normaliser:
         specimen = tuple(coding for one in order.specimens for coding in one.type)
         outside = order.at == OUTSIDE
         for observation in continued(order.observations, sorted_out.notes):
-            found = self._identifier.identify(report.sender, observation.codes, unit_of(observation), specimen)
+            unit = unit_of(observation)
+            found = self._identifier.identify(report.sender, observation.codes, unit, specimen)
             if found.context is not None:
                 read = context.items(observation, found.context, stated, self._terminology.words)
                 if not read and observation.values:
@@ -84,7 +93,7 @@ class Normaliser:
                 method = self._methods.of(observation, found.code, found.analyte.analyte, feed)
                 if outside:
                     sorted_out.notes.append(note("N110", observation.at))
-                sightings.append(Sighting(observation, found.analyte, found.code, method, mapped=not outside))
+                sightings.append(Sighting(observation, unit, found.analyte, found.code, method, mapped=not outside))
         return sightings
 
     def _unmapped(
@@ -103,7 +112,7 @@ class Normaliser:
             return []
         sorted_out.notes.append(note("N111", f"{observation.at}-3"))
         code = CodeRow(code=observation.codes[0].code if observation.codes else "", analyte=row.id)
-        return [Sighting(observation, row, code, None, mapped=False)]
+        return [Sighting(observation, unit_of(observation), row, code, None, mapped=False)]
 
 
 class _Sorted(msgspec.Struct):

@@ -19,26 +19,47 @@ from labbridge.notes import note
 class Flags(msgspec.Struct, frozen=True):
     """The flags of one observation. `grade`: positive or negative, None where they say neither or both. `scale`: the
     number is off the instrument's scale, and this is how it stands to it. `titre`: one in the text of a flag (OBX-8.9).
-    """
+    `notes`: the codes of the notes that tell what was odd."""
 
     grade: Grade | None = None
     scale: frozenset[Comparator] = frozenset()
     titre: Titre | None = None
-    notes: tuple[PlacedNote, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read(observation: Observation, terminology: Terminology) -> Flags:
-    """The flags of an observation; what is not listed is a note, and so is a contradiction."""
+Sent = tuple[tuple[Coding, ...], tuple[str, ...]]
+MOST_CACHED = 20_000  # distinct flag fields; beyond it the cache starts over
+
+
+class AbnormalFlags:
+    """Reads flags by the terminology; remembers what it has read: a laboratory sends the same few all day."""
+
+    def __init__(self, terminology: Terminology) -> None:
+        self._terminology = terminology
+        self._seen: dict[Sent, Flags] = {}
+
+    def of(self, observation: Observation) -> Flags:
+        """As `read` reads them."""
+        sent = (observation.flags, observation.flag_texts)
+        found = self._seen.get(sent)
+        if found is None:
+            if len(self._seen) >= MOST_CACHED:
+                self._seen.clear()
+            found = self._seen[sent] = read(*sent, self._terminology)
+        return found
+
+
+def read(flags: Iterable[Coding], texts: Iterable[str], terminology: Terminology) -> Flags:
+    """Flags with their original texts; what is not listed is a note, and so is a contradiction."""
     words = terminology.words
     grades: list[Grade] = []
     scale: set[Comparator] = set()
     codes: set[str] = set()
-    for coding in observation.flags:
+    for coding in flags:
         grade = _grade(coding, terminology)
-        off = words.comparators.get("flag", {}).get(coding.code)
         if grade is not None:
             grades.append(grade)
-        elif off is not None:
+        elif (off := words.comparators.get("flag", {}).get(coding.code)) is not None:
             scale.add(off)
         elif coding.code not in words.marks:
             codes.add("N209")
@@ -48,8 +69,8 @@ def read(observation: Observation, terminology: Terminology) -> Flags:
     return Flags(
         grade=grades[0] if grades else None,
         scale=frozenset(scale),
-        titre=_titre(observation.flag_texts, terminology),
-        notes=tuple(note(code, f"{observation.at}-8") for code in sorted(codes)),
+        titre=_titre(texts, terminology),
+        notes=tuple(sorted(codes)),
     )
 
 
@@ -59,8 +80,6 @@ def _grade(coding: Coding, terminology: Terminology) -> Grade | None:
 
 
 def _titre(texts: Iterable[str], terminology: Terminology) -> Titre | None:
-    if not texts:
-        return None
     found = {one for text in texts if (one := sentences.titre(text, terminology.words)) is not None}
     return found.pop() if len(found) == 1 else None
 

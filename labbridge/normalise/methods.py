@@ -27,16 +27,8 @@ class Methods:
         """The method of an observation; None when nothing it sends, and nothing known of its sender, names one."""
         if analyte in (Analyte.CK, Analyte.CREATININE):
             return self._method("enzymatic", source="analyte")
-        names = tuple(coding.display for coding in observation.codes)
-        key = (
-            observation.methods,
-            row,
-            analyte,
-            observation.equipment,
-            observation.notes,
-            names,
-            feed.default_method.get(analyte.value),
-        )
+        default = feed.default_method.get(analyte.value)
+        key = (observation.methods, row, analyte, observation.equipment, observation.notes, observation.codes, default)
         if key not in self._seen:
             if len(self._seen) > 20_000:
                 self._seen.clear()

@@ -43,6 +43,25 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 NOTHING = Reference()
+MOST_CACHED = 20_000  # distinct ranges; beyond it the cache starts over
+
+
+class References:
+    """Reads reference ranges, and remembers what it has read: a laboratory sends the same few hundred all day."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._seen: dict[tuple[str, str, bool, str, bool], Reference] = {}
+
+    def of(self, text: str, unit: str, writing: Writing, *, titres: bool) -> Reference:
+        """As `reference` reads it."""
+        key = (text, unit, titres, writing.decimal_mark, writing.declared)
+        found = self._seen.get(key)
+        if found is None:
+            if len(self._seen) >= MOST_CACHED:
+                self._seen.clear()
+            found = self._seen[key] = reference(text, unit, self._words, writing, titres=titres)
+        return found
 
 
 def reference(text: str, unit: str, words: Words, writing: Writing = PLAIN, *, titres: bool = False) -> Reference:

@@ -17,11 +17,11 @@ from labbridge.model.values import Comparator, Missing, Quantity, Titre, Value, 
 from labbridge.model.work import Feed
 from labbridge.normalise import flags, fluorescence, limits, specimens, values
 from labbridge.normalise.comparisons import writing
-from labbridge.normalise.flags import Flags
+from labbridge.normalise.flags import AbnormalFlags, Flags
 from labbridge.normalise.fluorescence import TITRES, Line
 from labbridge.normalise.methods import NOTE_OF
-from labbridge.normalise.ranges import Interval, Reference, reference
-from labbridge.normalise.sent import texts_of, unit_of
+from labbridge.normalise.ranges import Interval, Reference, References
+from labbridge.normalise.sent import texts_of
 from labbridge.normalise.specimens import Tube
 from labbridge.normalise.values import Asked, Read
 from labbridge.notes import note
@@ -34,34 +34,47 @@ _NUMERIC = (Analyte.CK, Analyte.CREATININE)
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """An observation that was identified: its analyte, the row of its code, and its method where one is known. `mapped`
-    False: no table names its code, and its name and unit speak of the analyte."""
+    """An observation that was identified: its unit as sent, its analyte, the row of its code, and its method where one is
+    known. `mapped` False: no table names its code, and its name and unit speak of the analyte."""
 
     observation: Observation
+    unit: str
     analyte: AnalyteRow
     code: CodeRow
     method: Method | None
     mapped: bool = True
 
 
+class Collected(msgspec.Struct, frozen=True):
+    """When the specimen was taken. `estimated`: a later time stands for it; `implausible`: no specimen can be of then."""
+
+    time: Timestamp
+    estimated: bool = False
+    implausible: bool = False
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """What results are read by: the terminology and the policy's numbers, and with them ranges and flags."""
+
+    terminology: Terminology
+    policy: Policy
+    references: References
+    flags: AbnormalFlags
+
+
 class OrderReading:
     """Reads the sightings of one order; what all its results share is worked out once."""
 
     def __init__(
-        self,
-        report: Report,
-        order: Order,
-        tube: Tube,
-        feed: Feed,
-        received: datetime,
-        ref: str,
-        terminology: Terminology,
-        policy: Policy,
+        self, report: Report, order: Order, tube: Tube, feed: Feed, received: datetime, ref: str, tables: Tables
     ) -> None:
         self._report, self._order, self._tube, self._feed = report, order, tube, feed
         self._received, self._ref = received, ref
-        self._terminology, self._policy = terminology, policy
+        self._terminology, self._policy = tables.terminology, tables.policy
+        self._references, self._flags = tables.references, tables.flags
+        terminology = tables.terminology
         self._writing = writing(feed, terminology.words)
+        self._collections: dict[Timestamp | None, Collected] = {}
         self.notes: list[PlacedNote] = []
 
     def results(self, sightings: list[Sighting]) -> list[Result]:
@@ -123,25 +136,25 @@ class OrderReading:
             titres=self._in_titres(sighting),
             sentences=sighting.analyte.analyte is Analyte.HEP2,
         )
-        flagged = flags.read(observation, self._terminology)
+        flagged = self._flags.of(observation)
         read, more = flags.applied(values.read(observation, asked), flagged, observation.at)
-        self.notes += [*flagged.notes, *more]
+        self.notes += [*(note(code, f"{observation.at}-8") for code in flagged.notes), *more]
         if read.rest:
             self.notes.append(note("N208", f"{observation.at}-5"))
         return read, flagged
 
     def _in_titres(self, sighting: Sighting) -> bool:
         """Whether a whole number is a titre: its unit says so, or its code does and no unit says otherwise."""
-        sent = unit_of(sighting.observation)
-        if sent:
-            row = self._terminology.unit(Analyte.HEP2.value, sent)
-            return sighting.analyte.analyte is Analyte.HEP2 and row is not None and row.unit == TITRE
-        return sighting.code.role in TITRES
+        if not sighting.unit:
+            return sighting.code.role in TITRES
+        if sighting.analyte.analyte is not Analyte.HEP2:
+            return False
+        row = self._terminology.unit(Analyte.HEP2.value, sighting.unit)
+        return row is not None and row.unit == TITRE
 
     def _range(self, sighting: Sighting) -> Reference:
         observation, numeric = sighting.observation, sighting.analyte.analyte in _NUMERIC
-        text, unit = observation.reference_range, unit_of(observation)
-        found = reference(text, unit, self._terminology.words, self._writing, titres=not numeric)
+        found = self._references.of(observation.reference_range, sighting.unit, self._writing, titres=not numeric)
         if found.unread:
             self.notes.append(note("N212", f"{observation.at}-7"))
         return found
@@ -152,7 +165,7 @@ class OrderReading:
         if not observation.values:
             return observation.missing or Missing.ABSENT, []
         if read.number is not None and read.number.value is not None:
-            return self._quantity(analyte, read.number.value, read.number.comparator, observation)
+            return self._quantity(sighting, read.number.value, read.number.comparator)
         if analyte not in _NUMERIC and read.grade is not None:
             return Word(read.grade, read.text), []
         if analyte not in _NUMERIC and read.titre is not None:
@@ -161,23 +174,23 @@ class OrderReading:
         return Missing.ABSENT, [read.problem or Problem.VALUE_UNREADABLE]
 
     def _quantity(
-        self, analyte: Analyte, number: Decimal, comparator: Comparator, observation: Observation
+        self, sighting: Sighting, number: Decimal, comparator: Comparator
     ) -> tuple[Value | Missing, list[Problem]]:
-        sent = unit_of(observation)
+        sent, analyte = sighting.unit, sighting.analyte.analyte
         if number < 0:
             return Quantity(number, sent, comparator), [Problem.VALUE_IMPLAUSIBLE]
         if analyte not in _NUMERIC:
             return Quantity(number, sent, comparator), []
-        row = self._unit(analyte, observation)
+        row = self._unit(sighting)
         if row is None:
             return Quantity(number, sent, comparator), [Problem.UNIT_UNKNOWN]
         amount = number * row.factor
         too_much = analyte is Analyte.CK and amount > self._policy.number("ck_implausible_above")
         return Quantity(amount, row.unit, comparator), [Problem.VALUE_IMPLAUSIBLE] if too_much else []
 
-    def _unit(self, analyte: Analyte, observation: Observation) -> UnitRow | None:
+    def _unit(self, sighting: Sighting) -> UnitRow | None:
         """The unit's row; None where it is not listed, and where it is another quantity's (CK's mass)."""
-        row = self._terminology.unit(analyte.value, unit_of(observation))
+        row = self._terminology.unit(sighting.analyte.analyte.value, sighting.unit)
         return row if row is not None and row.unit != REFUSED else None
 
     def _antibody_problems(
@@ -196,7 +209,7 @@ class OrderReading:
         return []
 
     def _ck(self, result: Result, sighting: Sighting, sent: Interval | None) -> Result:
-        row = self._unit(Analyte.CK, sighting.observation)
+        row = self._unit(sighting)
         patient, collected = self._report.patient, result.collected
         found = limits.ck_limit(sent, row.factor if row else None, patient, collected, self._policy)
         if found.sent_unusable:
@@ -208,7 +221,7 @@ class OrderReading:
         )
 
     def _creatinine(self, result: Result, sighting: Sighting, sent: Interval | None) -> Result:
-        row = self._unit(Analyte.CREATININE, sighting.observation)
+        row = self._unit(sighting)
         factor = row.factor if row else ONE
         if sent is None or not sent.usable:
             return result
@@ -252,9 +265,9 @@ class OrderReading:
         """Everything of a result but its value."""
         observation, analyte = sighting.observation, sighting.analyte
         method = sighting.method
-        collected, estimated = self._collected(observation)
-        material = self._tube.material
-        self._note_sources(sighting, estimated)
+        collection = self._collection(observation)
+        collected, material = collection.time, self._tube.material
+        self._note_sources(sighting, collection.estimated)
         return Result(
             ref=f"{self._ref}:{observation.at}",
             key=self._key(analyte, method, collected),
@@ -263,7 +276,7 @@ class OrderReading:
             antigen=analyte.antigen,
             synthetase=analyte.synthetase,
             method=method,
-            unit_text=unit_of(observation),
+            unit_text=sighting.unit,
             status=status,
             status_code=observation.status,
             takes_stored_value=observation.status in self._terminology.words.stored_statuses and not observation.values,
@@ -272,7 +285,7 @@ class OrderReading:
             material_text=self._tube.text,
             material_validated=material is Material.UNSTATED or self._validated(analyte.analyte, material),
             quality_poor=self._tube.poor or specimens.poor(observation.notes, self._terminology.words),
-            problems=tuple(self._frame_problems(status, collected, sighting.mapped)),
+            problems=_frame_problems(status, collection, sighting.mapped),
             notes=observation.notes,
             placer=self._order.placer,
             filler=self._order.filler,
@@ -282,7 +295,7 @@ class OrderReading:
             lots=observation.lots,
             dilution=observation.dilution,
             collected=collected,
-            collected_estimated=estimated,
+            collected_estimated=collection.estimated,
             status_time=self._status_time(observation),
             message_time=self._report.sent.moment if self._report.sent else None,
             received=self._received,
@@ -296,19 +309,32 @@ class OrderReading:
         if estimated:
             self.notes.append(note("N204", at))
 
-    def _collected(self, observation: Observation) -> tuple[Timestamp, bool]:
+    def _collection(self, observation: Observation) -> Collected:
         """SPM-17, OBR-7, OBX-14; else the time the specimen or the message came, which takes no part in trends."""
-        own = self._tube.collected or self._order.collected or observation.observed
-        if own is not None:
-            return own, False
-        later = self._order.received or self._tube.received or self._report.sent
-        if later is not None:
-            return later, True
-        return Timestamp(self._received.isoformat(), self._received, self._received.date()), True
+        of_all = self._tube.collected or self._order.collected
+        own = observation.observed if of_all is None else None
+        found = self._collections.get(own)
+        if found is None:
+            found = self._collections[own] = self._judged(of_all or own)
+        return found
+
+    def _judged(self, stated: Timestamp | None) -> Collected:
+        """Ahead of the receipt by more than clocks differ, or at an age that nobody has: implausible."""
+        received = Timestamp(self._received.isoformat(), self._received, self._received.date())
+        time = stated or self._order.received or self._tube.received or self._report.sent or received
+        ahead = time.moment - self._received
+        age = self._report.patient.age_on(time.day)
+        late = ahead > timedelta(hours=int(self._policy.number("clock_skew_h")))
+        implausible = late or (age is not None and not 0 <= age <= self._policy.number("age_implausible_above"))
+        if ahead > timedelta() and not implausible:
+            self.notes.append(note("N203", self._order.at))
+        return Collected(time, estimated=stated is None, implausible=implausible)
 
     def _status(self, group: Iterable[Sighting]) -> Status:
         """The status of a result made of several lines: unknown first, then whatever makes it usable."""
-        found = {self._status_of(one.observation) for one in group}
+        found = [self._status_of(one.observation) for one in group]
+        if len(found) == 1:
+            return found[0]
         return next(status for status in _STATUS_RANK if status in found)
 
     def _status_of(self, observation: Observation) -> Status:
@@ -319,19 +345,6 @@ class OrderReading:
         if self._order.status in words.order_statuses:
             return words.order_statuses[self._order.status]
         return Status.FINAL if self._feed.empty_status == "final" else Status.UNKNOWN
-
-    def _frame_problems(self, status: Status, collected: Timestamp, mapped: bool) -> Iterable[Problem]:
-        if not mapped:
-            yield Problem.CODE_UNMAPPED
-        if status is Status.UNKNOWN:
-            yield Problem.STATUS_UNKNOWN
-        ahead = collected.moment - self._received
-        late = ahead > timedelta() and ahead > timedelta(hours=int(self._policy.number("clock_skew_h")))
-        age = self._report.patient.age_on(collected.day)
-        if late or (age is not None and not 0 <= age <= self._policy.number("age_implausible_above")):
-            yield Problem.VALUE_IMPLAUSIBLE
-        elif ahead > timedelta():
-            self.notes.append(note("N203", self._order.at))
 
     def _key(self, analyte: AnalyteRow, method: Method | None, collected: Timestamp) -> str:
         """What stays the same over the versions of a result (clinical.md C10.12)."""
@@ -352,6 +365,15 @@ class OrderReading:
 
     def _validated(self, analyte: Analyte, material: Material) -> bool:
         return (analyte.value, material.value) in self._terminology.validated
+
+
+def _frame_problems(status: Status, collection: Collected, mapped: bool) -> tuple[Problem, ...]:
+    found = [] if mapped else [Problem.CODE_UNMAPPED]
+    if status is Status.UNKNOWN:
+        found.append(Problem.STATUS_UNKNOWN)
+    if collection.implausible:
+        found.append(Problem.VALUE_IMPLAUSIBLE)
+    return tuple(found)
 
 
 def _with(result: Result, problems: Collection[Problem]) -> Result:

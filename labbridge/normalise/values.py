@@ -150,7 +150,9 @@ def _numeric(text: str, asked: Asked) -> Read:
 def _text(text: str, asked: Asked) -> Read:
     stripped = text.strip()
     words = asked.terminology.words
-    grade = words.grades.get(plain(stripped)) or words.grades.get(plain(stripped.rstrip(".")))
+    grade = words.grades.get(plain(stripped))
+    if grade is None and stripped.endswith("."):
+        grade = words.grades.get(plain(stripped.rstrip(".")))
     if grade is not None:
         return Read(grade=grade, text=stripped)
     amount, sign = numbers.signed(stripped, words.signs)

@@ -85,6 +85,16 @@ def test_fields_are_numbered_as_the_standard_numbers_them() -> None:
     assert (obx.length, found.msh.length) == (5, 18)
 
 
+@given(parts=st.lists(st.sampled_from(["", "1", "NM", "A^B", '""']), max_size=30), last=st.integers(0, 40))
+def test_all_fields_at_once_are_those_of_one_by_one(parts: list[str], last: int) -> None:
+    obx = reader.read(message("|".join(("OBX", *parts)))).segments[1]
+    found = obx.fields(last)
+    assert found[0] == "OBX"
+    assert len(found) == max(last, obx.length) + 1
+    assert found[1:] == [obx.field(number) for number in range(1, len(found))]
+    assert obx.length == len(parts)  # what was asked for beyond the last is not in the segment
+
+
 def test_null_and_empty_are_told_apart() -> None:
     obx = reader.read(message('OBX|1|NM|X||""|')).segments[1]
     assert (obx.field(5), obx.field(6)) == ('""', "")

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from panels import ck, codes_of, knowledge, local, obx, one, read
 
 from labbridge.hl7.incoming import read_reports
@@ -16,7 +18,6 @@ from labbridge.normalise import flags, values
 from labbridge.normalise.flags import Flags
 from labbridge.normalise.numbers import Number
 from labbridge.normalise.values import Read
-from labbridge.notes import note
 
 OFF_HIGH = Coding(">", "Above absolute high-off instrument scale")
 OFF_LOW = Coding("<", "Below absolute low-off instrument scale")
@@ -27,11 +28,11 @@ def coded(*texts: str) -> tuple[Coding, ...]:
 
 
 def of(*codings: Coding, texts: tuple[str, ...] = ()) -> Flags:
-    return flags.read(obx(local("SRPB"), "14", flags=codings, flag_texts=texts), knowledge().terminology)
+    return flags.read(codings, texts, knowledge().terminology)
 
 
 def marks(found: Flags) -> set[str]:
-    return {one.code for one in found.notes}
+    return set(found.notes)
 
 
 # ---------------------------------------------------------------- which codes mean something
@@ -80,7 +81,7 @@ def test_listed_flags(codings: tuple[Coding, ...], grade: Grade | None) -> None:
 def test_everything_else_is_a_note_and_no_grade(codings: tuple[Coding, ...]) -> None:
     found = of(*codings)
     assert (found.grade, found.scale, marks(found)) == (None, frozenset(), {"N209"})
-    assert found.notes == (note("N209", "OBX[1]-8"),)
+    assert found.notes == ("N209",)
 
 
 def test_a_listed_flag_beside_an_unlisted_one_keeps_its_meaning() -> None:
@@ -257,3 +258,24 @@ def test_a_structured_value_keeps_its_comparator_beside_a_listed_flag() -> None:
     found = one(ck(SentStructured("<", "7", "", ""), flags=coded("L")))
     assert found.value == Quantity(Decimal(7), "U/L", Comparator.LESS)
     assert msgspec.structs.asdict(found)["problems"] == ()
+
+
+# ---------------------------------------------------------------- remembered
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from(["A", "N", "H", ">", "XX", "POS"]), max_size=3), st.booleans())))
+def test_flags_that_were_read_before_are_read_the_same(asked: list[tuple[list[str], bool]]) -> None:
+    terminology = knowledge().terminology
+    remembering = flags.AbnormalFlags(terminology)
+    for codes, titled in asked:
+        texts = ("Titre 1:320",) if titled else ()
+        found = remembering.of(obx(local("SRPB"), "14", flags=coded(*codes), flag_texts=texts))
+        assert found == flags.read(coded(*codes), texts, terminology)
+
+
+def test_what_is_remembered_of_flags_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flags, "MOST_CACHED", 2)
+    remembering = flags.AbnormalFlags(knowledge().terminology)
+    for code in ("A", "N", "H", "L", "POS"):
+        remembering.of(obx(local("SRPB"), "14", flags=coded(code)))
+        assert len(remembering._seen) <= 2

@@ -617,6 +617,25 @@ def test_collected_after_it_was_received(hours: int, problem: bool, note: bool) 
     assert ("N203" in codes_of(notes)) is note
 
 
+def test_a_collection_ahead_of_the_receipt_is_told_once_per_order() -> None:
+    ahead = stamp(RECEIVED + timedelta(hours=1))
+    _found, notes = read(ck("1"), ck("2"), collected=ahead)
+    assert [one.at for one in notes if one.code == "N203"] == ["OBR[1]"]
+    _found, notes = read(ck("1", observed=ahead), ck("2", observed=stamp(RECEIVED)), collected=None)
+    assert [one.at for one in notes if one.code == "N203"] == ["OBR[1]"]
+
+
+@pytest.mark.parametrize("hours", [1, 25])
+def test_each_result_is_judged_by_its_own_time_where_the_order_has_none(hours: int) -> None:
+    ahead = stamp(RECEIVED + timedelta(hours=hours))
+    for first, second in ((ahead, stamp(RECEIVED)), (stamp(RECEIVED), ahead)):
+        found, _notes = read(ck("1", observed=first), ck("2", observed=second), collected=None)
+        assert [one.collected for one in found.results] == [first, second]
+        assert [Problem.VALUE_IMPLAUSIBLE in one.problems for one in found.results] == [
+            one is ahead and hours > 24 for one in (first, second)
+        ]
+
+
 @pytest.mark.parametrize(
     ("born", "problem"),
     [(date(2026, 11, 9), False), (date(2026, 11, 10), True), (date(1906, 11, 9), False), (date(1905, 11, 9), True)],

@@ -232,3 +232,34 @@ def test_a_positive_word_or_a_pattern_outranks_the_range() -> None:
     assert worded.hep2 is not None
     assert described.hep2 is not None
     assert (worded.hep2.pattern.value, described.hep2.pattern.value) == ("UNSPECIFIED", "CYTO_COMPAT")
+
+
+# ---------------------------------------------------------------- remembered
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["0-19", "<1:80", "1,5-2,5", "Negative", "<20 U/L", "1,234-2,000", "80-", ""]),
+            st.sampled_from(["", "U/L"]),
+            st.sampled_from([".", ","]),
+            st.booleans(),
+            st.booleans(),
+        ),
+        max_size=20,
+    )
+)
+def test_a_range_that_was_read_before_is_read_the_same(asked: list[tuple[str, str, str, bool, bool]]) -> None:
+    words = knowledge().terminology.words
+    remembering = ranges.References(words)
+    for text, unit, mark, declared, titres in asked:
+        how = Writing(mark, words.comparators, declared)
+        assert remembering.of(text, unit, how, titres=titres) == ranges.reference(text, unit, words, how, titres=titres)
+
+
+def test_what_is_remembered_of_ranges_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "MOST_CACHED", 2)
+    remembering = ranges.References(knowledge().terminology.words)
+    for number in range(5):
+        assert remembering.of(f"0-{number}", "", writing(FEED, knowledge().terminology.words), titres=False).interval
+        assert len(remembering._seen) <= 2
