@@ -1,4 +1,5 @@
-"""The tables. One place: a fresh database is made from here, and the migrations must give the same (tests/store)."""
+"""The tables. One place: `make docs` prints schema.sql from here, which a fresh database is made of without loading
+SQLAlchemy, and the migrations must give the same (tests/store)."""
 
 from __future__ import annotations
 
@@ -177,8 +178,8 @@ TRIGGERS = (
 )
 
 
-def statements() -> list[str]:
-    """Everything a fresh database is made of, as SQL."""
+def script() -> str:
+    """Everything a fresh SQLite database is made of, as SQL."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -190,4 +191,5 @@ def statements() -> list[str]:
             str(CreateIndex(index).compile(dialect=dialect))
             for index in sorted(table.indexes, key=lambda i: str(i.name))
         ]
-    return [*made, *TRIGGERS]
+    lines = ";\n".join((*made, *TRIGGERS, "")).splitlines()
+    return "\n".join(("-- Printed from schema.py by `make docs`.", *(line.rstrip() for line in lines), ""))

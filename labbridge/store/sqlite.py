@@ -10,6 +10,7 @@ from types import TracebackType
 
 import msgspec
 
+SCHEMA = Path(__file__).with_name("schema.sql")
 REVISION = "0002"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -110,12 +111,7 @@ def durable(connection: sqlite3.Connection) -> None:
 
 def create(connection: sqlite3.Connection) -> None:
     """A fresh database at the newest revision, in one transaction."""
-    from labbridge.store.schema import statements  # loads SQLAlchemy: only where there is something to make
-
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in statements():
-        connection.execute(statement)
-    connection.execute(ALEMBIC)
+    connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA.read_text(encoding='utf-8')}{ALEMBIC};")
     connection.execute("INSERT INTO alembic_version VALUES (?)", (REVISION,))
     connection.execute("COMMIT")
 

@@ -1,4 +1,4 @@
-"""Pages of docs/reference that are printed from the code. `--check` fails where one is out of date."""
+"""Pages of docs/reference, and the schema, that are printed from the code. `--check` fails where one is out of date."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from labbridge.notes import NOTES
 from labbridge.observe import metrics as metrics_table
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
+from labbridge.store import schema
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "docs/reference"
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def states() -> str:
@@ -77,12 +78,13 @@ def metrics() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "configuration.md": config.reference,
-    "states.md": states,
-    "facts.md": facts,
-    "rules.md": rules,
-    "notes.md": notes,
-    "metrics.md": metrics,
+    "docs/reference/configuration.md": config.reference,
+    "docs/reference/states.md": states,
+    "docs/reference/facts.md": facts,
+    "docs/reference/rules.md": rules,
+    "docs/reference/notes.md": notes,
+    "docs/reference/metrics.md": metrics,
+    "labbridge/store/schema.sql": schema.script,
 }
 
 
@@ -90,7 +92,7 @@ def main() -> int:
     """Write the pages, or say which are out of date."""
     stale = []
     for name, page in PAGES.items():
-        path = FOLDER / name
+        path = ROOT / name
         if path.is_file() and path.read_text(encoding="utf-8") == page():
             continue
         if "--check" in sys.argv:
@@ -98,7 +100,7 @@ def main() -> int:
         else:
             path.write_text(page(), encoding="utf-8")
     for name in stale:
-        print(f"docs/reference/{name} is out of date: run `make docs`", file=sys.stderr)
+        print(f"{name} is out of date: run `make docs`", file=sys.stderr)
     return bool(stale)
 
 

@@ -1,0 +1,142 @@
+-- Printed from schema.py by `make docs`.
+CREATE TABLE audit (
+	id INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	actor TEXT NOT NULL,
+	action TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	detail TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE cases (
+	id INTEGER NOT NULL,
+	lane TEXT NOT NULL,
+	feed TEXT NOT NULL,
+	opened_day TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	state TEXT NOT NULL,
+	opened TEXT NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX cases_lane ON cases (lane);
+CREATE TABLE comments (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	body BLOB NOT NULL,
+	void INTEGER DEFAULT '0' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX comments_case ON comments ("case");
+CREATE TABLE drafts (
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	outcome BLOB NOT NULL,
+	text TEXT NOT NULL,
+	subject_message INTEGER,
+	subject_at TEXT NOT NULL,
+	knowledge TEXT NOT NULL,
+	created TEXT NOT NULL,
+	PRIMARY KEY ("case", version)
+)
+ WITHOUT ROWID;
+CREATE TABLE journal (
+	id INTEGER NOT NULL,
+	sender TEXT NOT NULL,
+	control_id TEXT NOT NULL,
+	digest BLOB NOT NULL,
+	feed TEXT NOT NULL,
+	peer TEXT NOT NULL,
+	message_type TEXT NOT NULL,
+	received TEXT NOT NULL,
+	length INTEGER NOT NULL,
+	lanes TEXT NOT NULL,
+	state TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	detail TEXT DEFAULT '' NOT NULL,
+	answer TEXT DEFAULT '' NOT NULL,
+	error_code TEXT DEFAULT '' NOT NULL,
+	location TEXT DEFAULT '' NOT NULL,
+	duplicates INTEGER DEFAULT '0' NOT NULL,
+	raw BLOB NOT NULL,
+	notes TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id),
+	CONSTRAINT ledger UNIQUE (sender, control_id, digest)
+);
+CREATE TABLE outbox (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	comment INTEGER NOT NULL,
+	receiver TEXT NOT NULL,
+	lane TEXT NOT NULL,
+	control_id TEXT NOT NULL,
+	raw BLOB NOT NULL,
+	state TEXT NOT NULL,
+	reason TEXT DEFAULT '' NOT NULL,
+	attempts INTEGER DEFAULT '0' NOT NULL,
+	refusals INTEGER DEFAULT '0' NOT NULL,
+	due TEXT DEFAULT '' NOT NULL,
+	created TEXT NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (control_id)
+);
+CREATE INDEX outbox_open ON outbox (receiver, id) WHERE state IN ('waiting', 'sent');
+CREATE TABLE patients (
+	authority TEXT NOT NULL,
+	identifier TEXT NOT NULL,
+	body BLOB NOT NULL,
+	PRIMARY KEY (authority, identifier)
+)
+ WITHOUT ROWID;
+CREATE TABLE results (
+	id INTEGER NOT NULL,
+	lane TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	kind TEXT NOT NULL,
+	collected TEXT NOT NULL,
+	body BLOB NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX results_lane ON results (lane);
+CREATE TABLE tally (
+	name TEXT NOT NULL,
+	labels TEXT NOT NULL,
+	count INTEGER NOT NULL,
+	updated TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (name, labels)
+)
+ WITHOUT ROWID;
+CREATE TABLE unmapped (
+	feed TEXT NOT NULL,
+	system TEXT NOT NULL,
+	code TEXT NOT NULL,
+	label TEXT NOT NULL,
+	name TEXT DEFAULT '' NOT NULL,
+	unit TEXT DEFAULT '' NOT NULL,
+	may_be TEXT DEFAULT '' NOT NULL,
+	seen INTEGER NOT NULL,
+	last_seen TEXT DEFAULT '' NOT NULL,
+	first_message INTEGER NOT NULL,
+	last_message INTEGER NOT NULL,
+	PRIMARY KEY (feed, system, code, label)
+)
+ WITHOUT ROWID;
+CREATE TABLE work (
+	id INTEGER NOT NULL,
+	message INTEGER NOT NULL,
+	lane TEXT NOT NULL,
+	state TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	sentence TEXT DEFAULT '' NOT NULL,
+	notes TEXT DEFAULT '' NOT NULL,
+	attempts INTEGER DEFAULT '0' NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX work_message ON work (message);
+CREATE INDEX work_open ON work (id) WHERE state IN ('kept', 'parked');
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
