@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator
 
 import msgspec
@@ -20,38 +19,52 @@ COMPARE = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.Mod: ast.Add}
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """One edit: where, what, and the whole module after it."""
+    """One edit: where, what, the function it is in (where its code begins; 0 outside of all), the module after it."""
 
     line: int
     what: str
+    function: int
     source: str
 
 
 def edits(source: str) -> Iterator[Edit]:
     """Every edit of a module, in order of its places."""
+    for place in range(places(source)):
+        found = edit(source, place)
+        if found is not None:
+            yield found
+
+
+def places(source: str) -> int:
+    """How many places of a module can be edited."""
+    return len(_places(ast.parse(source)))
+
+
+def edit(source: str, place: int) -> Edit | None:
+    """The edit of a place; None where it changes nothing."""
     tree = ast.parse(source)
-    _mark(tree)
-    for place in range(getattr(tree, "places", 0)):
-        changed = copy.deepcopy(tree)
-        node = next(one for one in ast.walk(changed) if getattr(one, "place", None) == place)
-        what = _apply(node)
-        if what:
-            yield Edit(node.lineno, what, ast.unparse(ast.fix_missing_locations(changed)))  # type: ignore[attr-defined]
+    node = _places(tree)[place]
+    function = _function(tree, node)
+    what = _apply(node)
+    return Edit(node.lineno, what, function, ast.unparse(ast.fix_missing_locations(tree))) if what else None
 
 
-def _mark(tree: ast.AST) -> None:
-    """Number the nodes that can be edited, in the order they stand."""
+def _function(tree: ast.Module, node: ast.AST) -> int:
+    """The line the code of the innermost function begins on, its decorators with it; 0 for code of the module."""
+    around = [one for one in ast.walk(tree) if isinstance(one, FUNCTIONS) and any(node is it for it in ast.walk(one))]
+    starts = [min(part.lineno for part in (one, *one.decorator_list)) for one in around]
+    return max(starts, default=0)
+
+
+def _places(tree: ast.Module) -> list[ast.expr | ast.stmt]:
+    """The nodes that can be edited, in the order they stand."""
     skipped = {id(inner) for node in ast.walk(tree) for part in _left_alone(node) for inner in ast.walk(part)}
-    place = 0
-    for node in ast.walk(tree):
-        if id(node) not in skipped and _editable(node):
-            node.place = place  # type: ignore[attr-defined]
-            place += 1
-    tree.places = place  # type: ignore[attr-defined]
+    return [node for node in ast.walk(tree) if id(node) not in skipped and _editable(node)]  # type: ignore[misc]
 
 
 def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
@@ -82,7 +95,9 @@ def _editable(node: ast.AST) -> bool:
         return type(node.op) in ARITHMETIC and not isinstance(node.left, ast.JoinedStr)
     if isinstance(node, ast.Constant):
         return isinstance(node.value, bool | int)
-    return isinstance(node, ast.BoolOp | ast.If | ast.Return | ast.IfExp) and getattr(node, "value", True) is not None
+    if isinstance(node, ast.Return):
+        return node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None)
+    return isinstance(node, ast.BoolOp | ast.If | ast.IfExp)
 
 
 def _apply(node: ast.AST) -> str:

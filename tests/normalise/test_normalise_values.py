@@ -250,6 +250,14 @@ def test_a_remark_repeated_after_a_number_is_kept_as_text_with_a_note() -> None:
     assert "N208" in codes_of(notes)
 
 
+@pytest.mark.parametrize("texts", [("positive", "1:320"), ("1:320", "positive"), ("1:320", "1:320", "positive")])
+def test_repetitions_complete_each_other(texts: tuple[str, ...]) -> None:
+    asked = Asked(knowledge().terminology, writing(FEED, knowledge().terminology.words))
+    found = values.read(repeated(*texts), asked)
+    assert (found.number, found.titre, found.grade) == (None, titre(320), Grade.POSITIVE)
+    assert (found.problem, found.rest) == (None, False)
+
+
 def test_blank_repetitions_are_no_value() -> None:
     assert one(repeated(" ", "")).problems == (Problem.VALUE_UNREADABLE,)
 
