@@ -13,6 +13,7 @@ help:
 	@echo "make check           format, lint, types, mappings, docs, then make test"
 	@echo "make bench [ONLY=..] the speed figures, as ratios measured in one run"
 	@echo "make mutate          how many of 200 seeded edits the tests catch"
+	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=..."; exit 1; }
@@ -44,6 +45,9 @@ bench: $(STAMP)
 mutate: $(STAMP)
 	$(RUN) -m tests.mutate
 
+general: $(STAMP)
+	$(RUN) tests/normalise/general_laboratory.py
+
 lock:
 	$(RUN) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header \
 		--allow-unsafe --extra dev --output-file requirements.lock pyproject.toml
@@ -51,4 +55,4 @@ lock:
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"
 
-.PHONY: help demo test check docs bench mutate lock clean
+.PHONY: help demo test check docs bench mutate general lock clean

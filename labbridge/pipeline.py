@@ -163,7 +163,7 @@ def run_once(work: Work, reader: Reader, clock: Clock, singly: bool = False) -> 
                 set_state(work, message, State.PARKED, fault.reason, clock.now(), detail=str(fault))
                 _acknowledge(message, work, reader, clock)
     if taken:
-        work.flush()  # a unit whose case changed meanwhile is undone alone; its message is still KEPT and comes again
+        work.hand_over()  # a unit whose case changed meanwhile is undone alone; its message is still KEPT and comes again
     return len(taken)
 
 

@@ -24,7 +24,7 @@ from labbridge.observe import logs
 from labbridge.sources import load
 from labbridge.store.sqlite import open_reader
 from labbridge.store.units import RemoteUnits
-from labbridge.store.work import BATCH, SqliteWork
+from labbridge.store.work import BEGUN_AT_MOST, SqliteWork
 
 POLL_S = 1.0
 
@@ -120,7 +120,7 @@ def loop(work: SqliteWork, reader: pipeline.Reader, wait: Callable[[float], bool
     """Run batches while there is work. An exception is a bug in one message: it is logged by type and place, and the
     next rounds take messages singly, so that the one that failed is alone when it fails again and is parked."""
     log, clock = logs.logger("process"), SystemClock()
-    singly = BATCH  # after a start the begun ones are taken singly: one of them may have stopped us
+    singly = BEGUN_AT_MOST  # after a start the begun ones are taken singly: one of them may have stopped us
     failed = False
     while True:
         try:
@@ -136,7 +136,7 @@ def loop(work: SqliteWork, reader: pipeline.Reader, wait: Callable[[float], bool
             return  # the main process has gone
         except Exception as error:  # noqa: BLE001 - the wall of the process: see above
             log.error("processing_failed", error=type(error).__name__, place=logs.place(error))
-            singly, done, failed = BATCH, 1, True
+            singly, done, failed = BEGUN_AT_MOST, 1, True
         if not done and not wait(POLL_S):
             return
 

@@ -104,13 +104,17 @@ def render(row: CommentRow, case: Case, subject: str) -> str:
 
 def _sentence(alternatives: tuple[Alternative, ...], facts: Mapping[str, FactValue], slots: Mapping[str, str]) -> str:
     for alternative in alternatives:
-        if all(_holds(facts[name], values) for name, values in alternative.when.items()):
+        if _holds(alternative, facts):
             return _filled(alternative.text, slots)
     return ""
 
 
-def _holds(value: FactValue, allowed: FactValue | tuple[FactValue, ...]) -> bool:
-    return value in allowed if isinstance(allowed, tuple) else value == allowed
+def _holds(alternative: Alternative, facts: Mapping[str, FactValue]) -> bool:
+    for name, allowed in alternative.when.items():
+        value = facts[name]
+        if (value not in allowed) if isinstance(allowed, tuple) else (value != allowed):
+            return False
+    return True
 
 
 def _filled(text: str, slots: Mapping[str, str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+
+import msgspec
 
 from labbridge.model.work import Count
 
@@ -17,6 +18,7 @@ COUNT_ALL = (
     " WHERE true ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count"
 )
 SEPARATOR = "\t"
+_encode = msgspec.json.Encoder().encode
 
 
 def labels(*values: str) -> str:
@@ -26,4 +28,4 @@ def labels(*values: str) -> str:
 
 def counts_row(counts: Sequence[Count]) -> str:
     """The parameter of COUNT_ALL: all counts of a unit in one statement."""
-    return json.dumps([(one.name, labels(*one.labels), one.by) for one in counts])
+    return _encode([(one.name, labels(*one.labels), one.by) for one in counts]).decode()

@@ -6,7 +6,8 @@ The pipe carries MessagePack of statements and verdicts; nothing is ever unpickl
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,31 +21,38 @@ _units = msgspec.msgpack.Decoder(list[list[tuple[str, list[Any], int | None]]])
 _verdicts: msgspec.msgpack.Decoder[list[bool] | str] = msgspec.msgpack.Decoder(list[bool] | str)
 
 
+Verdicts = Callable[[], list[bool]]
+
+
+def _verdict(future: Future[Any]) -> bool:
+    try:
+        return bool(future.result())
+    except GuardFailed:
+        return False
+
+
 class LocalUnits:
     """Units committed by the writer of this process."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
+    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
         futures = [self._writer.submit(unit(statements)) for statements in units]
-        verdicts = []
-        for future in futures:
-            try:
-                verdicts.append(bool(future.result()))
-            except GuardFailed:
-                verdicts.append(False)
-        return verdicts
+        return lambda: [_verdict(future) for future in futures]
 
 
 class RemoteUnits:
-    """Units sent to the process that writes, and its verdicts."""
+    """Units sent to the process that writes, and its verdicts, which come in the order in which they were asked for."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
+    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
         self._connection.send_bytes(_encoder.encode(units))
+        return self._receive
+
+    def _receive(self) -> list[bool]:
         verdicts: list[bool] | str = _verdicts.decode(self._connection.recv_bytes())
         if isinstance(verdicts, str):
             raise StoreUnavailable(verdicts)
@@ -62,9 +70,9 @@ def serve_units(connection: Connection, writer: Writer) -> threading.Thread:
             except (EOFError, OSError):
                 return
             try:
-                answer: list[bool] | str = local.commit(
+                answer: list[bool] | str = local.post(
                     [[Statement(sql, tuple(params), rows) for sql, params, rows in one] for one in units]
-                )
+                )()
             except StoreUnavailable as failure:
                 answer = str(failure)
             try:

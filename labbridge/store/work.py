@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory
 from labbridge.states import Reason, State
@@ -20,14 +22,23 @@ from labbridge.store.tally import COUNT_ALL, counts_row
 from labbridge.store.writer import Statement, of_rows
 
 BATCH = 64
+AHEAD = 2  # batches begun while one is worked on and one is on its way to the disk
+BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
 OPEN = (
     "SELECT w.id, w.message, w.lane, w.attempts, w.state FROM work w WHERE w.state IN ('kept', 'parked')"
     " ORDER BY w.id LIMIT ?"
 )
-BODY = "SELECT raw, feed, sender, control_id, received, notes FROM journal WHERE id = ?"
+BODIES = (
+    "SELECT id, raw, feed, sender, control_id, received, notes FROM journal"
+    " WHERE id IN (SELECT value FROM json_each(?))"
+)
 BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
+GIVEN_BACK = (
+    "UPDATE work SET attempts = attempts - 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
+    " AND attempts > 0"
+)
 SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
 )
@@ -82,50 +93,69 @@ _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 class UnitWriter(Protocol):
     """Whoever commits units: the writer of this process, or the other end of a pipe."""
 
-    def commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
-        """Commit units in one go; one verdict per unit. StoreUnavailable where the commit failed."""
+    def post(self, units: Sequence[Sequence[Statement]]) -> Callable[[], list[bool]]:
+        """Have units committed in one go. What comes back waits for one verdict per unit; it is called once, before the
+        next post. StoreUnavailable where the commit failed."""
+
+
+class Row(NamedTuple):
+    """A row of work that was chosen."""
+
+    id: int
+    message: int
+    lane: str
+    attempts: int
 
 
 class SqliteWork:
-    """ports.Work: reads on a connection of its own, writes through a UnitWriter."""
+    """ports.Work: reads on a connection of its own, writes through a UnitWriter.
+
+    While what was handed over is committed, the next rows are worked on. They were begun in the transaction before, and
+    are of other lanes: nothing of the lanes on their way is read until they have arrived.
+    """
 
     def __init__(self, reader: sqlite3.Connection, writer: UnitWriter) -> None:
         self._reader, self._writer = reader, writer
         self._units: list[list[Statement]] = []
         self._unit: list[Statement] | None = None
+        self._taken: list[Row] = []  # what the last claim gave
+        self._ahead: deque[list[Row]] = deque()  # begun, and not given yet
+        self._asked: list[list[Row]] = []  # begun where the commit on its way succeeds
+        self._posted: Callable[[], list[bool]] | None = None
 
     def claim(self, now: datetime, singly: bool = False) -> list[Kept]:
-        chosen: list[tuple[int, int, str, int]] = []
-        lanes: set[str] = set()
+        if singly:
+            self._give_back()
+        elif not self._ahead:
+            self._settle()
+        if self._ahead:
+            self._taken = self._ahead.popleft()
+        else:
+            self._taken = self._begun(self._chosen((), 1 if singly else BATCH))
+        return self._kept(self._taken)
+
+    def _chosen(self, others: Iterable[Row], most: int) -> list[Row]:
+        """The oldest rows that wait, one of each lane, none of a lane of the others."""
+        found: list[Row] = []
+        lanes = {one.lane for one in others}
         for id, message, lane, attempts, state in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
-            if lane not in lanes and state == State.KEPT and len(chosen) < (1 if singly else BATCH):
-                chosen.append((id, message, lane, attempts))
+            if lane not in lanes and state == State.KEPT and len(found) < most:
+                found.append(Row(id, message, lane, attempts))
             lanes.add(lane)  # a parked or waiting message holds back the later ones of its lane
-        if not chosen:
+        return found
+
+    def _begun(self, rows: list[Row]) -> list[Row]:
+        """Those of the rows that could be marked begun: all of them, or where some were taken up meanwhile each alone."""
+        if not rows or self._commit([_begin(rows)]) == [True]:
+            return rows
+        return [one for one in rows if self._commit([_begin([one])]) == [True]]
+
+    def _kept(self, rows: Sequence[Row]) -> list[Kept]:
+        if not rows:
             return []
-        if not self._begin([id for id, *_rest in chosen]):  # some were taken up meanwhile: each on its own
-            chosen = [one for one in chosen if self._begin([one[0]])]
-        return [self._kept(one) for one in chosen]
-
-    def _begin(self, ids: Sequence[int]) -> bool:
-        """Mark all of them begun, or none."""
-        return self._writer.commit([[Statement(BEGUN, (json.dumps(ids),), rows=len(ids))]])[0]
-
-    def _kept(self, row: tuple[int, int, str, int]) -> Kept:
-        _id, message, lane, attempts = row
-        raw, feed, sender, control_id, received, notes = self._reader.execute(BODY, (message,)).fetchone()
-        return Kept(
-            key=message,
-            raw=raw,
-            feed=feed,
-            sender=sender,
-            control_id=control_id,
-            lane=lane,
-            received=datetime.fromisoformat(received),
-            state=State.KEPT,
-            attempts=attempts + 1,
-            notes=_notes.decode(notes) if notes else (),
-        )
+        asked = json.dumps([one.message for one in rows])
+        bodies = {body[0]: body[1:] for body in self._reader.execute(BODIES, (asked,)).fetchall()}
+        return [_kept(one, *bodies[one.message]) for one in rows]
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -137,11 +167,47 @@ class SqliteWork:
             self._unit = None
 
     def flush(self) -> list[bool]:
-        units, self._units = self._units, []
-        return self._writer.commit(units) if units else []
+        units, self._units, self._taken = self._units, [], []
+        return self._commit(units)
+
+    def hand_over(self) -> None:
+        units, self._units, taken, self._taken = self._units, [], self._taken, []
+        self._settle()
+        rows = self._chosen((*taken, *(one for some in self._ahead for one in some)), AHEAD * BATCH)
+        some = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        self._asked = some[: AHEAD - len(self._ahead)]
+        begun = [_begin([one for some in self._asked for one in some])] if self._asked else []
+        self._posted = self._writer.post([*units, *begun]) if units or begun else None
+
+    def _commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
+        self._settle()
+        return self._writer.post(units)() if units else []
+
+    def _settle(self) -> None:
+        """Wait for what is on its way. A unit that was undone is still KEPT, and is chosen again."""
+        posted, self._posted = self._posted, None
+        asked, self._asked = self._asked, []
+        if posted is None:
+            return
+        try:
+            verdicts = posted()
+        except StoreUnavailable:
+            self._ahead.clear()
+            raise
+        if asked and verdicts[-1]:
+            self._ahead += asked
+
+    def _give_back(self) -> None:
+        """What was begun and not taken up was not begun."""
+        self._settle()
+        rows = [one for some in self._ahead for one in some]
+        self._ahead.clear()
+        if rows:
+            self._commit([[Statement(GIVEN_BACK, (json.dumps([one.id for one in rows]),))]])
 
     def failed(self) -> None:
         """After an exception: nothing of the batch is written, only that there was one."""
+        self._give_back()
         self._units = [[Statement(COUNT_ALL, (counts_row((Count("failures", ()),)),))]]
         self.flush()
 
@@ -205,3 +271,24 @@ class SqliteWork:
         if self._unit is None:
             raise RuntimeError("a write outside unit()")
         self._unit.append(Statement(sql, params, rows))
+
+
+def _kept(row: Row, raw: bytes, feed: str, sender: str, control_id: str, *rest: str) -> Kept:
+    received, notes = rest
+    return Kept(
+        key=row.message,
+        raw=raw,
+        feed=feed,
+        sender=sender,
+        control_id=control_id,
+        lane=row.lane,
+        received=datetime.fromisoformat(received),
+        state=State.KEPT,
+        attempts=row.attempts + 1,
+        notes=_notes.decode(notes) if notes else (),
+    )
+
+
+def _begin(rows: Sequence[Row]) -> list[Statement]:
+    """Mark all of them begun, or none."""
+    return [Statement(BEGUN, (json.dumps([one.id for one in rows]),), rows=len(rows))]

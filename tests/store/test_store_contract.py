@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
-from store_build import LANE, NOON, Store, arrival, change, drafted, event
+from store_build import LANE, NOON, Store, arrival, change, drafted, event, opened
 
+from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier
 from labbridge.model.work import Kept
 from labbridge.states import CaseState, Reason, State
 from labbridge.store.sqlite import open_reader
-from labbridge.store.units import LocalUnits, RemoteUnits, serve_units
-from labbridge.store.work import BATCH, SqliteWork
+from labbridge.store.units import LocalUnits, RemoteUnits, Verdicts, serve_units
+from labbridge.store.work import BATCH, BEGUN_AT_MOST, SqliteWork
+from labbridge.store.writer import Statement
 
 PATIENT = Identifier("LABA", "PT1", "MR")
 
@@ -110,6 +113,121 @@ async def test_after_a_failure_nothing_is_written_but_that_there_was_one(store: 
     assert work.flush() == []
     assert store.rows("SELECT state FROM work") == [("kept",)]
     assert store.rows("SELECT count FROM tally WHERE name = 'failures'") == [(1,)]
+
+
+# ---------------------------------------------------------------- ahead of the disk
+
+
+def work_off(work: SqliteWork, most: int = 1000) -> list[int]:
+    """Claim and hand over, as run_once does, until nothing waits; the messages in the order they were worked on."""
+    order: list[int] = []
+    while (batch := work.claim(NOON)) and len(order) < most:
+        for message in batch:
+            done(work, message)
+        order += [message.key for message in batch]
+        work.hand_over()
+    return order
+
+
+async def test_what_is_handed_over_is_on_disk_once_nothing_waits(store: Store, work: SqliteWork) -> None:
+    await keep(store, *(f"lane{number % 300}" for number in range(5 * BATCH + 7)))
+    order = work_off(work)
+    assert sorted(order) == list(range(1, 5 * BATCH + 8))
+    assert store.rows("SELECT DISTINCT state, reason FROM journal") == [("done", "drafted")]
+    assert store.rows("SELECT DISTINCT attempts FROM work") == [(1,)]
+
+
+async def test_each_lane_keeps_its_order_however_far_ahead_others_are(store: Store, work: SqliteWork) -> None:
+    lanes = [f"lane{number * number % 11}" if number % 3 else f"own{number}" for number in range(4 * BATCH)]
+    await keep(store, *lanes)
+    order = work_off(work)
+    assert len(order) == len(lanes)
+    for lane in set(lanes):
+        mine = [key for key in order if lanes[key - 1] == lane]
+        assert mine == sorted(mine)
+
+
+async def test_nothing_of_a_lane_is_given_while_its_message_is_on_its_way(store: Store, work: SqliteWork) -> None:
+    await keep(store, "a", "b", "a", "c")
+    for message in work.claim(NOON):
+        done(work, message)
+    work.hand_over()
+    assert [one.key for one in work.claim(NOON)] == [3]
+    assert store.rows("SELECT count(*) FROM journal WHERE state = 'done'") == [(3,)]
+
+
+async def test_a_message_parked_on_its_way_holds_back_its_lane(store: Store, work: SqliteWork) -> None:
+    await keep(store, "a", "b", "a", "b")
+    first, second = work.claim(NOON)
+    with work.unit():
+        work.set_state(first, State.PARKED, Reason.CRASHED, "Look at it", event())
+    done(work, second)
+    work.hand_over()
+    assert work_off(work) == [4]
+    assert store.rows("SELECT id, state FROM work ORDER BY id") == [
+        (1, "parked"), (2, "done"), (3, "kept"), (4, "done"),
+    ]  # fmt: skip
+
+
+async def test_a_unit_that_was_undone_comes_again(store: Store, work: SqliteWork) -> None:
+    await keep(store, "a", "b")
+    first, second = work.claim(NOON)
+    done(work, first)
+    with work.unit():
+        work.set_state(second, State.DONE, Reason.DRAFTED, "Done", event())
+        work._add("UPDATE cases SET version = 2 WHERE id = 99", rows=1)  # a case that changed meanwhile
+    work.hand_over()
+    assert [(one.key, one.attempts) for one in work.claim(NOON)] == [(2, 2)]
+
+
+async def test_what_was_begun_ahead_is_given_back_after_a_failure(store: Store, work: SqliteWork) -> None:
+    await keep(store, *(f"lane{number}" for number in range(4 * BATCH)))
+    for message in work.claim(NOON):
+        done(work, message)
+    work.hand_over()
+    assert len(work.claim(NOON)) == BATCH  # the others are begun ahead
+    work.failed()
+    counted = store.rows("SELECT state, attempts, count(*) FROM work GROUP BY 1, 2 ORDER BY 1, 2")
+    assert counted == [("done", 1, BATCH), ("kept", 0, 2 * BATCH), ("kept", 1, BATCH)]
+    assert [(one.key, one.attempts) for one in work.claim(NOON, singly=True)] == [(BATCH + 1, 2)]
+
+
+async def test_begun_and_never_done_is_no_more_than_a_start_takes_singly(store: Store, work: SqliteWork) -> None:
+    await keep(store, *(f"lane{number}" for number in range(BEGUN_AT_MOST + BATCH)))
+    for _time in range(3):
+        for message in work.claim(NOON):
+            done(work, message)
+        work.hand_over()
+        ((begun,),) = store.rows("SELECT count(*) FROM work WHERE attempts > 0 AND state = 'kept'")
+        assert isinstance(begun, int)
+        assert begun <= BEGUN_AT_MOST
+
+
+async def test_a_store_that_fails_loses_no_message_and_gives_each_again(tmp_path: Path) -> None:
+    with opened(tmp_path / "s.db") as store:
+        work = SqliteWork(open_reader(store.path), FailsOnce(LocalUnits(store.writer)))
+        await keep(store, *(f"lane{number}" for number in range(3 * BATCH)))
+        for message in work.claim(NOON):
+            done(work, message)
+        work.hand_over()  # this one never arrives
+        with pytest.raises(StoreUnavailable):
+            work.claim(NOON)
+        assert sorted(work_off(work)) == list(range(1, 3 * BATCH + 1))
+        assert store.rows("SELECT DISTINCT state FROM journal") == [("done",)]
+
+
+class FailsOnce:
+    """Units of which the second post fails, as on a full disk."""
+
+    def __init__(self, units: LocalUnits) -> None:
+        self._units, self._posts = units, 0
+
+    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
+        self._posts += 1
+        return self._units.post(units) if self._posts != 2 else self._fail
+
+    def _fail(self) -> list[bool]:
+        raise StoreUnavailable("The store could not commit (SQLITE_FULL)")
 
 
 def test_a_write_outside_a_unit_is_a_bug(work: SqliteWork) -> None:

@@ -24,6 +24,10 @@ RAISE = "UPDATE tally SET count = count + ? WHERE name = ?"
 PATIENCE_S = 30
 
 
+def commit(units: UnitWriter, asked: Sequence[Sequence[Statement]]) -> list[bool]:
+    return units.post(asked)()
+
+
 def add(name: str, count: int = 1) -> Statement:
     return Statement(ADD, (name, count), rows=1)
 
@@ -64,7 +68,7 @@ def units(request: pytest.FixtureRequest, store: Store, piped: Piped) -> UnitWri
 
 
 def test_every_unit_has_its_verdict_in_its_place(store: Store, units: UnitWriter) -> None:
-    assert units.commit([[add("a")], [add("b"), nobody()], [add("c")], [nobody()], [add("d"), add("e")]]) == [
+    assert commit(units, [[add("a")], [add("b"), nobody()], [add("c")], [nobody()], [add("d"), add("e")]]) == [
         True, False, True, False, True,
     ]  # fmt: skip
     assert tally(store) == {"a": 1, "c": 1, "d": 1, "e": 1}
@@ -76,31 +80,31 @@ def test_a_failed_guard_undoes_its_unit_from_the_first_statement_on(
 ) -> None:
     bad = [add("x"), add("y")]
     bad.insert(place, nobody())
-    assert units.commit([[add("before")], bad, [add("after")]]) == [True, False, True]
+    assert commit(units, [[add("before")], bad, [add("after")]]) == [True, False, True]
     assert tally(store) == {"after": 1, "before": 1}
 
 
 @pytest.mark.parametrize(("rows", "holds"), [(0, False), (1, False), (2, True), (3, False), (None, True)])
 def test_a_guard_holds_for_exactly_so_many_rows(store: Store, units: UnitWriter, rows: int | None, holds: bool) -> None:
-    units.commit([[add("a"), add("b")]])
-    assert units.commit([[Statement("UPDATE tally SET count = 9", (), rows)]]) == [holds]
+    commit(units, [[add("a"), add("b")]])
+    assert commit(units, [[Statement("UPDATE tally SET count = 9", (), rows)]]) == [holds]
     assert set(tally(store).values()) == ({9} if holds else {1})
 
 
 def test_a_unit_sees_what_the_one_before_it_wrote(store: Store, units: UnitWriter) -> None:
     raised = [Statement(RAISE, (5, "a"), rows=1)]
-    assert units.commit([[add("a")], raised, raised]) == [True, True, True]
+    assert commit(units, [[add("a")], raised, raised]) == [True, True, True]
     assert tally(store) == {"a": 11}
 
 
 def test_a_unit_does_not_see_what_was_undone(store: Store, units: UnitWriter) -> None:
-    assert units.commit([[add("a"), nobody()], [Statement(RAISE, (5, "a"), rows=1)]]) == [False, False]
+    assert commit(units, [[add("a"), nobody()], [Statement(RAISE, (5, "a"), rows=1)]]) == [False, False]
     assert tally(store) == {}
 
 
 @pytest.mark.parametrize("nothing", [[], [[]], [[], []]])
 def test_nothing_to_do_is_done(store: Store, units: UnitWriter, nothing: list[list[Statement]]) -> None:
-    assert units.commit(nothing) == [True] * len(nothing)
+    assert commit(units, nothing) == [True] * len(nothing)
     assert tally(store) == {}
 
 
@@ -108,7 +112,7 @@ def test_more_units_than_a_group_takes_are_all_answered(store: Store, units: Uni
     many: list[Sequence[Statement]] = [
         [add(f"n{n}"), *([nobody()] if n % 3 == 0 else [])] for n in range(2 * GROUP + 5)
     ]
-    assert units.commit(many) == [n % 3 != 0 for n in range(2 * GROUP + 5)]
+    assert commit(units, many) == [n % 3 != 0 for n in range(2 * GROUP + 5)]
     assert len(tally(store)) == sum(n % 3 != 0 for n in range(2 * GROUP + 5))
 
 
@@ -117,14 +121,14 @@ def test_more_units_than_a_group_takes_are_all_answered(store: Store, units: Uni
 )
 def test_a_value_is_written_as_it_is(store: Store, units: UnitWriter, value: Any) -> None:
     store.connection.execute("CREATE TABLE kept(value)")
-    assert units.commit([[Statement("INSERT INTO kept VALUES (?)", (value,), rows=1)]]) == [True]
+    assert commit(units, [[Statement("INSERT INTO kept VALUES (?)", (value,), rows=1)]]) == [True]
     assert store.rows("SELECT value FROM kept") == [(value,)]
 
 
 def test_a_message_of_several_megabytes_goes_through(store: Store, units: UnitWriter) -> None:
     store.connection.execute("CREATE TABLE kept(value)")
     raw = bytes(range(256)) * 40_000
-    assert units.commit([[Statement("INSERT INTO kept VALUES (?)", (raw,), rows=1)]]) == [True]
+    assert commit(units, [[Statement("INSERT INTO kept VALUES (?)", (raw,), rows=1)]]) == [True]
     assert store.rows("SELECT value FROM kept") == [(raw,)]
 
 
@@ -144,9 +148,9 @@ def test_a_store_that_could_not_commit_says_so_and_nothing_happened(
     store: Store, units: UnitWriter, sql: str, name: str
 ) -> None:
     store.connection.execute("INSERT INTO audit(at, actor, action, subject) VALUES ('t', 'a', 'b', 'c')")
-    units.commit([[add("old")]])
+    commit(units, [[add("old")]])
     with pytest.raises(StoreUnavailable, match=f"could not commit \\({name}"):
-        units.commit([[Statement(sql)]])
+        commit(units, [[Statement(sql)]])
     assert tally(store) == {"old": 1}
     assert store.rows("SELECT count(*) FROM audit") == [(1,)]
 
@@ -154,8 +158,8 @@ def test_a_store_that_could_not_commit_says_so_and_nothing_happened(
 def test_after_a_failed_commit_the_same_pipe_takes_the_next(store: Store, units: UnitWriter) -> None:
     for number in range(3):
         with pytest.raises(StoreUnavailable):
-            units.commit([[add(f"lost{number}"), Statement("INSERT INTO nowhere VALUES (1)")]])
-        assert units.commit([[add(f"kept{number}")]]) == [True]
+            commit(units, [[add(f"lost{number}"), Statement("INSERT INTO nowhere VALUES (1)")]])
+        assert commit(units, [[add(f"kept{number}")]]) == [True]
     assert set(tally(store)) == {"kept0", "kept1", "kept2"}
 
 
@@ -163,9 +167,9 @@ def test_a_full_disk_is_told_and_units_go_on_when_there_is_room(store: Store, un
     pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
     store.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
-        units.commit([[add("x" * 100_000)]])
+        commit(units, [[add("x" * 100_000)]])
     store.connection.execute(f"PRAGMA max_page_count = {pages + 10_000}")
-    assert units.commit([[add("room")]]) == [True]
+    assert commit(units, [[add("room")]]) == [True]
     assert tally(store) == {"room": 1}
 
 
@@ -173,7 +177,7 @@ def test_both_ways_say_the_same_of_one_failure(store: Store, piped: Piped) -> No
     said = []
     for way in (LocalUnits(store.writer), piped.units):
         with pytest.raises(StoreUnavailable) as caught:
-            way.commit([[Statement("INSERT INTO nowhere VALUES (1)")]])
+            commit(way, [[Statement("INSERT INTO nowhere VALUES (1)")]])
         said.append(str(caught.value))
     assert said[0] == said[1] != ""
 
@@ -187,7 +191,7 @@ def test_several_pipes_are_served_at_once(store: Store) -> None:
 
     def work(number: int) -> None:
         for step in range(20):
-            assert RemoteUnits(pipes[number][0]).commit([[add(f"{number}-{step}")], [nobody()]]) == [True, False]
+            assert commit(RemoteUnits(pipes[number][0]), [[add(f"{number}-{step}")], [nobody()]]) == [True, False]
 
     askers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for asker in askers:
@@ -203,11 +207,11 @@ def test_several_pipes_are_served_at_once(store: Store) -> None:
 
 
 def test_the_asker_that_goes_away_ends_its_server_and_not_the_writer(store: Store, piped: Piped) -> None:
-    assert piped.units.commit([[add("first")]]) == [True]
+    assert commit(piped.units, [[add("first")]]) == [True]
     piped.ours.close()
     piped.thread.join(PATIENCE_S)
     assert not piped.thread.is_alive()
-    assert LocalUnits(store.writer).commit([[add("second")]]) == [True]
+    assert commit(LocalUnits(store.writer), [[add("second")]]) == [True]
     assert set(tally(store)) == {"first", "second"}
 
 
@@ -239,7 +243,7 @@ def test_an_asker_learns_that_the_writer_has_gone(store: Store) -> None:
     ours, theirs = multiprocessing.Pipe()
     theirs.close()
     with pytest.raises((EOFError, BrokenPipeError, ConnectionResetError)):
-        RemoteUnits(ours).commit([[add("lost")]])
+        commit(RemoteUnits(ours), [[add("lost")]])
     ours.close()
     assert tally(store) == {}
 
@@ -255,7 +259,7 @@ def test_a_pickle_is_no_verdict(store: Store) -> None:
     ours, theirs = multiprocessing.Pipe()
     theirs.send_bytes(pickle.dumps(Bomb()))
     with pytest.raises(msgspec.DecodeError):
-        RemoteUnits(ours).commit([[add("x")]])
+        commit(RemoteUnits(ours), [[add("x")]])
     ours.close()
     theirs.close()
 
@@ -265,7 +269,7 @@ def test_an_answer_that_is_no_verdict_is_never_taken_for_one(answer: Any) -> Non
     ours, theirs = multiprocessing.Pipe()
     theirs.send_bytes(msgspec.msgpack.encode(answer))
     with pytest.raises(msgspec.ValidationError):
-        RemoteUnits(ours).commit([[add("x")]])
+        commit(RemoteUnits(ours), [[add("x")]])
     ours.close()
     theirs.close()
 
@@ -274,11 +278,11 @@ def test_what_goes_through_the_pipe_are_statements_and_their_parameters(store: S
     """Values travel beside the SQL, never inside it."""
     ours, theirs = multiprocessing.Pipe()
     theirs.send_bytes(msgspec.msgpack.encode([True]))
-    assert RemoteUnits(ours).commit([[add("x'); DROP TABLE tally; --", 2)]]) == [True]
+    assert commit(RemoteUnits(ours), [[add("x'); DROP TABLE tally; --", 2)]]) == [True]
     assert msgspec.msgpack.decode(theirs.recv_bytes()) == [[[ADD, ["x'); DROP TABLE tally; --", 2], 1]]]
     ours.close()
     theirs.close()
-    assert LocalUnits(store.writer).commit([[add("x'); DROP TABLE tally; --", 2)]]) == [True]
+    assert commit(LocalUnits(store.writer), [[add("x'); DROP TABLE tally; --", 2)]]) == [True]
     assert tally(store) == {"x'); DROP TABLE tally; --": 2}
     with pytest.raises(sqlite3.OperationalError):
         store.reader.execute("DROP TABLE tally")
