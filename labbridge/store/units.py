@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from labbridge.errors import StoreUnavailable
-from labbridge.store.writer import GuardFailed, Statement, Writer, unit
+from labbridge.store.writer import Statement, Writer, all_of
 
 _encoder = msgspec.msgpack.Encoder()
 _units = msgspec.msgpack.Decoder(list[list[tuple[str, list[Any], int | None]]])
@@ -24,13 +24,6 @@ _verdicts: msgspec.msgpack.Decoder[list[bool] | str] = msgspec.msgpack.Decoder(l
 Verdicts = Callable[[], list[bool]]
 
 
-def _verdict(future: Future[Any]) -> bool:
-    try:
-        return bool(future.result())
-    except GuardFailed:
-        return False
-
-
 class LocalUnits:
     """Units committed by the writer of this process."""
 
@@ -38,8 +31,8 @@ class LocalUnits:
         self._writer = writer
 
     def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
-        futures = [self._writer.submit(unit(statements)) for statements in units]
-        return lambda: [_verdict(future) for future in futures]
+        found: Future[list[bool]] = self._writer.submit(all_of(units))
+        return found.result
 
 
 class RemoteUnits:

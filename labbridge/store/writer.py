@@ -171,13 +171,45 @@ def unit(statements: Sequence[Statement]) -> Job:
     """A job that runs these statements; GuardFailed where one changes other rows than it must."""
 
     def run(connection: sqlite3.Connection) -> bool:
-        for statement in statements:
-            cursor = connection.execute(statement.sql, statement.params)
-            if statement.rows is not None and cursor.rowcount != statement.rows:
-                raise GuardFailed(statement.sql)
+        _execute(connection, statements)
         return True
 
     return run
+
+
+def all_of(units: Sequence[Sequence[Statement]]) -> Job:
+    """A job that runs units, each all or nothing, and answers for each whether it stands. A guard seldom fails: only
+    then is each unit given a savepoint of its own."""
+
+    def run(connection: sqlite3.Connection) -> list[bool]:
+        try:
+            for statements in units:
+                _execute(connection, statements)
+        except GuardFailed:
+            connection.execute("ROLLBACK TO unit")  # the job's own savepoint
+            return [_stands(connection, statements) for statements in units]
+        return [True] * len(units)
+
+    return run
+
+
+def _stands(connection: sqlite3.Connection, statements: Sequence[Statement]) -> bool:
+    connection.execute("SAVEPOINT one")
+    stands = True
+    try:
+        _execute(connection, statements)
+    except GuardFailed:
+        connection.execute("ROLLBACK TO one")
+        stands = False
+    connection.execute("RELEASE one")
+    return stands
+
+
+def _execute(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    for sql, params, rows in statements:
+        cursor = connection.execute(sql, params)
+        if rows is not None and cursor.rowcount != rows:
+            raise GuardFailed(sql)
 
 
 @lru_cache(maxsize=512)
