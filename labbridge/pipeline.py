@@ -10,41 +10,34 @@ Everything else is called from here. No file, socket, clock or environment: they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import counting, receiving
+from labbridge import counting, drafting, receiving
+from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park, Refuse, Refused, Retry
-from labbridge.hl7 import ack, batch, incoming, outgoing, times
+from labbridge.hl7 import ack, batch, outgoing
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
-from labbridge.interpret import Interpreter
-from labbridge.model.report import PlacedNote, Report
-from labbridge.model.result import PatientResults
+from labbridge.model.report import PlacedNote
 from labbridge.model.work import (
     ApplicationAck,
     AuditEvent,
     Case,
-    CaseChange,
-    Count,
     Delivery,
-    Drafted,
     Feed,
     Kept,
     Outgoing,
     Settled,
-    StoredHistory,
 )
-from labbridge.normalise import Normaliser
 from labbridge.notes import note
 from labbridge.ports import Clock, Desk, Intake, Judge, Outbox, Receiver, Work
-from labbridge.review import policies, sending, worklist
+from labbridge.review import policies, sending
 from labbridge.states import DELIVERY_TRANSITIONS, SENTENCES, TRANSITIONS, Reason, State
 
 AT_ONCE = 64  # messages of one block that are kept in one commit
-MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has to look
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -61,17 +54,6 @@ class Reply(msgspec.Struct, frozen=True):
     raw: bytes
     close: bool = False
     hl7: bool = True
-
-
-class Reader(msgspec.Struct, frozen=True):
-    """What processing knows: normaliser and interpreter of one knowledge, the feeds by name, and what our own messages
-    are known by: their name in MSH-3, and the codes of our comments."""
-
-    normalise: Normaliser
-    interpret: Interpreter
-    feeds: Mapping[str, Feed]
-    application: str
-    comment_codes: frozenset[str]
 
 
 class Letterhead(msgspec.Struct, frozen=True):
@@ -149,88 +131,38 @@ async def _kept(read: receiving.Read, intake: Intake, now: datetime) -> Reply:
 def run_once(work: Work, reader: Reader, clock: Clock, singly: bool = False) -> int:
     """Take what waits and carry it as far as it can go, one commit for the batch. How many messages there were."""
     taken = work.claim(clock.now(), singly)  # marks them begun: whoever stops us is found by its attempts
-    for message in taken:
-        if message.attempts > MAX_ATTEMPTS:
-            with work.unit():
-                set_state(work, message, State.PARKED, Reason.CRASHED, clock.now())
-            continue
-        try:
-            with work.unit():
-                process(message, work, reader, clock)
-                _acknowledge(message, work, reader, clock)
-        except Park as fault:
-            with work.unit():
-                set_state(work, message, State.PARKED, fault.reason, clock.now(), detail=str(fault))
-                _acknowledge(message, work, reader, clock)
+    batch = [Progress(message, reader.feeds.get(message.feed)) for message in taken]
+    process(batch, work, reader, clock)
+    for one in batch:
+        with work.unit():
+            _write(one, work, reader, clock)
     if taken:
         work.hand_over()  # a unit whose case changed meanwhile is undone alone; its message is still KEPT and comes again
     return len(taken)
 
 
-def process(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
-    """One lane of one message: read -> normalise -> history -> interpret -> draft. Park where a person must look."""
-    feed = reader.feeds.get(message.feed)
-    if feed is None:
-        raise Park(Reason.UNREADABLE, f"The feed {message.feed} is not configured any more; restore it, then reprocess")
-    report = _report(message, feed)
-    version = reader.interpret.knowledge.version
-    if report.identity:
-        set_state(work, message, State.DONE, Reason.IDENTITY, clock.now())
-        return
-    if outgoing.is_own(report, reader.application, reader.comment_codes):
-        set_state(work, message, State.DONE, Reason.ECHO, clock.now())
-        return
-    found, notes = reader.normalise(report, feed, message.received, f"M{message.key}")
-    arrived = worklist.Arrived(found, message.received.astimezone(times.zone(feed.timezone)).date())
-    drafted = Drafted(
-        message=message, results=found, cases=(), notes=(*message.notes, *report.notes, *notes), knowledge=version
-    )
-    ours = _meaning(found)
-    if ours is Reason.DRAFTED:
-        drafted = _draft(drafted, arrived, work.history(found.patient.key, message.lane), reader.interpret, clock.now())
-    work.save(drafted, _event(clock.now(), "labbridge", "drafted", f"M{message.key}", version))
-    set_state(work, message, State.DONE, ours, clock.now())
+def process(batch: Sequence[Progress], work: Work, reader: Reader, clock: Clock) -> None:
+    """read -> normalise -> history -> interpret -> draft. The whole batch takes a step before the next one, so that what
+    the step needs stays near the processor. Park where a person must look."""
+    for step in (drafting.read, drafting.normalise, drafting.interpret):
+        for one in batch:
+            try:
+                if one.fault is None:
+                    step(one, work, reader, clock)
+            except Park as fault:
+                one.fault = fault
 
 
-def _meaning(found: PatientResults) -> Reason:
-    """Whether there is something to interpret. A result of nobody known is kept, and waits for the LIS to send it with
-    its patient: no patient is ever guessed."""
-    if not found.results and not found.context:
-        return Reason.NOTHING_OF_OURS
-    return Reason.DRAFTED if found.patient.key is not None else Reason.NO_PATIENT
-
-
-def _report(message: Kept, feed: Feed) -> Report:
-    """The part of a kept message that belongs to this lane."""
-    try:
-        reports = incoming.read_reports(message.raw, feed, message.received)
-    except Refuse as fault:  # the feed's settings changed since it was accepted: never the sender's fault now
-        raise Park(Reason.UNREADABLE, f"{fault.text} {fault.location}") from fault
-    for report in reports:
-        if report.lane == message.lane:
-            return report
-    raise Park(Reason.UNREADABLE, "The message no longer reads as it did when it was kept; compare the feed's settings")
-
-
-def _draft(
-    drafted: Drafted, arrived: worklist.Arrived, history: StoredHistory, interpret: Interpreter, now: datetime
-) -> Drafted:
-    """Every case the new results touch, evaluated again as of the message's receipt; only what changed is written."""
-    policy, message = interpret.knowledge.policy, drafted.message
-    changes: list[CaseChange] = []
-    counts: list[Count] = counting.results(arrived.found, message.feed)
-    for entry in worklist.touched(arrived, history, policy):
-        outcome = interpret(worklist.history_of(entry, arrived, history, policy))
-        change = worklist.change(entry, outcome)
-        if change is not None:
-            changes.append(change)
-        counts += counting.evaluation(outcome, entry.case.outcome if entry.case else None)
-    return msgspec.structs.replace(
-        drafted,
-        patient=worklist.patient_to_keep(arrived, history),
-        cases=tuple(changes),
-        counts=(*counts, *counting.stage("drafted", message.received, now)),
-    )
+def _write(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
+    now, message, fault = clock.now(), one.message, one.fault
+    if fault is not None:
+        set_state(work, message, State.PARKED, fault.reason, now, detail=str(fault))
+    else:
+        if one.drafted is not None:
+            work.save(one.drafted, _event(now, "labbridge", "drafted", f"M{message.key}", one.drafted.knowledge))
+        set_state(work, message, State.DONE, one.reason, now)
+    if fault is None or fault.reason is not Reason.CRASHED:  # what stops the worker is touched no more
+        _acknowledge(message, work, reader, clock)
 
 
 def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from labbridge import pipeline
+from labbridge import drafting, pipeline
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import Feed
 from labbridge.observe import logs
@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     json_logs: bool
 
 
-def reader_of(settings: Settings) -> pipeline.Reader:
+def reader_of(settings: Settings) -> drafting.Reader:
     """Normaliser and interpreter of the knowledge in force."""
     from labbridge.interpret import Interpreter
     from labbridge.normalise import Normaliser
@@ -54,7 +54,7 @@ def reader_of(settings: Settings) -> pipeline.Reader:
     knowledge = load(settings.site)
     feeds = {feed.name: feed for feed in settings.feeds}
     codes = frozenset(one.code for one in knowledge.terminology.comment)
-    return pipeline.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application, codes)
+    return drafting.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application, codes)
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Started(msgspec.Struct, frozen=True):
     wake: int
 
 
-def fork(settings: Settings, reader: pipeline.Reader, inherited: tuple[int, ...]) -> Started:
+def fork(settings: Settings, reader: drafting.Reader, inherited: tuple[int, ...]) -> Started:
     """Start it here and now, sharing the reader's memory; no thread may exist yet. `inherited` files it must close.
     It touches the database only after its first wake-up."""
     context = multiprocessing.get_context("fork")
@@ -103,7 +103,7 @@ def _run_spawned(settings: Settings, units: Connection, wake: Connection) -> Non
     _run(settings, reader_of(settings), units, wake.fileno(), ())
 
 
-def _run(settings: Settings, reader: pipeline.Reader, units: Connection, wake: int, inherited: tuple[int, ...]) -> None:
+def _run(settings: Settings, reader: drafting.Reader, units: Connection, wake: int, inherited: tuple[int, ...]) -> None:
     """Body of the process: until the main process goes, or asks it to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which stops us in its own time
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -116,7 +116,7 @@ def _run(settings: Settings, reader: pipeline.Reader, units: Connection, wake: i
     loop(work, reader, lambda seconds: _wait(wake, units, seconds))
 
 
-def loop(work: SqliteWork, reader: pipeline.Reader, wait: Callable[[float], bool]) -> None:
+def loop(work: SqliteWork, reader: drafting.Reader, wait: Callable[[float], bool]) -> None:
     """Run batches while there is work. An exception is a bug in one message: it is logged by type and place, and the
     next rounds take messages singly, so that the one that failed is alone when it fails again and is parked."""
     log, clock = logs.logger("process"), SystemClock()

@@ -8,7 +8,8 @@ from pathlib import Path
 STORY = Path(__file__).resolve().parent.parent / "labbridge/pipeline.py"
 LONGEST, DOWNWARDS = 350, 0.9
 ALLOWED = {
-    "counting", "errors", "hl7", "interpret", "model", "normalise", "notes", "ports", "receiving", "review", "states"
+    "counting", "drafting", "errors", "hl7", "interpret", "model", "normalise", "notes", "ports", "receiving", "review",
+    "states",
 }  # fmt: skip
 
 
@@ -28,7 +29,7 @@ def calls(text: str) -> list[tuple[str, str, bool]]:
 def test_the_story_reads_down() -> None:
     found = calls(STORY.read_text(encoding="utf-8"))
     upwards = [f"{caller} -> {callee}" for caller, callee, down in found if not down]
-    assert len(found) > 20
+    assert len(found) > 15
     assert 1 - len(upwards) / len(found) >= DOWNWARDS, upwards
 
 

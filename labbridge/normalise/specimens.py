@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from labbridge.knowledge.terminology import Words
 from labbridge.knowledge.words import fold, plain
-from labbridge.model.report import EntityId, Observation, Order, Specimen, Timestamp
+from labbridge.model.report import EntityId, Order, Specimen, Timestamp
 from labbridge.model.result import Material
+from labbridge.normalise.sent import texts_of
 
 _WORST = (Material.OTHER, Material.OTHER_PLASMA, Material.HEPARIN_PLASMA, Material.SERUM)
 
@@ -27,7 +30,10 @@ class Tube(msgspec.Struct, frozen=True):
 def tube(order: Order, words: Words) -> Tube:
     """The tube of an order: the first specimen that states a material, else its first; none gives an unstated one."""
     tubes = [_tube(specimen, words) for specimen in order.specimens]
-    return next((one for one in tubes if one.material is not Material.UNSTATED), tubes[0] if tubes else Tube())
+    found = next((one for one in tubes if one.material is not Material.UNSTATED), tubes[0] if tubes else Tube())
+    if order.notes and not found.poor and poor(order.notes, words):
+        return msgspec.structs.replace(found, poor=True)
+    return found
 
 
 def _tube(specimen: Specimen, words: Words) -> Tube:
@@ -38,7 +44,7 @@ def _tube(specimen: Specimen, words: Words) -> Tube:
     return Tube(
         material=material,
         text=next((coding.display or coding.code for coding in specimen.type), ""),
-        poor=poor(about, words) or any(poor(_texts(one), words) for one in specimen.observations),
+        poor=poor(about, words) or any(poor((*one.notes, *texts_of(one)), words) for one in specimen.observations),
         control=fold(specimen.role) in words.phrases.get("control_role", ()),
         id=specimen.filler or specimen.placer,
         collected=specimen.collected,
@@ -46,12 +52,15 @@ def _tube(specimen: Specimen, words: Words) -> Tube:
     )
 
 
-def _texts(observation: Observation) -> tuple[str, ...]:
-    values = tuple(value.text for value in observation.values if hasattr(value, "text"))
-    return (*observation.notes, *values)
+def poor(texts: Iterable[str], words: Words) -> bool:
+    """Whether a note speaks of gross haemolysis, lipaemia or icterus (clinical.md C1.4), and does not deny it."""
+    phrases, negations = words.phrases.get("poor_quality", ()), words.hep2_words.get("negation", ())
+    return any(_says(fold(text), phrase, negations) for text in texts for phrase in phrases)
 
 
-def poor(texts: tuple[str, ...], words: Words) -> bool:
-    """Whether a note speaks of gross haemolysis, lipaemia or icterus (clinical.md C1.4)."""
-    phrases = words.phrases.get("poor_quality", ())
-    return any(phrase in fold(text) for text in texts for phrase in phrases)
+def _says(folded: str, phrase: str, negations: Iterable[str]) -> bool:
+    if phrase not in folded:
+        return False
+    for negation in negations:
+        folded = folded.replace(f"{negation.rstrip()}{phrase}", " ")
+    return phrase in folded

@@ -13,7 +13,7 @@ from labbridge.knowledge.build import build
 from labbridge.knowledge.documents import Source
 from labbridge.model.report import EntityId, Observation, Order, Specimen, Timestamp
 from labbridge.model.result import Material
-from labbridge.model.values import Coding, SentText
+from labbridge.model.values import Coding, SentCoding, SentText
 from labbridge.normalise import Normaliser, specimens
 from labbridge.normalise.specimens import Tube
 from labbridge.sources import read_folder, shipped
@@ -161,7 +161,8 @@ def test_each_order_has_the_material_of_its_own_tube() -> None:
 # ---------------------------------------------------------------- quality
 
 GROSS = ["Gross haemolysis", "GROSS HEMOLYSIS!", "grossly haemolysed", "Grossly hemolyzed, please repeat", "gross lipaemia",
-         "Grossly lipaemic serum", "gross  icterus", "sample grossly icteric."]  # fmt: skip
+         "Grossly lipaemic serum", "Gross lipemia", "grossly lipemic",
+         "No gross icterus, gross haemolysis", "gross  icterus", "sample grossly icteric."]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", GROSS)
@@ -181,11 +182,26 @@ def test_a_poor_specimen_is_seen_wherever_it_is_written(text: str, place: str) -
         "engross haemolysis",
         "icterus",
         "lipaemia +",
+        "No gross haemolysis",
+        "Clear, without gross lipemia.",
+        "not grossly icteric",
     ],
 )
 @pytest.mark.parametrize("place", list(noted("")))
 def test_less_than_gross_is_no_poor_specimen(text: str, place: str) -> None:
     assert not of(noted(text)[place]).poor
+
+
+def test_a_note_under_the_order_speaks_of_its_tube() -> None:
+    found, _notes = read(ck("1"), obx(local("SRPB"), "58", at="OBX[2]"), notes=("Specimen grossly haemolysed.",))
+    assert [one.quality_poor for one in found.results] == [True, True]
+    found, _notes = read(ck("1"), notes=("No gross haemolysis.",), specimens=(typed("SER"),))
+    assert [one.quality_poor for one in found.results] == [False]
+
+
+def test_a_coded_observation_of_the_tube_is_read_as_its_text() -> None:
+    coded = SentCoding((Coding("HEM4", "Gross hemolysis", "L"),))
+    assert of(Specimen(observations=(obx(local("SPQ"), coded),))).poor
 
 
 def test_two_notes_are_not_read_as_one_sentence() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from story_parts import BLOT, CK, CLIA, ELISA, ELSEWHERE, SODIUM, Laboratory, obx, order, oru, patients
 
-from labbridge import pipeline
-from labbridge.errors import Park
+from labbridge import drafting, pipeline
+from labbridge.drafting import Progress
 from labbridge.model.work import Kept
 from labbridge.states import CaseState, Reason, State
 
@@ -131,7 +132,7 @@ async def test_a_feed_that_is_gone_parks_the_message_and_its_lane_alone(lab: Lab
 
 async def test_a_message_that_stopped_the_worker_too_often_is_parked_unread(lab: Laboratory) -> None:
     await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
-    for _time in range(pipeline.MAX_ATTEMPTS):
+    for _time in range(drafting.MAX_ATTEMPTS):
         assert len(lab.work.claim(lab.clock.now())) == 1  # begun, and never finished
     assert lab.process() == 1
     assert lab.states() == [("parked", "crashed")]
@@ -166,5 +167,22 @@ async def test_what_no_longer_reads_as_it_did_is_parked(lab: Laboratory) -> None
     await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
     (message,) = lab.work.claim(lab.clock.now())
     moved = Kept(**{name: getattr(message, name) for name in message.__struct_fields__} | {"lane": "p:LABA|PT9"})
-    with pytest.raises(Park, match="no longer reads"):
-        pipeline.process(moved, lab.work, lab.reader, lab.clock)
+    one = Progress(moved, lab.reader.feeds[moved.feed])
+    pipeline.process([one], lab.work, lab.reader, lab.clock)
+    assert one.fault is not None
+    assert (one.fault.reason, one.drafted) == (Reason.UNREADABLE, None)
+    assert "no longer reads" in str(one.fault)
+
+
+async def test_a_message_that_is_parked_keeps_none_of_its_batch_from_its_draft(lab: Laboratory) -> None:
+    for number in range(1, 6):
+        await lab.receive(oru(f"M{number}", order(f"F{number}", obx(BLOT, "58")), patient=f"PT{number}"))
+    messages = lab.work.claim(lab.clock.now())
+    batch = [Progress(one, lab.reader.feeds[one.feed]) for one in messages]
+    batch[1].feed = None
+    batch[3].message = msgspec.structs.replace(batch[3].message, raw=b"MSH|no longer a message")
+    pipeline.process(batch, lab.work, lab.reader, lab.clock)
+    assert [one.fault.reason if one.fault else None for one in batch] == [
+        None, Reason.UNREADABLE, None, Reason.UNREADABLE, None,
+    ]  # fmt: skip
+    assert [len(one.drafted.cases) if one.drafted else 0 for one in batch] == [1, 0, 1, 0, 1]
