@@ -37,7 +37,7 @@ def evaluation(outcome: Outcome, before: Outcome | None) -> list[Count]:
     opened = [(flag.rule, flag.severity.value) for flag in outcome.flags if (flag.code, flag.analyte) not in known]
     return [
         Count("evaluations", ()),
-        *_counts("rules", ((rule, verdict) for rule in outcome.fired)),
+        *(Count("rules", (rule, verdict)) for rule in outcome.fired),
         *_counts("flags", opened),
     ]
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ from labbridge.errors import StoreUnavailable
 from labbridge.store.writer import Statement, Writer, all_of
 
 _encoder = msgspec.msgpack.Encoder()
-_units = msgspec.msgpack.Decoder(list[list[tuple[str, list[Any], int | None]]])
+_units = msgspec.msgpack.Decoder(list[list[Statement]])
 _verdicts: msgspec.msgpack.Decoder[list[bool] | str] = msgspec.msgpack.Decoder(list[bool] | str)
 
 
@@ -63,9 +62,7 @@ def serve_units(connection: Connection, writer: Writer) -> threading.Thread:
             except (EOFError, OSError):
                 return
             try:
-                answer: list[bool] | str = local.post(
-                    [[Statement(sql, tuple(params), rows) for sql, params, rows in one] for one in units]
-                )()
+                answer: list[bool] | str = local.post(units)()
             except StoreUnavailable as failure:
                 answer = str(failure)
             try:
