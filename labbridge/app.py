@@ -59,8 +59,9 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     logs.configure(json=json_logs)
     database = config.store.path
     feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
+    languages = {name: config.language_of(name) for name in config.feeds}
     settings = processing.Settings(
-        os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs
+        os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
     )
     with StoreLock(database) as lock:
         worker: Started | None = None

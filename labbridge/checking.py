@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labbridge.config import Config
 from labbridge.interpret.cases import check_cases
+from labbridge.interpret.parity import check_parity, read_phrases
 from labbridge.interpret.style import check_style
 from labbridge.knowledge.build import build
 from labbridge.knowledge.documents import Fault
@@ -28,7 +29,9 @@ def check(folder: Path | None, site: str, write_lock: bool) -> tuple[list[Fault]
         return error.faults, f"{len(error.faults)} faults"
     knowledge, faults = build([*ours, *theirs])
     decisions = knowledge.decisions
-    faults += unfit(knowledge) or [*check_cases(decisions), *check_style(decisions)]
+    phrases = read_phrases([*ours, *theirs], faults)
+    spoken = check_parity(knowledge, phrases, complete=not theirs)
+    faults += unfit(knowledge) or [*check_cases(decisions), *check_style(decisions), *spoken]
     shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
     faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
     rules = sum(rule.status == "active" for rule in decisions.rules)

@@ -87,12 +87,13 @@ def interpret(
     from labbridge import show
     from labbridge.offline import interpret_paths
 
-    outcomes, unreadable = interpret_paths(paths, _config(config), as_of.date() if as_of else None)
-    for outcome in outcomes:
-        typer.echo(show.outcome_json(outcome) if format == "json" else show.outcome_text(outcome, explain))
-    for one in unreadable:
-        typer.echo(f"{one.name}, message {one.number}: {one.text}", err=True)
-    raise typer.Exit(NEEDS_A_PERSON if unreadable or any(one.hold for one in outcomes) else 0)
+    found = interpret_paths(paths, _config(config), as_of.date() if as_of else None, explain=explain)
+    for one in found.patients:
+        typer.echo(show.patient(one, found.knowledge, format))
+    for fault in found.unreadable:
+        typer.echo(f"{fault.name}, message {fault.number}: {fault.text}", err=True)
+    held = any(one.outcome.hold for one in found.patients)
+    raise typer.Exit(NEEDS_A_PERSON if found.unreadable or held else 0)
 
 
 @app.command()

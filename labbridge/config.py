@@ -118,7 +118,7 @@ class ReceiverSection(_Section):
     retest: Literal["advise", "off"] = Field("advise", description="retests are named in the comment")
     line_length: int = Field(0, ge=0, le=4000, description="wrap text at this many characters; 0: never")
     charset: Charset = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
-    language: Literal["en"] = Field("en", description="language of the comments")
+    language: Literal["en", "fr", "de", "es"] = Field("en", description="language of the comments: en, fr, de or es")
     application: str = Field("", description="MSH-5 of outgoing messages; empty: the sender's MSH-3")
     facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")
     timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
@@ -186,6 +186,11 @@ class Config(BaseSettings):
         """The receiver that takes the comments of a feed; None where none is configured."""
         named = self.feeds[feed].receiver if feed in self.feeds else ""
         return named or next(iter(self.receivers), None)
+
+    def language_of(self, feed: str) -> str:
+        """The language of the comments on a feed: its receiver's; English where no receiver is configured."""
+        section = self.receivers.get(self.receiver_of(feed) or "")
+        return section.language if section is not None else "en"
 
 
 def loopback(host: str) -> bool:

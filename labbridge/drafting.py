@@ -26,14 +26,15 @@ MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has 
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """What processing knows: normaliser and interpreter of one knowledge, the feeds by name, and what our own messages
-    are known by: their name in MSH-3, and the codes of our comments."""
+    """What processing knows: normaliser and interpreter of one knowledge, the feeds by name, what our own messages are
+    known by (their name in MSH-3, and the codes of our comments), and the languages of the comments by feed."""
 
     normalise: Normaliser
     interpret: Interpreter
     feeds: Mapping[str, Feed]
     application: str
     comment_codes: frozenset[str]
+    languages: Mapping[str, str] = {}
 
 
 class Progress(msgspec.Struct):
@@ -97,7 +98,8 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.drafted is None or one.feed is None or one.reason is not Reason.DRAFTED:
         return
     found, message = one.drafted.results, one.message
-    arrived = worklist.Arrived(found, message.received.astimezone(times.zone(one.feed.timezone)).date())
+    today = message.received.astimezone(times.zone(one.feed.timezone)).date()
+    arrived = worklist.Arrived(found, today, reader.languages.get(one.feed.name, "en"))
     history = work.history(found.patient.key, message.lane)
     one.drafted = _draft(one.drafted, arrived, history, reader.interpret, clock.now())
 

@@ -18,6 +18,7 @@ from labbridge.config import Config
 from labbridge.errors import CaseFileError, Refuse
 from labbridge.hl7 import incoming
 from labbridge.interpret import Interpreter
+from labbridge.interpret.explain import Explanation
 from labbridge.knowledge.build import Knowledge
 from labbridge.model.history import History
 from labbridge.model.outcome import Outcome
@@ -40,10 +41,19 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class PatientOutcome(msgspec.Struct, frozen=True):
-    """One patient of the files and what is said about them."""
+    """One patient of the files, what is said about them, and what that rests on, where it was asked for."""
 
     history: History
     outcome: Outcome
+    explanation: Explanation | None = None
+
+
+class Interpreted(msgspec.Struct, frozen=True):
+    """The patients of files, what could not be read, and the knowledge they were interpreted by."""
+
+    patients: list[PatientOutcome]
+    unreadable: list[Unreadable]
+    knowledge: Knowledge
 
 
 def split_messages(content: bytes) -> list[bytes]:
@@ -56,29 +66,33 @@ def split_messages(content: bytes) -> list[bytes]:
 
 
 class Readers(msgspec.Struct, frozen=True):
-    """The normaliser and the interpreter of one knowledge."""
+    """The normaliser and the interpreter of one knowledge, and the language that drafts are written in."""
 
     normalise: Normaliser
     interpret: Interpreter
+    language: str = "en"
 
     @classmethod
-    def of(cls, knowledge: Knowledge) -> Readers:
-        return cls(Normaliser(knowledge), Interpreter(knowledge))
+    def of(cls, knowledge: Knowledge, language: str = "en") -> Readers:
+        return cls(Normaliser(knowledge), Interpreter(knowledge), language)
 
 
-def interpret_paths(paths: Sequence[str], config: Config, as_of: date | None) -> tuple[list[Outcome], list[Unreadable]]:
-    """The patients of these files (`-`: standard input), read as the first configured feed would read them."""
+def interpret_paths(paths: Sequence[str], config: Config, as_of: date | None, *, explain: bool = False) -> Interpreted:
+    """The patients of these files (`-`: standard input), read as the first configured feed would read them, and drafted
+    in the language of its receiver."""
     feeds = [feed_of(name, section) for name, section in config.feeds.items()]
     feed = feeds[0] if feeds else Feed(name="file")
-    readers = Readers.of(load(config.knowledge.site))
+    readers = Readers.of(load(config.knowledge.site), config.language_of(feed.name))
     files = ((path, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()) for path in paths)
     found, unreadable = interpret_files(files, readers, feed, as_of)
-    return [one.outcome for one in found], unreadable
+    if explain:
+        found = [PatientOutcome(one.history, *readers.interpret.explained(one.history)) for one in found]
+    return Interpreted(found, unreadable, readers.interpret.knowledge)
 
 
 def validate_files(paths: Sequence[Path], config: Config) -> list[CaseOutcome]:
-    """The cases of these files, each through the real normaliser and rules."""
-    readers = Readers.of(load(config.knowledge.site))
+    """The cases of these files, each through the real normaliser and rules, drafted in the first receiver's language."""
+    readers = Readers.of(load(config.knowledge.site), config.language_of(""))
     return [_run(path, case, readers) for path in paths for case in _cases(path)]
 
 
@@ -152,6 +166,7 @@ def _patient(parts: list[PatientResults], today: date, readers: Readers) -> Pati
         results=tuple(result for part in parts for result in part.results),
         context=tuple(item for part in parts for item in part.context),
         today=today,
+        language=readers.language,
     )
     return PatientOutcome(history, readers.interpret(history))
 
@@ -210,6 +225,7 @@ def case_history(case: dict[str, Any], readers: Readers) -> History:
         context=tuple(context),
         posted=case_rows.posted(case, datetime.combine(today, time(), UTC)),
         today=today,
+        language=readers.language,
     )
 
 

@@ -37,13 +37,15 @@ class SystemClock:
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the processing process has to know; small enough to hand to a process started afresh."""
+    """What the processing process has to know; small enough to hand to a process started afresh. `languages`: that of the
+    comments by feed, as the feed's receiver has it."""
 
     database: str
     site: str
     feeds: tuple[Feed, ...]
     application: str
     json_logs: bool
+    languages: dict[str, str] = {}
 
 
 def reader_of(settings: Settings) -> drafting.Reader:
@@ -54,7 +56,8 @@ def reader_of(settings: Settings) -> drafting.Reader:
     knowledge = load(settings.site)
     feeds = {feed.name: feed for feed in settings.feeds}
     codes = frozenset(one.code for one in knowledge.terminology.comment)
-    return drafting.Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, settings.application, codes)
+    interpreter = Interpreter(knowledge)
+    return drafting.Reader(Normaliser(knowledge), interpreter, feeds, settings.application, codes, settings.languages)
 
 
 class Started(msgspec.Struct, frozen=True):

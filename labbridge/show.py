@@ -11,24 +11,42 @@ from typing import Any
 
 import msgspec
 
+from labbridge import explanation
 from labbridge.errors import Refused
+from labbridge.interpret.explain import Explanation
+from labbridge.interpret.pathway import strategy
+from labbridge.knowledge.build import Knowledge
+from labbridge.knowledge.pathway import Pathway
 from labbridge.model.outcome import Outcome
 from labbridge.model.work import Case
 from labbridge.notes import NOTES
-from labbridge.offline import CaseOutcome
+from labbridge.offline import CaseOutcome, PatientOutcome
 from labbridge.review.policies import parse_key
 from labbridge.store import counts as counting
 from labbridge.store import reading
 
 WIDTH = 100
+PUBLIC = "patient evaluated_at knowledge states flags retests comment hold notes pathway".split()
 
 
 # ---------------------------------------------------------------- outcomes
 
 
-def outcome_json(outcome: Outcome) -> str:
-    """The public form (contract.md, Outcome of a case), one line."""
-    return json.dumps(public(outcome), ensure_ascii=False)
+def outcome_json(outcome: Outcome, why: Explanation | None = None) -> str:
+    """The public form (contract.md, Outcome of a case), one line; with `explanation` where there is one."""
+    more = {"explanation": explanation.public(why)} if why is not None else {}
+    return json.dumps({**public(outcome), **more}, ensure_ascii=False)
+
+
+def patient(one: PatientOutcome, knowledge: Knowledge, format: str) -> str:
+    """The outcome of one patient, and what it rests on where that was asked for."""
+    why = one.explanation
+    if format == "json":
+        return outcome_json(one.outcome, why)
+    if why is None:
+        return outcome_text(one.outcome)
+    told = explanation.text(why, one.outcome.comment)
+    return "\n".join([outcome_text(one.outcome, True, knowledge.decisions.pathway), *told])
 
 
 def public(outcome: Outcome) -> dict[str, Any]:
@@ -38,12 +56,12 @@ def public(outcome: Outcome) -> dict[str, Any]:
     found["patient"] = {"authority": patient["authority"], "id": patient["id"]} if patient else None
     if found["comment"]:
         found["comment"] = {name: found["comment"][name] for name in ("class", "language", "text", "addenda")}
-    order = ("patient", "evaluated_at", "knowledge", "states", "flags", "retests", "comment", "hold", "notes")
-    return {name: found[name] for name in order}
+    return {name: found[name] for name in PUBLIC}
 
 
-def outcome_text(outcome: Outcome, explain: bool = False) -> str:
-    """An outcome for people: states, findings with their rules, retests, the comment."""
+def outcome_text(outcome: Outcome, explain: bool = False, pathway: Pathway | None = None) -> str:
+    """An outcome for people: states, findings with their rules, retests, the comment. Explained: where the case stands on
+    the pathway (with its labels, where it is given), the facts, the rules."""
     states = outcome.states
     lines = [f"anti-SRP {states.SRP}   anti-HMGCR {states.HMGCR}   HEp-2 {states.HEP2}   CK {states.CK}"]
     if outcome.patient:
@@ -65,9 +83,40 @@ def outcome_text(outcome: Outcome, explain: bool = False) -> str:
     else:
         lines.append("  no comment")
     if explain:
+        lines += _standing(outcome, pathway or Pathway())
         lines.append("  facts    " + ", ".join(f"{name}={value}" for name, value in sorted(outcome.facts.items())))
         lines.append("  rules    " + ", ".join(outcome.fired))
     return "\n".join(lines)
+
+
+def _standing(outcome: Outcome, pathway: Pathway) -> list[str]:
+    """Where a case stands and what the laboratory can still do; apart from it the published strategy, which is nobody's
+    advice for this patient and stands in no comment."""
+    found = outcome.pathway
+    if not found.at:
+        return []
+    lines = [f"  pathway  {_labelled(found.at, pathway)}", *_wrapped(" ".join(found.says))]
+    ours = [step.node for step in found.open if step.decision == "laboratory"]
+    tests = [f"{one.analyte} by {' or '.join(one.families)}, {one.priority.value}" for one in outcome.retests]
+    left = "; ".join(tests or [_labelled(id, pathway) for id in ours]) or "nothing open"
+    return [*lines, *_wrapped(f"the laboratory's: {left}"), *_published(outcome, pathway)]
+
+
+def _published(outcome: Outcome, pathway: Pathway) -> list[str]:
+    nodes = strategy(pathway, outcome.pathway, outcome.facts)
+    if not nodes:
+        return []
+    cited = ", ".join(dict.fromkeys(id for node in nodes for id in node.citations))
+    lines = [f"  published strategy, the clinician's decision, no advice for this patient ({cited}):"]
+    at = pathway.nodes.get(outcome.pathway.at)
+    when = {edge.node: f" [{edge.label}]" for edge in (at.edges if at else ()) if edge.label}
+    for node in nodes:
+        lines += _wrapped(f"{node.id:4} {node.label}{when.get(node.id, '')}")
+    return lines
+
+
+def _labelled(id: str, pathway: Pathway) -> str:
+    return f"{id} {pathway.nodes[id].label}" if id in pathway.nodes else id
 
 
 def _wrapped(text: str) -> list[str]:

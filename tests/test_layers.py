@@ -42,6 +42,7 @@ WIRING = {
     "processing",
     "offline",
     "show",
+    "explanation",
     "checking",
     "client",
     "control",

@@ -5,15 +5,15 @@ validity (C1), categories (C2) and episode (C3) say what is there; facts name it
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import msgspec
 
 from labbridge.interpret.comment import choose
-from labbridge.interpret.episode import before, episode
+from labbridge.interpret.episode import episode
 from labbridge.interpret.evidence import AntibodyState, Episode
-from labbridge.interpret.explain import Trace, explain
+from labbridge.interpret.explain import Explanation, explained
 from labbridge.interpret.facts import FactValue, facts
+from labbridge.interpret.known import Concordance
+from labbridge.interpret.pathway import Walker
 from labbridge.interpret.rules import RuleSet, Verdict
 from labbridge.interpret.slots import Case
 from labbridge.knowledge.build import Knowledge
@@ -37,11 +37,21 @@ class Interpreter:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self._rules = RuleSet(knowledge.decisions)
+        self._rules = RuleSet(knowledge.decisions, knowledge.policy.days("passive_wait_d"))
+        self._concordance = Concordance(knowledge.decisions)
+        self._standing = Walker(knowledge.decisions.pathway)
 
     def __call__(self, history: History) -> Outcome:
         """The outcome of a history as of its day. The order of the results does not matter (P7)."""
+        return self._outcome(history, self.judge(history))
+
+    def explained(self, history: History) -> tuple[Outcome, Explanation]:
+        """The outcome, and what each of its findings rests on, from one evaluation."""
         one = self.judge(history)
+        rules = self.knowledge.decisions.rules
+        return self._outcome(history, one), explained(rules, one.facts, one.episode, history.results)
+
+    def _outcome(self, history: History, one: Judgement) -> Outcome:
         found, verdict = one.episode, one.verdict
         case = Case(
             history=history,
@@ -67,44 +77,14 @@ class Interpreter:
             used=tuple(dict.fromkeys((*(one.ref for one in found.used), *_raised_refs(found)))),
             facts=one.facts,
             fired=verdict.fired,
+            pathway=self._standing(one.facts, verdict.retests),
         )
 
     def judge(self, history: History) -> Judgement:
         """The evidence, the facts read off it, and what the rules say of them."""
-        return self._judge(history, self._known_before(history))
-
-    def explain(self, history: History) -> tuple[Trace, ...]:
-        """Every active rule with each of its conditions, as this history meets or lacks them."""
-        one = self.judge(history)
-        return explain(self.knowledge.decisions.rules, one.facts, one.episode.raised)
-
-    def _judge(self, history: History, known: frozenset[str]) -> Judgement:
-        found = episode(history, self.knowledge.policy, known)
+        found = episode(history, self.knowledge.policy, concordance=self._concordance)
         seen = facts(found, self.knowledge.policy)
         return Judgement(found, seen, self._rules.judge(found, seen))
-
-    def _known_before(self, history: History) -> frozenset[str]:
-        """Antibodies that the results held, as of the last of them more than 30 days before the anchor, confirm or show
-        concordant with CK (C10.5 b): recomputed, never read from what was stored or posted."""
-        cut = self._cut(history, max((one.collected.day for one in history.results), default=None))
-        if cut is not None:  # only a usable antibody, HEp-2 or CK is the anchor (C10.1)
-            cut = self._cut(history, episode(history, self.knowledge.policy).anchor)
-        if cut is None:
-            return frozenset()
-        earlier = before(history, cut)
-        then = self._judge(earlier, self._known_before(earlier))
-        antibodies = (then.episode.srp, then.episode.hmgcr)
-        known = {one.analyte.value for one in antibodies if one.confirmed or one.known}
-        known |= {flag.analyte for flag in then.verdict.flags if flag.code == "MSA_POS_CONCORDANT" and flag.analyte}
-        return frozenset(known)
-
-    def _cut(self, history: History, anchor: date | None) -> date | None:
-        """The last day that is more than 30 days before the anchor; None where no antibody was collected by then."""
-        if anchor is None:
-            return None
-        cut = anchor - timedelta(days=self.knowledge.policy.days("known_before_d") + 1)
-        reached = any(one.analyte in _SPECIFIC and one.collected.day <= cut for one in history.results)
-        return cut if reached else None
 
 
 def interpret(history: History, knowledge: Knowledge) -> Outcome:

@@ -12,24 +12,26 @@ from labbridge.interpret.evidence import AntibodyEvidence, AntibodyState, BestSo
 from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Analyte, Category, Family, Result
 
+_POSITIVE = (Category.POS_LOW, Category.POS_STRONG)
 TIER1 = (Family.IP, Family.CBA)
+_STATES = {category: AntibodyState(category.value) for category in Category}
 _SOURCES = {Family.QUANT: BestSource.QUANT, Family.BLOT: BestSource.BLOT}
 
 
 class Graded(msgspec.Struct, frozen=True):
-    """A usable antibody result with its category."""
+    """A usable antibody result with its category; day, family and sign are what most readers ask for."""
 
     result: Result
     category: Category
+    day: date
+    family: Family
+    positive: bool
 
-    @property
-    def day(self) -> date:
-        return self.result.collected.day
 
-    @property
-    def family(self) -> Family:
-        assert self.result.method is not None
-        return self.result.method.family
+def graded(result: Result, category: Category) -> Graded:
+    """A result of a known method, graded."""
+    assert result.method is not None
+    return Graded(result, category, result.collected.day, result.method.family, category in _POSITIVE)
 
 
 class Reduced(msgspec.Struct, frozen=True):
@@ -47,18 +49,44 @@ def aggregate(
     if not graded:
         return AntibodyEvidence(analyte=analyte, known=known)
     newest = max(one.day for one in graded)
-    window = [one for one in graded if (newest - one.day).days <= policy.days("aggregation_window_d")]
+    reach = policy.days("aggregation_window_d")
+    window = [one for one in graded if (newest - one.day).days <= reach]
+    if len(window) == 1 and window[0].family in _SOURCES:
+        latest, evidence = window, _single(analyte, window[0], known)
+    else:
+        latest, evidence = _of_families(analyte, window, known, policy)
+    if evidence.confirmed or evidence.discordant or evidence.state is AntibodyState.NEG:
+        return evidence
+    earlier = _confirmed_before(graded, latest, ivig, policy)
+    return evidence if earlier is None else _confirmed_by(evidence, earlier)
+
+
+def _single(analyte: Analyte, one: Graded, known: bool) -> AntibodyEvidence:
+    """One result of a blot or a quantitative method: its category is the state."""
+    return AntibodyEvidence(
+        analyte=analyte,
+        state=_STATES[one.category],
+        known=known,
+        source=_SOURCES[one.family],
+        families=frozenset((one.family,)),
+        results=(one.result,),
+    )
+
+
+def _of_families(
+    analyte: Analyte, window: Sequence[Graded], known: bool, policy: Policy
+) -> tuple[list[Graded], AntibodyEvidence]:
+    """The latest result of each family, and what they add up to."""
+    in_time = sorted(window, key=_order)
     families = {
-        family: reduced(sorted((one for one in window if one.family is family), key=_order), known, policy)
-        for family in dict.fromkeys(one.family for one in sorted(window, key=_order))
+        family: reduced([one for one in in_time if one.family is family], known, policy)
+        for family in dict.fromkeys(one.family for one in in_time)
     }
     tissue = families.pop(Family.TISSUE, None)
     evidence = _judged(analyte, families, tissue)
-    if not (evidence.confirmed or evidence.discordant or evidence.state is AntibodyState.NEG):
-        earlier = _confirmed_before(graded, families, ivig, policy)
-        if earlier is not None:
-            evidence = _confirmed_by(evidence, earlier)
-    return msgspec.structs.replace(evidence, known=known, families=frozenset(one.family for one in window))
+    every = frozenset(one.family for one in window)
+    latest = [one.latest for one in families.values()]
+    return latest, msgspec.structs.replace(evidence, known=known, families=every)
 
 
 def once_positive(analyte: Analyte, graded: Sequence[Graded], *, ivig: date | None, policy: Policy) -> bool:
@@ -66,7 +94,7 @@ def once_positive(analyte: Analyte, graded: Sequence[Graded], *, ivig: date | No
 
     An unconfirmed one that a tier-1 method refuted, in the time a confirmation may take, does not count.
     """
-    for day in sorted({one.day for one in graded if one.category.positive}):
+    for day in sorted({one.day for one in graded if one.positive}):
         held = [one for one in graded if 0 <= (day - one.day).days <= policy.days("expiry_d")]
         then = aggregate(analyte, held, known=False, ivig=ivig, policy=policy)
         if then.state is AntibodyState.POS_STRONG and (then.confirmed or not _refuted(graded, day, policy)):
@@ -96,7 +124,7 @@ def reduced(results: list[Graded], known: bool, policy: Policy) -> Reduced:
 def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> bool:
     """A positive and a negative of one family (C10.2): by different methods or makers; by the same method within 14
     days; or, outside monitoring, positive and then negative."""
-    signs = {earlier.category.positive, later.category.positive}
+    signs = {earlier.positive, later.positive}
     if signs != {True, False} or Category.NEG not in (earlier.category, later.category):
         return False
     mine, theirs = earlier.result.method, later.result.method
@@ -106,7 +134,7 @@ def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> 
         return True
     if (later.day - earlier.day).days < policy.days("repeat_same_method_d"):
         return True
-    return earlier.category.positive and not known
+    return earlier.positive and not known
 
 
 def _judged(analyte: Analyte, families: dict[Family, Reduced], tissue: Reduced | None) -> AntibodyEvidence:
@@ -200,10 +228,10 @@ def _evidence(
 
 
 def _confirmed_before(
-    graded: Sequence[Graded], families: dict[Family, Reduced], ivig: date | None, policy: Policy
+    graded: Sequence[Graded], latest: Sequence[Graded], ivig: date | None, policy: Policy
 ) -> Graded | None:
     """The newest positive of another family, 31 to 180 days before the newest one, no NEG between (C10.9)."""
-    positives = [one.latest for one in families.values() if one.latest.category.positive]
+    positives = [one for one in latest if one.positive]
     newest = max(positives, key=_order, default=None)
     if newest is None or _after_ivig(newest, ivig, policy):
         return None
@@ -211,7 +239,7 @@ def _confirmed_before(
     earlier = [
         one
         for one in graded
-        if one.category.positive
+        if one.positive
         and one.family is not newest.family
         and window < (newest.day - one.day).days <= most
         and not _after_ivig(one, ivig, policy)

@@ -12,10 +12,8 @@ from labbridge.knowledge.documents import Fault
 
 RAISED = "raised"
 _UNKNOWN: dict[str, FactValue] = {
-    "hep2": "NOT_TESTED",
     "hep2_stated": True,
     "hep2_cytoplasm_stated": True,
-    "ck": "UNKNOWN",
     "age_group": "adult",
     "identity": "agrees",
 }
@@ -59,11 +57,14 @@ def completed(case: Mapping[str, FactValue]) -> dict[str, FactValue]:
     pending = [bool(case.get(f"{side}_pending")) for side in _USUAL_SOURCE]
     found["any_pending"], found["both_pending"] = any(pending), all(pending)
     found["suspicion_any"] = bool(case.get("suspicion"))
+    found["passive"] = any(case.get(name) for name in ("srp_passive", "hmgcr_passive", "hep2_passive"))
     return {**found, **{name: value for name, value in case.items() if name in REGISTRY}}
 
 
 def _nothing(name: str) -> FactValue:
-    return "NOT_TESTED" if "NOT_TESTED" in REGISTRY[name].domain else False
+    """The value of a fact of which nothing is known."""
+    domain = REGISTRY[name].domain
+    return next((value for value in ("NOT_TESTED", "UNKNOWN", "unknown", "none") if value in domain), False)
 
 
 def _raised(case: Mapping[str, FactValue]) -> tuple[Raised, ...]:

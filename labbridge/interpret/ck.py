@@ -38,11 +38,11 @@ def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitorin
     window = policy.days("ck_window_d")
     if monitoring:
         near = [one for one in results if 0 <= (anchor - one.collected.day).days <= window]
-        chosen = max(near, key=_order, default=None)
+        chosen = max(near, key=ordered, default=None)
     else:
         centre = _centre(results, when.index or when.today, recentre, window)
         near = [one for one in results if abs((one.collected.day - centre).days) <= window]
-        chosen = max(near, key=lambda one: (_ratio_or_none(one), _order(one)), default=None)
+        chosen = max(near, key=lambda one: (_ratio_or_none(one), ordered(one)), default=None)
     if chosen is None:
         return CkEvidence()
     its, extreme = ratio(chosen), _first_extreme(near, results, policy)
@@ -62,6 +62,11 @@ def ratio(result: Result) -> Decimal | None:
     if not isinstance(result.value, Quantity) or not result.upper_limit:
         return None
     return result.value.number / result.upper_limit
+
+
+def band_of(result: Result, policy: Policy) -> CkBand:
+    """The band of one CK."""
+    return band(ratio(result), policy)
 
 
 def band(value: Decimal | None, policy: Policy) -> CkBand:
@@ -84,7 +89,7 @@ def persistent(results: Sequence[Result], anchor: date, policy: Policy) -> bool:
     near = [one for one in results if (anchor - one.collected.day).days <= window + most]
     if len(near) < 2:
         return False
-    found = [(one, value >= raised) for one in sorted(near, key=_order) if (value := ratio(one)) is not None]
+    found = [(one, value >= raised) for one in sorted(near, key=ordered) if (value := ratio(one)) is not None]
     high = [one for one, is_raised in found if is_raised]
     low = [one for one, is_raised in found if not is_raised]
     return any(
@@ -113,7 +118,8 @@ def _ratio_or_none(result: Result) -> Decimal:
     return NO_RATIO if its is None else its
 
 
-def _order(result: Result) -> tuple[object, ...]:
+def ordered(result: Result) -> tuple[object, ...]:
+    """The order of results in time: by collection, then receipt."""
     stamp = result.collected
     return (stamp.day, stamp.moment, result.received, result.ref)
 
@@ -127,7 +133,7 @@ def _first_extreme(near: Sequence[Result], results: Sequence[Result], policy: Po
     """The newest of the window above the critical number with none such in the days before it (C4 CK_EXTREME,
     C10.34). Later ones of the same rise do not take the finding away."""
     limit, window = policy.number("ck_extreme_above"), policy.days("ck_window_d")
-    above = sorted((one for one in near if _above(one, limit)), key=_order, reverse=True)
+    above = sorted((one for one in near if _above(one, limit)), key=ordered, reverse=True)
     if not above:
         return None
     days = [one.collected.day for one in results if _above(one, limit)]

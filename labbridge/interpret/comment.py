@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from labbridge.interpret.facts import FactValue
 from labbridge.interpret.slots import HMGCR, MAY_BE_EMPTY, SRP, Case, asked, words
-from labbridge.knowledge.decisions import Alternative, CommentRow
+from labbridge.knowledge.decisions import ENGLISH, Alternative, CommentRow
 from labbridge.model.outcome import Comment
 
 _SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
-_POSITIVE = ("POS_LOW", "POS_STRONG")
+_TELLS = ("NOT_TESTED", "NEG", "EQUIVOCAL", "POS_LOW", "POS_STRONG")
 
 
 class UnfilledSlot(Exception):
@@ -27,16 +29,28 @@ def choose(case: Case) -> Comment | None:
         return None
     row = case.decisions.comments[main]
     subject = _subject(row, case)
-    addenda = [(name, text) for name in _addenda(case, main) if (text := _addendum(case, name, subject))]
+    named = _addenda(case, main)
+    case = _spoken(case, (main, *named))
+    addenda = [(name, text) for name in named if (text := _addendum(case, name, subject))]
     kept = addenda[: case.decisions.style.addenda_most]
     return Comment(
         comment_class=main,
         language=case.history.language,
-        text=render(row, case, subject),
+        text=render(case.texts[main], case, subject),
         addenda=tuple(text for _name, text in kept),
         addendum_classes=tuple(name for name, _text in kept),
         citations=row.citations,
     )
+
+
+def _spoken(case: Case, names: Iterable[str]) -> Case:
+    """The case in the language of its history; in English, all of it, where that lacks one of these classes. Which they
+    are and whom they speak of is decided before, so that nothing but the wording depends on the language."""
+    language = case.history.language
+    found = case.decisions.translations.get(language)
+    if language == ENGLISH or (found is not None and all(name in found.comments for name in names)):
+        return case
+    return msgspec.structs.replace(case, history=msgspec.structs.replace(case.history, language=ENGLISH))
 
 
 def _main(case: Case) -> str | None:
@@ -44,35 +58,34 @@ def _main(case: Case) -> str | None:
     no_antibody = not case.episode.srp.results and not case.episode.hmgcr.results
     if case.invalid is not None and case.invalid.analyte in (SRP, HMGCR) and no_antibody:
         return "C18"
-    for name in case.decisions.style.ranks:
-        if name in case.verdict.comments:
-            return name
+    style, verdict = case.decisions.style, case.verdict
+    chosen = _first(style.ranks, verdict.comments)
+    if chosen not in style.kept:  # what would be said beside it says more than it does (C10.7)
+        chosen = _first(style.ranks, {**verdict.comments, **verdict.beside})
+    if chosen is not None:
+        return chosen
     changed = case.changed
     if changed is not None and (changed.code == "RESULT_WITHDRAWN" or case.last_posted is not None):
         return "C19"
     return "C18" if case.invalid is not None else None
 
 
+def _first(ranks: Iterable[str], wanted: Mapping[str, object]) -> str | None:
+    return next((name for name in ranks if name in wanted), None)
+
+
 def _subject(row: CommentRow, case: Case) -> str:
-    """Whom a comment speaks of: its own antibody, else the one that made the table choose it."""
+    """Whom a comment speaks of: its own antibody, else the one it was chosen about, else the one that tells most."""
     if row.subject:
         return row.subject
-    wanted = {
-        "C03": ("POS_LOW",),
-        "C10": ("POS_STRONG",),
-        "C04": ("EQUIVOCAL",),
-        "C09": ("EQUIVOCAL",),
-        "C05": ("NEG",),
-    }.get(row.id, ())
-    found = [name for name, fact in ((SRP, "srp"), (HMGCR, "hmgcr")) if case.facts[fact] in wanted]
-    if row.id == "C09":
-        found = [name for name in found if case.antibody(name).discordant] or found
-    return found[0] if found else SRP
+    about = (*case.verdict.comments.get(row.id, ()), *case.verdict.beside.get(row.id, ()))
+    found = [name for name in (SRP, HMGCR) if name in about]
+    return found[0] if found else max((SRP, HMGCR), key=lambda name: _TELLS.index(case.antibody(name).state.value))
 
 
 def _addenda(case: Case, main: str) -> list[str]:
     """The classes that are appended, in the order of the house style."""
-    wanted = set()
+    wanted = set(case.verdict.beside) if main in case.decisions.style.kept else set()
     if main != "C19" and (case.changed is not None or case.last_posted is not None):
         wanted.add("C19")
     if main != "C09" and _disagreeing(case) is not None:
@@ -91,9 +104,15 @@ def _disagreeing(case: Case) -> str | None:
 
 
 def _addendum(case: Case, name: str, subject: str) -> str:
-    about = _disagreeing(case) or subject if name == "C09" else subject
+    row = case.decisions.comments[name]
+    about = _disagreeing(case) or subject if name == "C09" else _about(row, case) or subject
     facts, slots = asked(case, about), words(case, about)
-    return _sentence(case.decisions.comments[name].addendum, facts, slots)
+    return _sentence(case.texts[name].addendum, facts, slots)
+
+
+def _about(row: CommentRow, case: Case) -> str:
+    """The antibody that an addendum was chosen about, where it is one."""
+    return _subject(row, case) if row.id in case.verdict.beside else ""
 
 
 def render(row: CommentRow, case: Case, subject: str) -> str:

@@ -2,126 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
 
-from labbridge.interpret import ck, hep2, validity
-from labbridge.interpret.aggregate import Graded, aggregate, once_positive
+from labbridge.interpret import ck, course
 from labbridge.interpret.categories import category
-from labbridge.interpret.evidence import AntibodyEvidence, AntibodyState, Episode, Hep2Evidence, Raised
-from labbridge.interpret.validity import Settled
+from labbridge.interpret.evidence import (
+    AntibodyEvidence,
+    CkCourse,
+    Episode,
+    Raised,
+    Rebound,
+)
+from labbridge.interpret.held import Core, Held
+from labbridge.interpret.known import Concordance
+from labbridge.interpret.trends import Course
 from labbridge.knowledge.policy import Policy
 from labbridge.model.history import History
 from labbridge.model.result import Analyte, Category, ContextItem, ContextKind, Result
 
-_UNSETTLED = (AntibodyState.POS_LOW, AntibodyState.POS_STRONG, AntibodyState.EQUIVOCAL)
 
-
-def episode(history: History, policy: Policy, known: frozenset[str] = frozenset()) -> Episode:
-    """The evidence of a history as of its day. `known`: antibodies known from the results held (C10.5 b)."""
-    settled = validity.settle(history.results, history.today, history.decided, policy)
-    return _Evaluation(history, settled, policy, known).episode()
-
-
-def before(history: History, day: date) -> History:
-    """The history as it stood with the results collected up to a day, evaluated as of the last of them (C10.5 b)."""
-    results = tuple(one for one in history.results if one.collected.day <= day)
-    last = max((one.collected.day for one in results), default=day)
-    context = tuple(one for one in history.context if one.kind is ContextKind.IVIG_DATE)
-    return msgspec.structs.replace(history, results=results, context=context, posted=(), known=frozenset(), today=last)
+def episode(
+    history: History, policy: Policy, known: frozenset[str] = frozenset(), concordance: Concordance | None = None
+) -> Episode:
+    """The evidence of a history as of its day. `known`: antibodies known beside those that were recorded; `concordance`: the
+    rules by which the results held make one known (C10.5 b)."""
+    held = Held(history, policy)
+    recorded = known | history.known | _known_by_context(history.context)
+    told = concordance.known(held) if concordance is not None else frozenset()
+    return _Evaluation(held, held.core(recorded | told)).episode()
 
 
 class _Evaluation:
-    """One evaluation: the settled results by analyte, and what its parts need of each other."""
+    """One evaluation: what is held of the patient, and what its parts need of each other."""
 
-    def __init__(self, history: History, settled: Settled, policy: Policy, known: frozenset[str]) -> None:
-        self._history, self._settled, self._policy = history, settled, policy
-        self._facts = _latest_context(history.context)
-        self._censored: list[Raised] = []
-        self._graded: dict[Analyte, list[Graded]] = {}
-        self._of: dict[Analyte, list[Result]] = {analyte: [] for analyte in Analyte}
-        for result in settled.usable:
-            self._of[result.analyte].append(result)
-        self._known = known | history.known | _known_by_context(history.context)
-        self._pending = frozenset(one.analyte for one in settled.pending)
-        self._posted = frozenset(ref for comment in history.posted for ref in comment.used)
+    def __init__(self, held: Held, core: Core) -> None:
+        self._held, self._history, self._policy = held, held.history, held.policy
+        self._core = core
+        self._pending = frozenset(one.analyte for one in held.settled.pending)
+        self._posted = frozenset(ref for comment in self._history.posted for ref in comment.used)
 
     def episode(self) -> Episode:
-        antibodies = {analyte: self._grade(analyte) for analyte in (Analyte.SRP, Analyte.HMGCR)}
-        specific = [one.result for graded in antibodies.values() for one in graded] + self._of[Analyte.HEP2]
-        anchor = max((one.collected.day for one in (*specific, *self._of[Analyte.CK])), default=None)
-        srp = self._antibody(Analyte.SRP, antibodies, anchor)
-        hmgcr = self._antibody(Analyte.HMGCR, antibodies, anchor)
-        fluorescence = hep2.evidence([one for one in self._of[Analyte.HEP2] if self._alive(one, anchor)], self._policy)
-        current = [one for one in specific if self._alive(one, anchor)]
-        index = max((one.collected.day for one in current), default=None)
-        unsettled = srp.state in _UNSETTLED or hmgcr.state in _UNSETTLED
-        when = ck.When(index, anchor, self._history.today)
-        monitoring = _monitoring(srp, hmgcr)
-        creatine = ck.evidence(
-            self._of[Analyte.CK], self._policy, when=when, monitoring=monitoring, recentre=not unsettled
-        )
-        found = (*self._settled.raised, *self._censored, *self._identity())
-        raised = tuple(one for one in found if self._in_scope(one, when))
-        creatine = msgspec.structs.replace(creatine, pending=self._waits(Analyte.CK, raised))
+        held, core = self._held, self._core
+        anchor = core.when.anchor
+        went = self._course(core, anchor)
+        srp = self._followed(core.srp, core, went)
+        hmgcr = self._followed(core.hmgcr, core, went)
+        found = (*held.settled.raised, *held.censored, *self._identity())
+        raised = tuple(one for one in found if self._in_scope(one, core.when))
         positive, negative = self._others(anchor)
         return Episode(
             today=self._history.today,
             anchor=anchor,
             srp=self._with_waiting(srp, raised),
             hmgcr=self._with_waiting(hmgcr, raised),
-            hep2=msgspec.structs.replace(fluorescence, pending=self._waits(Analyte.HEP2, raised)),
-            ck=creatine,
+            hep2=msgspec.structs.replace(core.hep2, pending=self._waits(Analyte.HEP2, raised)),
+            ck=msgspec.structs.replace(core.ck, pending=self._waits(Analyte.CK, raised)),
+            course=went,
             other_positive=positive,
+            others_all_low=all(category(one) is Category.POS_LOW for one in positive),
             other_negative=len(negative),
             other_pending=Analyte.OTHER_MSA in self._pending,
             synthetase_negative=any(one.synthetase for one in negative),
-            suspicion=self._stated(ContextKind.SUSPECT_IIM) == "Y",
-            suspicion_implied=srp.prior or hmgcr.prior or fluorescence.unspecified,
+            suspicion=held.stated(ContextKind.SUSPECT_IIM) == "Y",
+            suspicion_implied=srp.prior or hmgcr.prior or core.hep2.unspecified,
             age_years=self._history.patient.age_on(anchor or self._history.today),
-            statin=self._stated(ContextKind.STATIN),
-            ivig=self._ivig(),
+            statin=held.stated(ContextKind.STATIN),
+            ivig=held.ivig(anchor),
             raised=raised,
-            notes=self._settled.notes,
-            used=_used(srp, hmgcr, fluorescence, creatine.result, positive),
+            notes=held.settled.notes,
+            used=_used(core, srp, hmgcr, went, positive),
         )
-
-    # ---------------------------------------------------------------- antibodies
-
-    def _grade(self, analyte: Analyte) -> list[Graded]:
-        """The usable results with their category; a comparator that leaves it open holds (C1.6)."""
-        found = []
-        for result in self._of[analyte]:
-            its = category(result)
-            if its is None:
-                day = result.collected.day
-                if result.ref not in self._history.decided:
-                    self._censored.append(
-                        Raised(code="RESULT_CENSORED", analyte=analyte.value, refs=(result.ref,), hold=True, day=day)
-                    )
-            else:
-                found.append(Graded(result, its))
-        return found
-
-    def _antibody(
-        self, analyte: Analyte, antibodies: Mapping[Analyte, Sequence[Graded]], anchor: date | None
-    ) -> AntibodyEvidence:
-        graded, ivig = antibodies[analyte], self._ivig()
-        alive = [one for one in graded if self._alive(one.result, anchor)]
-        found = aggregate(analyte, alive, known=analyte.value in self._known, ivig=ivig, policy=self._policy)
-        negative = found.state is AntibodyState.NEG
-        partner_on_file = any(results for other, results in antibodies.items() if other is not analyte)
-        return msgspec.structs.replace(
-            found,
-            prior=bool(graded),
-            once_positive=negative and once_positive(analyte, graded, ivig=ivig, policy=self._policy),
-            partner_tested=partner_on_file or self._stated(ContextKind.KNOWN_MSA_PARTNER) == "Y",
-        )
-
-    def _alive(self, result: Result, anchor: date | None) -> bool:
-        return anchor is None or (anchor - result.collected.day).days <= self._policy.days("expiry_d")
 
     def _with_waiting(self, found: AntibodyEvidence, raised: tuple[Raised, ...]) -> AntibodyEvidence:
         return msgspec.structs.replace(found, pending=self._waits(found.analyte, raised))
@@ -131,6 +84,27 @@ class _Evaluation:
         held = any(one.hold and one.analyte == analyte.value for one in raised)
         return analyte in self._pending or held
 
+    # ---------------------------------------------------------------- over time
+
+    def _course(self, core: Core, anchor: date | None) -> CkCourse:
+        if anchor is None or not (core.cks or core.doubted):
+            return CkCourse()
+        patient, creatinines = self._history.patient, self._held.creatinines()
+        return course.course(core.cks, core.doubted, creatinines, patient, anchor=anchor, policy=self._policy)
+
+    def _followed(self, found: AntibodyEvidence, core: Core, went: CkCourse) -> AntibodyEvidence:
+        """The antibody with what became of it since, and whether it is positive beside the latest CK (C7)."""
+        anchor = core.when.anchor
+        if anchor is None or not found.results:
+            return found
+        graded = self._held.graded[found.analyte].all
+        window, latest = self._policy.days("ck_window_d"), went.latest
+        near = latest is not None and any(
+            abs((one.day - latest.collected.day).days) <= window for one in graded if one.positive
+        )
+        trend = Course(graded, core.cks, anchor, self._policy).trend(found)
+        return msgspec.structs.replace(found, trend=trend, beside_ck=found.state.positive and near)
+
     # ---------------------------------------------------------------- companions, context
 
     def _identity(self) -> tuple[Raised, ...]:
@@ -138,9 +112,12 @@ class _Evaluation:
         disagreement = self._history.identity
         return (Raised(code="IDENTITY_MISMATCH", analyte="", hold=True, text=disagreement),) if disagreement else ()
 
+    def _alive(self, result: Result, anchor: date | None) -> bool:
+        return anchor is None or (anchor - result.collected.day).days <= self._policy.days("expiry_d")
+
     def _others(self, anchor: date | None) -> tuple[tuple[Result, ...], list[Result]]:
         """Other myositis-specific antibodies of the episode: positive ones, and one result for each antigen negative."""
-        graded = [(one, category(one)) for one in self._of[Analyte.OTHER_MSA] if self._alive(one, anchor)]
+        graded = [(one, category(one)) for one in self._held.of[Analyte.OTHER_MSA] if self._alive(one, anchor)]
         newest: dict[str, date] = {}
         for one, its in graded:
             if its is not None:
@@ -153,14 +130,6 @@ class _Evaluation:
         antigens = {one.antigen for one in positive}
         negative = {one.antigen: one for one, its in current if its is Category.NEG and one.antigen not in antigens}
         return positive, list(negative.values())
-
-    def _stated(self, kind: ContextKind) -> str:
-        found = self._facts.get(kind)
-        return found.value if found else ""
-
-    def _ivig(self) -> date | None:
-        stated = self._stated(ContextKind.IVIG_DATE)
-        return date.fromisoformat(stated) if stated else None
 
     def _in_scope(self, raised: Raised, when: ck.When) -> bool:
         """Only versions that would take part in this evaluation say anything (C10.14), and a change of what a posted
@@ -175,30 +144,17 @@ class _Evaluation:
         return alive or (not raised.hold and not self._posted.isdisjoint(raised.refs))
 
 
-def _latest_context(items: Sequence[ContextItem]) -> dict[ContextKind, ContextItem]:
-    found: dict[ContextKind, ContextItem] = {}
-    for item in sorted(items, key=lambda item: (item.stated, item.value)):
-        found[item.kind] = item
-    return found
-
-
 def _known_by_context(items: Sequence[ContextItem]) -> frozenset[str]:
     return frozenset(item.value for item in items if item.kind is ContextKind.KNOWN_MSA)
 
 
-def _monitoring(srp: AntibodyEvidence, hmgcr: AntibodyEvidence) -> bool:
-    """An antibody is known, and the other is not new: then the latest CK counts, not the highest."""
-    return any(
-        one.known and not (not other.known and other.state in _UNSETTLED) for one, other in ((srp, hmgcr), (hmgcr, srp))
-    )
-
-
 def _used(
-    srp: AntibodyEvidence,
-    hmgcr: AntibodyEvidence,
-    fluorescence: Hep2Evidence,
-    ck_result: Result | None,
-    others: tuple[Result, ...],
+    core: Core, srp: AntibodyEvidence, hmgcr: AntibodyEvidence, went: CkCourse, others: tuple[Result, ...]
 ) -> tuple[Result, ...]:
-    found = (*srp.results, *hmgcr.results, fluorescence.result, ck_result, *others)
-    return tuple(one for one in found if one is not None)
+    """The results that the evaluation rests on: a later change of one of them changes what was said."""
+    trends = [one for found in (srp, hmgcr) for one in (*found.trend.results, *found.trend.titre_results)]
+    over_time = [went.low_result, went.creatinine]
+    over_time += [went.latest] if went.creatinine or went.rebound is not Rebound.NONE else []
+    over_time += [went.previous] if went.rebound is not Rebound.NONE else []
+    every = (*srp.results, *hmgcr.results, core.hep2.result, core.ck.result, *others, *trends, *over_time)
+    return tuple(one for one in every if one is not None)

@@ -59,11 +59,44 @@ class Hep2State(StrEnum):
     NOT_TESTED = "NOT_TESTED"
 
 
+class Change(StrEnum):
+    """How an antibody stands to its last comparable result (clinical.md L1-L4, C10.26, C10.27)."""
+
+    NONE = "none"
+    BECAME_POSITIVE = "became_positive"
+    BECAME_NEGATIVE = "became_negative"
+    METHOD_CHANGED = "method_changed"
+
+
+class Titre(StrEnum):
+    """How the number of a quantitative antibody stands to the last one, beside CK (clinical.md L5, L6, C10.33)."""
+
+    NONE = "none"
+    RISING = "rising"
+    RISING_CK_FALLING = "rising_ck_falling"
+    FALLING_CK_RISING = "falling_ck_rising"
+    RISING_CK_INCOMPARABLE = "rising_ck_incomparable"
+    FALLING_CK_INCOMPARABLE = "falling_ck_incomparable"
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an antibody since an earlier result. `results`: the later, then the earlier result of the change;
+    `titre_results`: those of the titre, `titre_cks` the CKs near them."""
+
+    change: Change = Change.NONE
+    results: tuple[Result, ...] = ()
+    same_method: bool = True
+    titre: Titre = Titre.NONE
+    titre_results: tuple[Result, ...] = ()
+    titre_cks: tuple[Result, ...] = ()
+
+
 class AntibodyEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """One antibody. `results` are the usable results the state rests on, deciding one first; `families` every family
     with a usable result in the window (C10.22). `pending`: ordered and not final, or held (C1.7). `known`: monitoring
     mode (C10.5); `partner_tested`: the other antibody was tested, as stated or by a result on file. `once_positive`: C10.4.
-    `prior`: any usable result on file however old (counts as suspicion, C10.1)."""
+    `prior`: any usable result on file however old (counts as suspicion, C10.1). `passive`: newly positive within the window
+    of an immunoglobulin infusion (C6 O1, C10.6). `beside_ck`: positive within 30 days of the latest CK (C10.33)."""
 
     analyte: Analyte
     state: AntibodyState = AntibodyState.NOT_TESTED
@@ -75,6 +108,9 @@ class AntibodyEvidence(msgspec.Struct, frozen=True, kw_only=True):
     partner_tested: bool = False
     once_positive: bool = False
     prior: bool = False
+    passive: bool = False
+    beside_ck: bool = False
+    trend: Trend = Trend()
     source: BestSource = BestSource.NONE
     families: frozenset[Family] = frozenset()
     results: tuple[Result, ...] = ()
@@ -83,7 +119,7 @@ class AntibodyEvidence(msgspec.Struct, frozen=True, kw_only=True):
 class Hep2Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """HEp-2. `unspecified`: positive without a pattern (C10.19 a). `pattern_stated` False: C10.19 c. `cytoplasm_stated`
     False: negative, and nothing says that this speaks of the cytoplasm too (E40). `titre_low`: below the policy's titre
-    or at the screening dilution (C10.20)."""
+    or at the screening dilution (C10.20). `passive`: compatible cytoplasm within the window of an infusion (C6 O1)."""
 
     state: Hep2State = Hep2State.NOT_TESTED
     pending: bool = False
@@ -91,6 +127,7 @@ class Hep2Evidence(msgspec.Struct, frozen=True, kw_only=True):
     pattern_stated: bool = True
     cytoplasm_stated: bool = True
     titre_low: bool = False
+    passive: bool = False
     result: Result | None = None
 
 
@@ -106,6 +143,37 @@ class CkEvidence(msgspec.Struct, frozen=True, kw_only=True):
     extreme_result: Result | None = None
     limit_assumed: bool = False
     result: Result | None = None
+
+
+class Rebound(StrEnum):
+    """CK against the one before (clinical.md L8, C10.25, C10.33)."""
+
+    NONE = "none"
+    REBOUND = "rebound"
+    INCOMPARABLE = "incomparable"
+
+
+class LowCk(StrEnum):
+    """A CK too low to be true (clinical.md O3, C10.29); LOW_MUSCLE_MASS: a low creatinine may explain it."""
+
+    NONE = "none"
+    DISCORDANT = "discordant"
+    LOW_MUSCLE_MASS = "low_muscle_mass"
+
+
+class CkCourse(msgspec.Struct, frozen=True, kw_only=True):
+    """CK over time (clinical.md C6 O3, C7 L7-L9). `latest` is the newest valid one of the window before the anchor, and
+    `band` its band; `previous` the one before it. `was_high`: an earlier CK was at least 4 times its limit. `low_result` was
+    set aside. `creatinine`: the one of the window of the latest CK, where it is below its limit."""
+
+    latest: Result | None = None
+    band: CkBand = CkBand.UNKNOWN
+    previous: Result | None = None
+    rebound: Rebound = Rebound.NONE
+    was_high: bool = False
+    low: LowCk = LowCk.NONE
+    low_result: Result | None = None
+    creatinine: Result | None = None
 
 
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +195,9 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     """What one evaluation looks at (clinical.md C2, C3, C10.1). `anchor` is None when there is no usable result.
 
     `other_positive` are other myositis-specific antibodies at POS_LOW or stronger (C10.24), `other_negative` counts
-    other antigens found NEG, `other_pending` an OTHER_MSA in progress. `suspicion`: recorded by the requester;
-    `suspicion_implied`: an antibody result on file, or a HEp-2 without pattern, counts as one in G0 (C10.1, C10.19 a).
+    other antigens found NEG, `other_pending` an OTHER_MSA in progress; `others_all_low`: none of those positive is strong
+    (C10.7). `suspicion`: recorded by the requester; `suspicion_implied`: an antibody result on file, or a HEp-2 without
+    pattern, counts as one in G0 (C10.1, C10.19 a).
     """
 
     today: date
@@ -137,7 +206,9 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     hmgcr: AntibodyEvidence
     hep2: Hep2Evidence = Hep2Evidence()
     ck: CkEvidence = CkEvidence()
+    course: CkCourse = CkCourse()
     other_positive: tuple[Result, ...] = ()
+    others_all_low: bool = False
     other_negative: int = 0
     other_pending: bool = False
     synthetase_negative: bool = False

@@ -5,17 +5,28 @@ The rule manual is printed from this registry. A fact is never missing: what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
+from typing import TypeVar
 
 import msgspec
 
-from labbridge.interpret.evidence import AntibodyEvidence, BestSource, Episode
+from labbridge.interpret.evidence import (
+    AntibodyEvidence,
+    BestSource,
+    Change,
+    Episode,
+    Hep2State,
+    LowCk,
+    Rebound,
+    Titre,
+)
 from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Family
 
 FactValue = str | bool
 TRUTH = (True, False)
+CK = ("NORMAL", "MILD", "MOD", "HIGH", "UNKNOWN")
 ANTIBODY = ("NEG", "EQUIVOCAL", "POS_LOW", "POS_STRONG", "NOT_TESTED")
 SOURCE = ("tier1", "quant", "blot", "tissue", "none")
 
@@ -44,6 +55,26 @@ def facts(episode: Episode, policy: Policy) -> dict[str, FactValue]:
     return {name: fact.read(episode, policy) for name, fact in REGISTRY.items()}
 
 
+T = TypeVar("T")
+
+
+class OnDemand(dict[str, T]):
+    """Values read when they are first named: most readers name few."""
+
+    def __init__(self, known: Mapping[str, T], read: Callable[[str], T]) -> None:
+        super().__init__(known)
+        self._read = read
+
+    def __missing__(self, name: str) -> T:
+        found = self[name] = self._read(name)
+        return found
+
+
+def on_demand(episode: Episode, policy: Policy) -> Mapping[str, FactValue]:
+    """The facts of an episode, each read when it is asked for. KeyError for a name that is none."""
+    return OnDemand({}, lambda name: REGISTRY[name].read(episode, policy))
+
+
 def _register_antibody(side: str, name: str) -> None:
     """The facts of one antibody; both have the same ones."""
     readings: tuple[tuple[str, tuple[FactValue, ...], str, str], ...] = (
@@ -56,6 +87,15 @@ def _register_antibody(side: str, name: str) -> None:
         ("_partner_tested", TRUTH, "the other antibody was tested when this became known", "partner_tested"),
         ("_once_positive", TRUTH, f"{name} was strongly positive, is negative (C10.4)", "once_positive"),
         ("_source", SOURCE, f"what the state of {name} rests on (C2)", "source.value"),
+        (
+            "_change",
+            tuple(map(str, Change)),
+            f"{name} against its last comparable result (L1-L4)",
+            "trend.change.value",
+        ),
+        ("_titre", tuple(map(str, Titre)), f"the number of {name} beside CK over time (L5, L6)", "trend.titre.value"),
+        ("_beside_ck", TRUTH, f"{name} is positive within 30 days of the latest CK (C10.33)", "beside_ck"),
+        ("_passive", TRUTH, f"{name} is newly positive after an immunoglobulin infusion (O1, C10.6)", "passive"),
     )
     meaning = f"state of {name} (C3); KNOWN in monitoring, where the core table is silent"
     REGISTRY[side] = Fact(side, (*ANTIBODY, "KNOWN"), meaning, _state(attrgetter(side)))
@@ -99,8 +139,21 @@ def _any_pending(episode: Episode, _policy: Policy) -> FactValue:
 
 @_fact("hep2", ("CYTO_COMPAT", "CYTO_OTHER", "NUCLEAR", "NEG", "NOT_TESTED"))
 def _hep2(episode: Episode, _policy: Policy) -> FactValue:
-    """HEp-2 pattern class (C2, C10.19); solid-phase screens are NOT_TESTED"""
-    return episode.hep2.state.value
+    """HEp-2 pattern class (C2, C10.19); solid-phase screens are NOT_TESTED, and so is a compatible cytoplasm that an
+    immunoglobulin infusion may have brought (O1)"""
+    return Hep2State.NOT_TESTED.value if episode.hep2.passive else episode.hep2.state.value
+
+
+@_fact("hep2_passive", TRUTH)
+def _hep2_passive(episode: Episode, _policy: Policy) -> FactValue:
+    """a compatible cytoplasm within the window of an immunoglobulin infusion (O1)"""
+    return episode.hep2.passive
+
+
+@_fact("passive", TRUTH)
+def _passive(episode: Episode, _policy: Policy) -> FactValue:
+    """an antibody or a compatible cytoplasm may be passively acquired (O1, C10.6)"""
+    return episode.hep2.passive or episode.srp.passive or episode.hmgcr.passive
 
 
 @_fact("hep2_pending", TRUTH)
@@ -133,7 +186,7 @@ def _hep2_titre_low(episode: Episode, _policy: Policy) -> FactValue:
     return episode.hep2.titre_low
 
 
-@_fact("ck", ("NORMAL", "MILD", "MOD", "HIGH", "UNKNOWN"))
+@_fact("ck", CK)
 def _ck(episode: Episode, _policy: Policy) -> FactValue:
     """CK as a multiple of its upper limit (C2)"""
     return episode.ck.band.value
@@ -157,6 +210,42 @@ def _ck_limit_assumed(episode: Episode, _policy: Policy) -> FactValue:
     return episode.ck.limit_assumed
 
 
+@_fact("ck_extreme", TRUTH)
+def _ck_extreme(episode: Episode, _policy: Policy) -> FactValue:
+    """CK is above 10,000 U/L, the first such in 30 days (O4, C10.34)"""
+    return episode.ck.extreme
+
+
+@_fact("ck_latest", CK)
+def _ck_latest(episode: Episode, _policy: Policy) -> FactValue:
+    """the latest CK of the 30 days before the anchor as a multiple of its limit (C10.33)"""
+    return episode.course.band.value
+
+
+@_fact("ck_was_high", TRUTH)
+def _ck_was_high(episode: Episode, _policy: Policy) -> FactValue:
+    """an earlier CK was at 4 times the limit or more (L7)"""
+    return episode.course.was_high
+
+
+@_fact("ck_rebound", tuple(map(str, Rebound)))
+def _ck_rebound(episode: Episode, _policy: Policy) -> FactValue:
+    """CK against the one before; incomparable where another laboratory measured it and the multiples disagree (L8)"""
+    return episode.course.rebound.value
+
+
+@_fact("ck_low", tuple(map(str, LowCk)))
+def _ck_low(episode: Episode, _policy: Policy) -> FactValue:
+    """the newest CK is too low to be true, or low muscle mass may explain it (O3, C10.29)"""
+    return episode.course.low.value
+
+
+@_fact("creatinine_low", TRUTH)
+def _creatinine_low(episode: Episode, _policy: Policy) -> FactValue:
+    """the creatinine beside the latest CK is below its limit (L9, C10.28)"""
+    return episode.course.creatinine is not None
+
+
 @_fact("suspicion", TRUTH)
 def _suspicion(episode: Episode, _policy: Policy) -> FactValue:
     """the requester recorded a suspicion of myositis"""
@@ -173,6 +262,25 @@ def _suspicion_any(episode: Episode, _policy: Policy) -> FactValue:
 def _other_msa_positive(episode: Episode, _policy: Policy) -> FactValue:
     """another myositis-specific antibody is positive (C10.3, C10.24)"""
     return bool(episode.other_positive)
+
+
+@_fact("multiple_msa", TRUTH)
+def _multiple_msa(episode: Episode, _policy: Policy) -> FactValue:
+    """two different myositis-specific antibodies are positive, one of them outside these two (O2, C10.24)"""
+    others = {one.antigen for one in episode.other_positive}
+    return bool(others) and len(others) + episode.srp.state.positive + episode.hmgcr.state.positive > 1
+
+
+@_fact("others_all_low", TRUTH)
+def _others_all_low(episode: Episode, _policy: Policy) -> FactValue:
+    """every other myositis-specific antibody that is positive is low positive (C10.7)"""
+    return episode.others_all_low and bool(episode.other_positive)
+
+
+@_fact("statin", ("exposed", "unexposed", "unknown"))
+def _statin(episode: Episode, _policy: Policy) -> FactValue:
+    """statin exposure as recorded (O6)"""
+    return {"Y": "exposed", "N": "unexposed"}.get(episode.statin, "unknown")
 
 
 @_fact("synthetase_positive", TRUTH)

@@ -6,11 +6,13 @@ Rules are indexed by the value of one fact each, so that an evaluation looks onl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import msgspec
 
 from labbridge.interpret.evidence import AntibodyEvidence, Episode, Raised
 from labbridge.interpret.facts import FactValue
+from labbridge.interpret.rests_on import results_behind
 from labbridge.knowledge.decisions import Decisions, RetestAction, Rule
 from labbridge.model.outcome import Flag, Priority, Retest, Severity
 from labbridge.model.result import Analyte, Result
@@ -22,11 +24,14 @@ _ANTIBODIES = (Analyte.SRP.value, Analyte.HMGCR.value)
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the rules say: flags, retests, the comment classes of the core table, and which rules spoke."""
+    """What the rules say: flags, retests, comment classes with the analytes they were chosen about, and which rules spoke.
+
+    `beside` are classes that are appended to a comment on an antibody, and stand alone where there is none."""
 
     flags: tuple[Flag, ...]
     retests: tuple[Retest, ...]
-    comments: tuple[str, ...]
+    comments: Mapping[str, tuple[str, ...]]
+    beside: Mapping[str, tuple[str, ...]]
     hold: bool
     held: tuple[str, ...]
     fired: tuple[str, ...]
@@ -40,8 +45,8 @@ class _Test(msgspec.Struct, frozen=True):
 class RuleSet:
     """The active rules, compiled."""
 
-    def __init__(self, decisions: Decisions) -> None:
-        self._decisions = decisions
+    def __init__(self, decisions: Decisions, passive_wait_d: int) -> None:
+        self._decisions, self._passive_wait_d = decisions, passive_wait_d
         active = [rule for rule in decisions.rules if rule.status == "active"]
         self._on: dict[str, list[_Test]] = {}
         self._by_value: dict[str, dict[FactValue, list[_Test]]] = {}
@@ -62,7 +67,7 @@ class RuleSet:
 
     def judge(self, episode: Episode, facts: Mapping[str, FactValue]) -> Verdict:
         """Every flag, retest and comment class that the facts call for."""
-        gathering = _Gathering(episode, facts, self._decisions)
+        gathering = _Gathering(episode, facts, self._decisions, self._passive_wait_d)
         for rule in self._holding(facts):
             gathering.add(rule, None)
         for raised in episode.raised:
@@ -100,12 +105,17 @@ def _allowed(values: FactValue | tuple[FactValue, ...]) -> frozenset[FactValue]:
 class _Gathering:
     """What the rules that hold add up to."""
 
-    def __init__(self, episode: Episode, facts: Mapping[str, FactValue], decisions: Decisions) -> None:
+    def __init__(
+        self, episode: Episode, facts: Mapping[str, FactValue], decisions: Decisions, passive_wait_d: int
+    ) -> None:
         self._episode, self._facts, self._decisions = episode, facts, decisions
+        self._passive_wait_d = passive_wait_d
         self._raised_ck = facts["ck"] in RAISED_CK
         self._flags: dict[tuple[str, str], Flag] = {}
         self._retests: dict[str, Retest] = {}
-        self._comments: dict[str, None] = {}
+        self._comments: dict[str, tuple[str, ...]] = {}
+        self._beside: dict[str, tuple[str, ...]] = {}
+        self._deferred: set[str] = set()
         self._held: dict[str, None] = {}
         self._fired: dict[str, None] = {}
 
@@ -116,8 +126,11 @@ class _Gathering:
                 self._flag(rule, code, severity, raised)
         for action in rule.then.retest:
             self._retest(rule, action, raised)
-        if rule.then.comment:
-            self._comments[rule.then.comment] = None
+        for name, classes in ((rule.then.comment, self._comments), (rule.then.beside, self._beside)):
+            if name:
+                about = (rule.about,) if rule.about else ()
+                classes[name] = tuple(dict.fromkeys((*classes.get(name, ()), *about)))
+        self._deferred.update(rule.then.defer or ())
 
     def _flag(self, rule: Rule, code: str, severity: str, raised: Raised | None) -> None:
         if severity == "by_ck":
@@ -143,7 +156,7 @@ class _Gathering:
         """The results behind the facts that the rule looks at."""
         seen: dict[str, Result] = {}
         for name in rule.when:
-            for result in _behind(name, self._episode):
+            for result in results_behind(name, self._episode):
                 seen.setdefault(result.ref, result)
         return seen.values()
 
@@ -177,20 +190,28 @@ class _Gathering:
     def _families(self, analyte: str, action: RetestAction) -> tuple[str, ...]:
         """The families to offer: those of the list that have no usable result of the analyte yet (C10.22)."""
         if not isinstance(action.by, str):
-            return action.by
+            return action.by if action.exempt else self._unused(analyte, action.by)
         if analyte not in _ANTIBODIES:
             return self._decisions.retests.get((analyte, "any"), ())
         one = self._antibody(analyte)
         word = action.by
         if word == "other_method":
             word = "discordant" if one.discordant else one.source.value
-        used = {family.value for family in one.families}
-        offered = self._decisions.retests.get((analyte, word), ())
-        left = tuple(family for family in offered if family not in used)
+        left = self._unused(analyte, self._decisions.retests.get((analyte, word), ()))
         if left or word == "any":
             return left
         reference = self._decisions.retests.get((analyte, "exhausted"), ())
-        return tuple(family for family in reference if family not in used) or reference
+        return self._unused(analyte, reference) or reference
+
+    def _unused(self, analyte: str, families: tuple[str, ...]) -> tuple[str, ...]:
+        """The families that have no usable result of the analyte yet."""
+        if analyte in _ANTIBODIES:
+            used = {family.value for family in self._antibody(analyte).families}
+        elif analyte == Analyte.OTHER_MSA.value:
+            used = {one.method.family.value for one in self._episode.other_positive if one.method is not None}
+        else:
+            return families
+        return tuple(family for family in families if family not in used)
 
     def _antibody(self, analyte: str) -> AntibodyEvidence:
         return self._episode.srp if analyte == Analyte.SRP.value else self._episode.hmgcr
@@ -199,15 +220,25 @@ class _Gathering:
         order = sorted(
             self._flags.values(), key=lambda flag: (-_SEVERITIES.index(flag.severity), flag.code, flag.analyte)
         )
-        retests = sorted(self._retests.values(), key=lambda one: (one.priority is not Priority.URGENT, _place(one)))
+        given = [self._waiting(one) for one in self._retests.values()]
+        retests = sorted(given, key=lambda one: (one.priority is not Priority.URGENT, _place(one)))
         return Verdict(
             flags=tuple(order),
             retests=tuple(retests),
-            comments=tuple(self._comments),
+            comments=self._comments,
+            beside=self._beside,
             hold=bool(self._held),
             held=tuple(self._held),
             fired=tuple(self._fired),
         )
+
+    def _waiting(self, retest: Retest) -> Retest:
+        """A retest that waits until passive antibodies have gone (O1)."""
+        ivig = self._episode.ivig
+        if retest.analyte not in self._deferred or ivig is None:
+            return retest
+        until = ivig + timedelta(days=self._passive_wait_d)
+        return msgspec.structs.replace(retest, priority=Priority.ROUTINE, not_before=until)
 
 
 _ORDER = tuple(analyte.value for analyte in Analyte)
@@ -215,16 +246,3 @@ _ORDER = tuple(analyte.value for analyte in Analyte)
 
 def _place(retest: Retest) -> int:
     return _ORDER.index(retest.analyte) if retest.analyte in _ORDER else len(_ORDER)
-
-
-def _behind(fact: str, episode: Episode) -> tuple[Result, ...]:
-    """The results a fact was read from."""
-    if fact.startswith("srp"):
-        return episode.srp.results
-    if fact.startswith("hmgcr"):
-        return episode.hmgcr.results
-    if fact.startswith("hep2"):
-        return (episode.hep2.result,) if episode.hep2.result else ()
-    if fact.startswith("ck"):
-        return (episode.ck.result,) if episode.ck.result else ()
-    return episode.other_positive if fact.startswith(("other", "synth")) else ()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from labbridge.interpret import over_time, spoken
 from labbridge.interpret.categories import category
 from labbridge.interpret.evidence import AntibodyEvidence, Episode, Raised
-from labbridge.interpret.facts import FactValue
+from labbridge.interpret.facts import FactValue, OnDemand
 from labbridge.interpret.rules import Verdict
-from labbridge.knowledge.decisions import Decisions
+from labbridge.knowledge.decisions import CommentRow, Decisions
 from labbridge.model.history import History
 from labbridge.model.outcome import PostedComment, Priority, Retest
 from labbridge.model.result import Analyte, Category, Result
@@ -26,7 +25,7 @@ SRP, HMGCR, HEP2, CK, OTHERS = (
     Analyte.OTHER_MSA.value,
 )
 CHANGES = ("RESULT_WITHDRAWN", "RESULT_CORRECTED")
-MAY_BE_EMPTY = ("codes", "delay", "ck_comma", "ck_and", "ck_too")
+MAY_BE_EMPTY = ("codes", "delay", "ck_comma", "ck_and", "ck_too", "urgent")
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +37,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     decisions: Decisions
     sample_kept_d: int
+
+    @property
+    def texts(self) -> Mapping[str, CommentRow]:
+        """The comment classes in the language of the history."""
+        return self.decisions.comments_in(self.history.language)
+
+    @property
+    def words(self) -> Mapping[str, Mapping[str, str]]:
+        """The word tables in the language of the history."""
+        return self.decisions.words_in(self.history.language)
 
     def retest(self, analyte: str) -> Retest | None:
         return next((one for one in self.verdict.retests if one.analyte == analyte), None)
@@ -78,27 +87,12 @@ class About(msgspec.Struct, frozen=True):
 
     @property
     def table(self) -> Mapping[str, Mapping[str, str]]:
-        return self.case.decisions.words
+        return self.case.words
 
 
 def about(case: Case, subject: str) -> About:
     """The case seen from anti-SRP or anti-HMGCR."""
     return About(case, case.antibody(subject), case.antibody(HMGCR if subject == SRP else SRP))
-
-
-T = TypeVar("T")
-
-
-class OnDemand(dict[str, T]):
-    """Values read when a text first names them: most texts name few."""
-
-    def __init__(self, known: Mapping[str, T], read: Callable[[str], T]) -> None:
-        super().__init__(known)
-        self._read = read
-
-    def __missing__(self, name: str) -> T:
-        found = self[name] = self._read(name)
-        return found
 
 
 def asked(case: Case, subject: str) -> Mapping[str, FactValue]:
@@ -142,7 +136,7 @@ ASKED: dict[str, Asked] = {
     "subject_pending": _is(lambda a: a.one.pending),
     "subject_supported": _is(lambda a: a.one.confirmed or _concordant(a)),
     "concordant": _is(lambda a: _concordant(a)),
-    "methods_two": _is(lambda a: len(_positive_methods(a.one)) > 1),
+    "methods_two": _is(lambda a: len({one.method.name for one in _positive(a.one) if one.method}) > 1),
     "other_now": Asked(("NEG", "EQUIVOCAL", "POS_LOW", "POS_STRONG", "NOT_TESTED"), lambda a: a.other.state.value),
     "other_discordant": _is(lambda a: a.other.discordant),
     "other_pending": _is(lambda a: a.other.pending),
@@ -162,6 +156,12 @@ ASKED: dict[str, Asked] = {
     "serious": _is(lambda a: _serious(a.case)),
     "posted_before": _is(lambda a: a.case.last_posted is not None),
     "changed_any": _is(lambda a: a.case.changed is not None),
+    "retest_urgent": _is(lambda a: any(one.priority is Priority.URGENT for one in a.case.verdict.retests)),
+    "retest_subject_new": _is(lambda a: _new_specimen(a.case.retest(a.one.analyte.value))),
+    "subject_passive": _is(lambda a: a.one.passive),
+    "other_passive": _is(lambda a: a.other.passive),
+    "same_method": _is(lambda a: a.one.trend.same_method),
+    "before_on_file": _is(lambda a: len(a.one.trend.results) > 1),
 }
 
 
@@ -181,9 +181,9 @@ SLOTS: dict[str, Callable[[About], str]] = {
     "Antibody": lambda a: _capital(a.table["antibody"][a.one.analyte.value]),
     "other": lambda a: a.table["antibody"][a.other.analyte.value],
     "Other": lambda a: _capital(a.table["antibody"][a.other.analyte.value]),
-    "Antibodies": lambda a: _capital(_join([a.table["antibody"][name] for name in _equivocal(a)], a.table)),
-    "method": lambda a: _method(a.one.results[0]) if a.one.results else "",
-    "methods": lambda a: _join(_named_methods(a), a.table),
+    "Antibodies": lambda a: _capital(spoken.join([a.table["antibody"][name] for name in _equivocal(a)], a.table)),
+    "method": lambda a: spoken.method(a.one.results[0], a.table) if a.one.results else "",
+    "methods": lambda a: spoken.join(_named_methods(a), a.table),
     "grade": lambda a: _grade(a.one, a.table),
     "families": lambda a: _families(a.case.retest(a.one.analyte.value), a.table),
     "other_families": lambda a: _families(a.case.retest(a.other.analyte.value), a.table),
@@ -195,15 +195,29 @@ SLOTS: dict[str, Callable[[About], str]] = {
     "codes": lambda a: _codes(a.case),
     "delay": lambda a: a.table["join"]["urgent"] if a.case.urgent(SRP) or a.case.urgent(HMGCR) else "",
     "next": lambda a: _next(a.case, a.table),
-    "reactive_method": lambda a: _method_of(_dispute(a.one)[0]),
-    "negative_method": lambda a: _method_of(_dispute(a.one)[1]),
+    "reactive_method": lambda a: spoken.method(_dispute(a.one)[0], a.table),
+    "negative_method": lambda a: spoken.method(_dispute(a.one)[1], a.table),
     "sample": lambda a: _sample(*_dispute(a.one), a.table),
     "changed": lambda a: a.table["antibody"][a.case.changed.analyte] if a.case.changed else "",
     "change": lambda a: a.table["change"][a.case.changed.code] if a.case.changed else "",
-    "changed_date": lambda a: _day(a.case.changed.day) if a.case.changed and a.case.changed.day else "",
-    "posted_date": lambda a: _day(a.case.last_posted.posted.date()) if a.case.last_posted else "",
+    "changed_date": lambda a: spoken.day(a.case.changed.day, a.table) if a.case.changed and a.case.changed.day else "",
+    "posted_date": lambda a: spoken.day(a.case.last_posted.posted.date(), a.table) if a.case.last_posted else "",
     "Invalid": lambda a: _capital(a.table["antibody"][a.case.invalid.analyte]) if a.case.invalid else "",
-    "specimen": lambda a: a.case.invalid.text if a.case.invalid else "",
+    "specimen": lambda a: spoken.specimen(a.case.invalid.text, a.table) if a.case.invalid else "",
+    "urgent": lambda a: _next(a.case, a.table, urgent_only=True),
+    "now": lambda a: over_time.now(a.one, a.table),
+    "before": lambda a: over_time.before(a.one.trend, a.table),
+    "before_date": lambda a: over_time.before_day(a.one.trend, a.table),
+    "before_method": lambda a: over_time.before_method(a.one.trend, a.table),
+    "titre_way": lambda a: over_time.titre_way(a.one.trend, a.table),
+    "ck_way": lambda a: over_time.ck_way(a.one.trend, a.table),
+    "titre_date": lambda a: over_time.titre_day(a.one.trend, a.table),
+    "ck_level": lambda a: over_time.ck_level(a.case.episode.course, a.table),
+    "ck_from": lambda a: over_time.ck_from(a.case.episode.course, a.table),
+    "ck_to": lambda a: over_time.ck_to(a.case.episode.course, a.table),
+    "ck_from_date": lambda a: over_time.ck_from_day(a.case.episode.course, a.table),
+    "reactive_list": lambda a: spoken.join(over_time.reactive(a.case.episode, a.table), a.table),
+    "other_reactive": lambda a: spoken.join(over_time.reactive(a.case.episode, a.table, others_only=True), a.table),
 }
 
 
@@ -221,18 +235,13 @@ def _named_methods(a: About) -> list[str]:
     """The methods behind a confirmed positive; of both antibodies where both are equivocal."""
     equivocal = [a.case.antibody(analyte) for analyte in _equivocal(a)]
     if len(equivocal) > 1:
-        return list(dict.fromkeys(_method(each.results[0]) for each in equivocal if each.results))
-    found = _positive_methods(a.one)
-    return found if len(found) > 1 else ([_method(a.one.results[0])] if a.one.results else [])
+        return list(dict.fromkeys(spoken.method(each.results[0], a.table) for each in equivocal if each.results))
+    found = list(dict.fromkeys(spoken.method(result, a.table) for result in _positive(a.one)))
+    return found if len(found) > 1 else ([spoken.method(a.one.results[0], a.table)] if a.one.results else [])
 
 
-def _positive_methods(one: AntibodyEvidence) -> list[str]:
-    positive = (result for result in one.results if (its := category(result)) is not None and its.positive)
-    return list(dict.fromkeys(_method(result) for result in positive))
-
-
-def _method(result: Result) -> str:
-    return result.method.name if result.method else ""
+def _positive(one: AntibodyEvidence) -> list[Result]:
+    return [result for result in one.results if (its := category(result)) is not None and its.positive]
 
 
 def _grade(one: AntibodyEvidence, table: Mapping[str, Mapping[str, str]]) -> str:
@@ -260,10 +269,6 @@ def _dispute(one: AntibodyEvidence) -> tuple[Result | None, Result | None]:
     return reactive, negative
 
 
-def _method_of(result: Result | None) -> str:
-    return _method(result) if result is not None else ""
-
-
 def _sample(reactive: Result | None, negative: Result | None, table: Mapping[str, Mapping[str, str]]) -> str:
     """Whether two methods saw one sample: the same specimen, or the same day of collection (C10.8)."""
     if reactive is None or negative is None:
@@ -272,7 +277,7 @@ def _sample(reactive: Result | None, negative: Result | None, table: Mapping[str
     if one_tube or reactive.collected.day == negative.collected.day:
         return table["sample"]["same"]
     first, second = sorted((reactive.collected.day, negative.collected.day))
-    return _fill(table["sample"]["two"], {"first": _day(first), "second": _day(second)})
+    return spoken.fill(table["sample"]["two"], {"first": spoken.day(first, table), "second": spoken.day(second, table)})
 
 
 # ---------------------------------------------------------------- HEp-2, changes, specimens
@@ -293,10 +298,15 @@ def _codes(case: Case) -> str:
 # ---------------------------------------------------------------- next steps
 
 
-def _next(case: Case, table: Mapping[str, Mapping[str, str]]) -> str:
+def _new_specimen(retest: Retest | None) -> bool:
+    return retest is not None and "same_new_specimen" in retest.families
+
+
+def _next(case: Case, table: Mapping[str, Mapping[str, str]], *, urgent_only: bool = False) -> str:
     """The steps to name: every urgent one, and routine ones up to two in all (D2.6, C10.8)."""
     urgent = [one for one in case.verdict.retests if one.priority is Priority.URGENT]
     routine = [one for one in case.verdict.retests if one.priority is not Priority.URGENT][: max(0, 2 - len(urgent))]
+    routine = [] if urgent_only else routine
     sentences = [
         _suggested([_step(case, one, table) for one in group], delay, table)
         for group, delay in ((urgent, table["join"]["urgent"]), (routine, ""))
@@ -306,18 +316,20 @@ def _next(case: Case, table: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _suggested(steps: Sequence[str], delay: str, table: Mapping[str, Mapping[str, str]]) -> str:
-    verb = table["join"]["one" if len(steps) == 1 else "many"]
-    return f"{_join(steps, table)} {verb}{delay}"
+    slots = {"steps": spoken.join(steps, table), "delay": delay}
+    return spoken.fill(table["join"]["one" if len(steps) == 1 else "many"], slots)
 
 
 def _step(case: Case, retest: Retest, table: Mapping[str, Mapping[str, str]]) -> str:
     steps = table["step"]
     if retest.families == ("same_new_specimen",):
         return steps["new"]
+    if retest.analyte == CK and "enzymatic_diluted" in retest.families:
+        return steps["CK_diluted"]
     if retest.analyte not in (SRP, HMGCR):
         return steps[retest.analyte]
     slots = {"families": _families(retest, table), "analyte": table["antibody"][retest.analyte]}
-    return _fill(steps[_kind(case, retest.analyte)], slots)
+    return spoken.fill(steps[_kind(case, retest.analyte)], slots)
 
 
 def _kind(case: Case, analyte: str) -> str:
@@ -332,25 +344,8 @@ def _families(retest: Retest | None, table: Mapping[str, Mapping[str, str]]) -> 
     if retest is None:
         return ""
     names = [table["family"][family] for family in retest.families]
-    return _join(names, table, "or")
-
-
-def _join(parts: Iterable[str], table: Mapping[str, Mapping[str, str]], word: str = "and") -> str:
-    listed = list(parts)
-    if len(listed) < 2:
-        return "".join(listed)
-    return table["join"]["comma"].join(listed[:-1]) + table["join"][word] + listed[-1]
-
-
-def _fill(template: str, slots: Mapping[str, str]) -> str:
-    for name, text in slots.items():
-        template = template.replace(f"{{{name}}}", text)
-    return template
+    return spoken.join(names, table, "or")
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _day(day: date) -> str:
-    return day.isoformat()

@@ -28,8 +28,9 @@ def breaches(comment: Comment, style: Style) -> list[str]:
 def check_style(decisions: Decisions) -> list[Fault]:
     """Forbidden words and open ends in the sentences of the comments, and classes that stand in no rank."""
     faults = []
-    for row in decisions.comments.values():
-        faults += [decisions.fault(row.id, f"{row.id}: {text}", "Reword it.") for text in _of_row(row, decisions.style)]
+    for name, row in decisions.texts():
+        style = decisions.style_in(name.partition(":")[0])
+        faults += [decisions.fault(name, f"{name}: {text}", "Reword it.") for text in _of_row(row, style)]
     ranked = {*decisions.style.ranks, *decisions.style.addendum_ranks}
     chosen = sorted({rule.then.comment for rule in decisions.rules if rule.then.comment} - ranked)
     return faults + [Fault("comments", 1, f"{name} stands in no rank.", "Add it to style.ranks.") for name in chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -16,6 +16,7 @@ from labbridge.notes import note
 
 HOLDING = (Analyte.SRP, Analyte.HMGCR, Analyte.HEP2, Analyte.CK)
 _ANTIBODIES = (Analyte.SRP, Analyte.HMGCR)
+_STANDING = (Status.FINAL, Status.CORRECTED)  # a single such version stands as it is
 _RANK = {
     Status.PENDING: 0,
     Status.UNKNOWN: 1,
@@ -47,18 +48,38 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def settle(results: Iterable[Result], today: date, decided: frozenset[str], policy: Policy) -> Settled:
-    """The standing version of every result. The order in which the versions are given does not matter (P7).
+    """The standing version of every result, in no particular order. The order in which the versions are given does not
+    matter for anything else (P7).
 
     Solid-phase screens are not HEp-2 (C2): they stand for nothing here, and hold nothing.
     """
-    by_key: dict[str, list[Result]] = {}
+    single: dict[str, Result] = {}
+    several: dict[str, list[Result]] = {}
     for result in results:
-        if result.method is None or result.method.family is not Family.SOLID_PHASE_ANA:
-            by_key.setdefault(result.key, []).append(result)
+        key = result.key
+        if result.method is not None and result.method.family is Family.SOLID_PHASE_ANA:
+            continue
+        if key in several:
+            several[key].append(result)
+        elif single.setdefault(key, result) is not result:
+            several[key] = [single.pop(key), result]
+    plain = [one for one in single.values() if _plain(one)]
+    if len(plain) < len(single):
+        several |= {one.key: [one] for one in single.values() if not _plain(one)}
     gathering = _Gathering(today, decided, policy.days("pending_expires_d"))
-    for key in sorted(by_key):
-        gathering.add(_Versions(by_key[key]))
-    return gathering.settled()
+    for key in sorted(several):
+        gathering.add(_Versions(several[key]))
+    return gathering.settled(plain)
+
+
+def _plain(version: Result) -> bool:
+    """A single final version of a suitable specimen that can be understood stands as it is: most results are that."""
+    return (
+        version.status in _STANDING
+        and not (version.problems or version.quality_poor or version.takes_stored_value)
+        and (version.material_validated or version.material is Material.UNSTATED)
+        and has_value(version)
+    )
 
 
 class _Gathering:
@@ -81,8 +102,8 @@ class _Gathering:
         if versions.current is not None and not doubt:
             self._standing(versions.current)
 
-    def settled(self) -> Settled:
-        return Settled(tuple(self._usable), tuple(self._pending), tuple(self._raised), tuple(self._notes))
+    def settled(self, plain: Sequence[Result]) -> Settled:
+        return Settled((*plain, *self._usable), tuple(self._pending), tuple(self._raised), tuple(self._notes))
 
     def _conflict(self, versions: tuple[Result, ...]) -> None:
         """Both are set aside; the hold lasts until a correction, a withdrawal, or a decision on each (C1.2, C10.14)."""
@@ -110,7 +131,7 @@ class _Gathering:
 
     def _standing(self, result: Result) -> None:
         """A standing version is used if its specimen is suitable (C1.3, C10.11) and it can be understood (C1.5)."""
-        if result.material is not Material.UNSTATED and not result.material_validated:
+        if not result.material_validated and result.material is not Material.UNSTATED:
             self._raised.append(_about("SPECIMEN_INVALID", result, (result.ref,), text=result.material_text))
             return
         if result.quality_poor:
@@ -291,7 +312,7 @@ def _said(result: Result) -> tuple[object, ...]:
 
 def has_value(result: Result) -> bool:
     """Whether a line says anything: a value, a grade, or a HEp-2 finding."""
-    return not isinstance(result.value, Missing) or result.grade is not None or result.hep2 is not None
+    return type(result.value) is not Missing or result.grade is not None or result.hep2 is not None
 
 
 def _about(code: str, result: Result, refs: tuple[str, ...], hold: bool = False, text: str = "") -> Raised:

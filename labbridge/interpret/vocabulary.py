@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from labbridge.interpret.facts import REGISTRY, FactValue
+from labbridge.interpret.pathway import AT, domains
 from labbridge.interpret.slots import ASKED, SLOTS
 from labbridge.knowledge.decisions import Alternative, CommentRow, Decisions, Rule
 from labbridge.knowledge.documents import Fault
+from labbridge.knowledge.pathway import Node
 
 _SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
 
@@ -20,9 +22,12 @@ def check_vocabulary(decisions: Decisions) -> list[Fault]:
         for rule in decisions.rules
         for message, repair in _of(rule)
     ]
-    for comment in decisions.comments.values():
+    for name, comment in decisions.texts():
         found = (pair for alternative in _alternatives(comment) for pair in _of_text(alternative))
-        faults += [decisions.fault(comment.id, f"{comment.id}: {message}", repair) for message, repair in found]
+        faults += [decisions.fault(name, f"{name}: {message}", repair) for message, repair in found]
+    pathway = decisions.pathway
+    for node in pathway.nodes.values():
+        faults += [pathway.fault(node.id, message, repair) for message, repair in _of_node(node, domains(pathway))]
     return faults
 
 
@@ -44,6 +49,15 @@ def _of_text(alternative: Alternative) -> Iterator[tuple[str, str]]:
     for slot in _SLOT.findall(alternative.text):
         if slot not in SLOTS:
             yield f"slot {{{slot}}} is not known.", f"Use one of {', '.join(SLOTS)}."
+
+
+def _of_node(node: Node, asked: Mapping[str, Iterable[FactValue]]) -> Iterator[tuple[str, str]]:
+    """Whether a case has reached a node cannot depend on the node it stands on."""
+    before = {name: values for name, values in asked.items() if name != AT}
+    for when in node.reached_when:
+        yield from _unknown(when, before)
+    for when in (*node.open_when, *node.shown_when, *(one.when for one in node.says)):
+        yield from _unknown(when, asked)
 
 
 def _unknown(

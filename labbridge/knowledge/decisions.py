@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_records, read_yaml
+from labbridge.knowledge.pathway import Pathway, read_pathway
 from labbridge.model.result import Analyte, Family
 
 FactValue = str | bool
@@ -45,11 +46,18 @@ class RetestAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Then(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rule does. Severity and priority `by_ck`: the higher where CK is MOD or HIGH (clinical.md C5 `PR`)."""
+    """What a rule does. Severity and priority `by_ck`: the higher where CK is MOD or HIGH (clinical.md C5 `PR`).
+
+    `comment`: a class that is posted by its rank. `beside`: one that is appended where a comment on a positive or equivocal
+    antibody stands (`style.kept`), and is the comment itself by its rank where none does (clinical.md C10.7). `defer`:
+    analytes whose retests wait for passive antibodies to go (clinical.md O1).
+    """
 
     flags: tuple[dict[str, Severity], ...] = ()
     retest: tuple[RetestAction, ...] = ()
     comment: str = ""
+    beside: str | msgspec.UnsetType = msgspec.UNSET
+    defer: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +103,8 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class CommentRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A comment class: its sentences in order, each the first alternative whose facts hold (none: no sentence).
-    `addendum`: the same class as one sentence behind another comment."""
+    `addendum`: the same class as one sentence behind another comment. `reviewed`: who has read a translation; a
+    translation says nothing of subject and citations, which are its class's in English."""
 
     id: str
     version: int = 1
@@ -103,6 +112,7 @@ class CommentRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     parts: tuple[tuple[Alternative, ...], ...] = ()
     addendum: tuple[Alternative, ...] = ()
     citations: tuple[str, ...] = ()
+    reviewed: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,22 +122,36 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     characters_most: int = 500
     addendum_characters_most: int = 200
     addenda_most: int = 2
+    kept: tuple[str, ...] = ()
     ranks: tuple[str, ...] = ()
     addendum_ranks: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
 
 
+class Wording(msgspec.Struct, frozen=True, kw_only=True):
+    """A language of the comments beside English. `words`: whole tables, English where the language `lacks` a word
+    (`table.key`). `forbidden`: its own words of the house style."""
+
+    comments: dict[str, CommentRow] = {}
+    words: dict[str, dict[str, str]] = {}
+    forbidden: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that decides, compiled. `words`: slot words of the comments by table and key. `places`: file and
-    line of each rule and comment, by id."""
+    """Everything that decides, compiled. `comments` and `words` (slot words by table and key) are English;
+    `translations` hold those of the other languages. `places`: file and line of each rule and comment, by id, and of
+    each translation, by `language:id`."""
 
     rules: tuple[Rule, ...] = ()
     flags: dict[str, FlagRow] = {}
     retests: dict[tuple[str, str], tuple[str, ...]] = {}
     comments: dict[str, CommentRow] = {}
     words: dict[str, dict[str, str]] = {}
+    translations: dict[str, Wording] = {}
     style: Style = Style()
     citations: frozenset[str] = frozenset()
+    pathway: Pathway = Pathway()
     places: dict[str, tuple[str, int]] = {}
 
     def fault(self, id: str, message: str, repair: str) -> Fault:
@@ -135,24 +159,48 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
         file, line = self.places.get(id, ("rules", 1))
         return Fault(file, line, message, repair)
 
+    def texts(self) -> Iterator[tuple[str, CommentRow]]:
+        """Every comment class by its id, and every translation of one by `language:id`."""
+        yield from self.comments.items()
+        for language, one in self.translations.items():
+            yield from ((f"{language}:{id}", comment) for id, comment in one.comments.items())
+
+    def comments_in(self, language: str) -> dict[str, CommentRow]:
+        """The comment classes in this language; English where there is none."""
+        found = self.translations.get(language)
+        return found.comments if found is not None else self.comments
+
+    def words_in(self, language: str) -> dict[str, dict[str, str]]:
+        """The slot words in this language; English where there is none."""
+        found = self.translations.get(language)
+        return found.words if found is not None else self.words
+
+    def style_in(self, language: str) -> Style:
+        """The house style with the forbidden words of this language."""
+        found = self.translations.get(language)
+        return self.style if found is None else msgspec.structs.replace(self.style, forbidden=found.forbidden)
+
 
 T = TypeVar("T")
-LANGUAGE = "en"
+ENGLISH = "en"
+TRANSLATIONS = ("fr", "de", "es")
 
 
 def read_decisions(sources: Sequence[Source], faults: list[Fault]) -> Decisions:
     """The decisions of these files, a site's rows after ours: they replace by id."""
     flags = by_key(((row, one.id, one) for row, one in read_records(sources, "flags.yaml", FlagRow, faults)), faults)
     places: dict[str, tuple[str, int]] = {}
-    comments, words, style = _comments(sources, places, faults)
+    classes, words, style = _comments(sources, ENGLISH, places, faults)
     decisions = Decisions(
         rules=_rules(sources, places, faults),
         flags=flags,
         retests=_retests(sources, faults),
-        comments=comments,
+        comments=by_key(classes, faults),
         words=words,
+        translations=_translations(sources, (classes, words), places, faults),
         style=style,
         citations=_citations(sources, faults),
+        pathway=read_pathway(sources, faults),
         places=places,
     )
     return decisions
@@ -214,15 +262,19 @@ def _rule(row: Row, faults: list[Fault]) -> Rule | None:
     return _convert(row, Rule, faults)
 
 
+_Classes = list[tuple[Row, str, CommentRow]]
+_Tables = dict[str, dict[str, str]]
+
+
 def _comments(
-    sources: Sequence[Source], places: dict[str, tuple[str, int]], faults: list[Fault]
-) -> tuple[dict[str, CommentRow], dict[str, dict[str, str]], Style]:
-    """comments/en.yaml: classes, word tables (`words: name`) and the style. A site's class replaces ours; its words and
-    its style change what they name and leave the rest."""
-    classes: list[tuple[Row, str, CommentRow]] = []
-    words: dict[str, dict[str, str]] = {}
+    sources: Sequence[Source], language: str, places: dict[str, tuple[str, int]], faults: list[Fault]
+) -> tuple[_Classes, _Tables, Style]:
+    """comments/<language>.yaml: classes, word tables (`words: name`) and the style. A site's words and its style change
+    what they name and leave the rest."""
+    classes: _Classes = []
+    words: _Tables = {}
     style = Style()
-    for row in _rows(sources, f"comments/{LANGUAGE}.yaml", faults):
+    for row in _rows(sources, f"comments/{language}.yaml", faults):
         fields: dict[str, Any] = row.fields
         if fields.get("id") == "style":
             given = {name: value for name, value in fields.items() if name != "id"}
@@ -230,11 +282,42 @@ def _comments(
         elif isinstance(fields.get("words"), dict):
             if not fields.get("id"):
                 faults.append(row.fault("A table of words has no id.", "Give it the id of the table it adds to."))
+            places[f"{language}:{fields.get('id')}"] = (row.file, row.line)
             table = words.setdefault(str(fields.get("id")), {})
             table.update({str(key): str(value) for key, value in fields["words"].items()})
         else:
             comment = _convert(row, CommentRow, faults)
             if comment is not None:
                 classes.append((row, comment.id, comment))
-                places[comment.id] = (row.file, row.line)
-    return by_key(classes, faults), words, style
+                places[comment.id if language == ENGLISH else f"{language}:{comment.id}"] = (row.file, row.line)
+    return classes, words, style
+
+
+def _translations(
+    sources: Sequence[Source],
+    english: tuple[_Classes, _Tables],
+    places: dict[str, tuple[str, int]],
+    faults: list[Fault],
+) -> dict[str, Wording]:
+    """The languages that have a file. A class whose English a site has replaced is no longer what ours translates: the
+    site's own translation stands, or none."""
+    replaced = {id for row, id, _comment in english[0] if row.site}
+    found = {}
+    for language in TRANSLATIONS:
+        if not any(source.name == f"comments/{language}.yaml" for source in sources):
+            continue
+        classes, words, style = _comments(sources, language, places, faults)
+        if msgspec.structs.replace(style, forbidden=()) != Style():
+            message = "A translation's style holds more than forbidden words."
+            repair = f"Lengths and ranks stand in comments/{ENGLISH}.yaml."
+            faults.append(Fault(f"comments/{language}.yaml", 1, message, repair))
+        stale = replaced - {id for row, id, _comment in classes if row.site}
+        found[language] = Wording(
+            comments=by_key((one for one in classes if one[1] not in stale), faults),
+            words={name: {**english[1].get(name, {}), **words.get(name, {})} for name in {**english[1], **words}},
+            forbidden=style.forbidden,
+            lacks=tuple(
+                f"{name}.{key}" for name, table in english[1].items() for key in table if key not in words.get(name, {})
+            ),
+        )
+    return found

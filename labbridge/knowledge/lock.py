@@ -1,4 +1,4 @@
-"""versions.lock.json: id -> version and hash of every rule and comment. A changed content needs a raised version."""
+"""versions.lock.json: id -> version and hash of every rule, comment and node. Changed content needs a raised version."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ FILE = "versions.lock.json"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One rule or comment: its version, and the hash of what it says and does."""
+    """One rule, comment or node: its version, and the hash of what it says and does."""
 
     version: int
     sha256: str
 
 
 def entries(decisions: Decisions) -> dict[str, Entry]:
-    """The entries of these decisions. Who reviewed a rule, when, and on what cases, is not part of what it says."""
+    """The entries of these decisions, `comment:fr:C01` a translation's. Who reviewed a row, when, and on what cases, is
+    not part of what it says."""
     found = {}
     for rule in decisions.rules:
         signed = {"reviewed": (), "still_valid_on": "", "authors": (), "known_gaps": (), "cases": msgspec.UNSET}
         found[f"rule:{rule.id}"] = Entry(rule.version, _hash(msgspec.structs.replace(rule, **signed)))
-    for comment in decisions.comments.values():
-        found[f"comment:{comment.id}"] = Entry(comment.version, _hash(comment))
+    for name, comment in decisions.texts():
+        said = msgspec.structs.replace(comment, reviewed=msgspec.UNSET)
+        found[f"comment:{name}"] = Entry(comment.version, _hash(said))
+    for node in decisions.pathway.nodes.values():
+        found[f"pathway:{node.id}"] = Entry(node.version, _hash(node))
     return found
 
 

@@ -27,13 +27,22 @@ class Policy(msgspec.Struct, frozen=True):
     """All numbers by id. An unknown id is a bug of the caller (KeyError), found by `labbridge check`."""
 
     numbers: dict[str, PolicyNumber]
+    _whole: dict[str, int] = msgspec.field(
+        default_factory=dict
+    )  # what has been asked for as days; of these numbers only
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "_whole", {})
 
     def number(self, id: str) -> Decimal:
         return self.numbers[id].value
 
     def days(self, id: str) -> int:
         """A whole number of calendar days."""
-        return int(self.numbers[id].value)
+        found = self._whole.get(id)
+        if found is None:
+            found = self._whole[id] = int(self.numbers[id].value)
+        return found
 
 
 _REQUIRED = ("id", "value", "unit", "tag", "source")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import Rule
 from labbridge.knowledge.documents import Fault
+from labbridge.knowledge.pathway import check_pathway
 from labbridge.model.result import Analyte, Family
 
 RAISED_ONLY = ("any", "other_method", "discordant", "exhausted")
-FAMILIES = (*Family, "same_new_specimen")
+FAMILIES = (*Family, "enzymatic_diluted", "same_new_specimen")
 
 
 def check_references(knowledge: Knowledge) -> list[Fault]:
@@ -26,7 +27,7 @@ def check_references(knowledge: Knowledge) -> list[Fault]:
         faults += [
             decisions.fault(comment.id, f"Citation {id} is not listed.", "Add it to citations.yaml.") for id in missing
         ]
-    return faults
+    return [*faults, *check_pathway(decisions.pathway, decisions.citations)]
 
 
 def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -75,12 +76,30 @@ class States(msgspec.Struct, frozen=True):
     CK: str
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A node of the pathway where something is to be done or decided next, and whose that is."""
+
+    node: str
+    decision: Literal["laboratory", "clinician"]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a case stands on the pathway (clinical.md A10, mappings/pathway.yaml): the node, all it has reached, what is
+    open next, and sentences for the laboratory. `at` is empty in an outcome that was written before there was a pathway."""
+
+    at: str = ""
+    reached: tuple[str, ...] = ()
+    open: tuple[Step, ...] = ()
+    says: tuple[str, ...] = ()
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One evaluation of one patient. The JSON form is public (contract.md).
 
     `comment` is None when the class is NONE. `subject` is the ref of the result the comment hangs on (architecture.md,
     rule 3), `used` the refs of all result versions the comment was written from, `held` the analytes that hold it.
-    `facts` are the named facts the rules saw, `fired` the rules that held, by name and version.
+    `facts` are the named facts the rules saw, `fired` the rules that held, by name and version. `pathway` stands beside all
+    this: nothing else depends on it, and no comment holds any of it.
     """
 
     patient: Identifier | None
@@ -97,6 +116,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     used: tuple[str, ...] = ()
     facts: dict[str, str | bool] = {}
     fired: tuple[str, ...] = ()
+    pathway: Standing = Standing()
 
 
 class PostedComment(msgspec.Struct, frozen=True, kw_only=True):

@@ -206,6 +206,7 @@ class ContextKind(StrEnum):
     SUSPECT_IIM = "SUSPECT_IIM"
     KNOWN_MSA = "KNOWN_MSA"
     KNOWN_MSA_PARTNER = "KNOWN_MSA_PARTNER"
+    PREGNANT = "PREGNANT"
 
 
 class ContextItem(msgspec.Struct, frozen=True, kw_only=True):

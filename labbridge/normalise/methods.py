@@ -71,7 +71,7 @@ class Methods:
         local = row.method if row.code not in self._terminology.codes.get("loinc", {}) else ""
         steps: tuple[Callable[[], Method | None], ...] = (
             lambda: self._coded(observation.methods, sent),
-            lambda: self._worded(sent, "OBX-17"),
+            lambda: self._exact(self._worded(sent, "OBX-17"), row, local),
             lambda: self._of_row(row, local, sent),
             lambda: self._of_kit(elsewhere, "kit name"),
             lambda: self._worded(names, "test name"),
@@ -93,6 +93,15 @@ class Methods:
 
     def _worded(self, text: str, source: str) -> Method | None:
         return self._of_kit(text, source) or self._of_words(text, source)
+
+    def _exact(self, said: Method | None, row: CodeRow, local: str) -> Method | None:
+        """`Blot` in OBX-17 leaves open which kind of blot; the sender's own code says it, where it names a method of that
+        family with limits of its own."""
+        kit, methods = self._terminology.kits.get(row.assay), self._terminology.methods
+        own = methods.get(kit.method if kit else local)
+        if said is None or said.assay or own is None or own.family is not said.family or not own.bands:
+            return said
+        return said if methods[said.code].bands else self._method(own.id, source="local code")
 
     def _of_row(self, row: CodeRow, method: str, text: str) -> Method | None:
         kit = self._terminology.kits.get(row.assay)

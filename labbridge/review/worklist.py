@@ -17,10 +17,12 @@ from labbridge.states import CaseState
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """What one report brought, and the calendar day it was received on in its feed's time zone."""
+    """What one report brought, the calendar day it was received on in its feed's time zone, and the language of the
+    comments on its feed."""
 
     found: PatientResults
     today: date
+    language: str = "en"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: P
         known=frozenset() if disagreement else history.known,
         identity=disagreement,
         today=arrived.today,
+        language=arrived.language,
     )
 
 
@@ -106,7 +109,8 @@ def said(outcome: Outcome) -> tuple[object, ...]:
 
 def supersedes(outcome: Outcome, case: Case) -> bool:
     """A released comment is replaced only if its class, a named result or a recommendation changes, or if what it
-    was written from was corrected or withdrawn (clinical.md C10.15)."""
+    was written from was corrected or withdrawn (clinical.md C10.15); never because its receiver reads another language
+    by now."""
     if outcome.hold:
         return True
     if outcome.comment is None:
@@ -114,8 +118,11 @@ def supersedes(outcome: Outcome, case: Case) -> bool:
     before = case.outcome.comment
     if before is None:
         return True
-    new = (outcome.comment.comment_class, outcome.comment.text, outcome.retests)
-    return new != (before.comment_class, before.text, case.outcome.retests)
+    if before.language == outcome.comment.language:
+        new = (outcome.comment.comment_class, outcome.comment.text, outcome.retests)
+        return new != (before.comment_class, before.text, case.outcome.retests)
+    told = (outcome.comment.comment_class, outcome.states, outcome.retests)  # two texts of one meaning differ
+    return told != (before.comment_class, case.outcome.states, case.outcome.retests)
 
 
 def _written(version: int, state: CaseState, entry: Entry, outcome: Outcome) -> CaseChange:

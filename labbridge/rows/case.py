@@ -18,7 +18,7 @@ SENDER = "CASE|"
 FEED = Feed(name="case", cytoplasmic_reported_as="positive")  # a case's negative is that of C2: no cytoplasm either
 _LOCAL = "L"
 _OWN_METHODS = "LABBRIDGE"
-_CONTEXT = {"suspicion": "SUSPECT_IIM", "statin": "STATIN"}
+_CONTEXT = {"suspicion": "SUSPECT_IIM", "statin": "STATIN", "pregnant": "PREGNANT"}
 
 
 def reports(case: dict[str, Any]) -> Iterator[tuple[Report, datetime]]:

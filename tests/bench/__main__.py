@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tests.bench import parts
 from tests.bench.figures import GENERATOR, Line, ratios
+from tests.bench.interpreting import interpreting
 from tests.bench.reading import reading
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
@@ -142,6 +143,7 @@ LINES: dict[str, Callable[[], list[Line]]] = {
     "sustained": sustained,
     "starts": starts,
     "reading": reading,
+    "interpreting": interpreting,
 }
 
 

@@ -1,15 +1,16 @@
-"""Pages of docs/reference, and the schema, that are printed from the code. `--check` fails where one is out of date."""
+"""Pages of docs/, and the schema, that are printed from code and data. `--check` fails where one is out of date."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily
 
 from labbridge import config
 from labbridge.interpret.facts import REGISTRY
+from labbridge.knowledge.pathway import Node
 from labbridge.notes import NOTES
 from labbridge.observe import metrics as metrics_table
 from labbridge.sources import load
@@ -77,6 +78,65 @@ def metrics() -> str:
     return "\n".join([*lines, ""])
 
 
+def pathway() -> str:
+    """The source paper's figure 4 as we hold it: the diagram, its nodes, when a case stands where."""
+    lines = ["# Pathway", "", "Printed from mappings/pathway.yaml, which says how it was read.", "", *diagram(), ""]
+    for node in load().decisions.pathway.nodes.values():
+        whose = f"{node.kind}, the {node.decision}'s{', not in the figure' if node.added else ''}"
+        lines += [
+            f"## {node.id} {node.label}",
+            "",
+            f"{whose}.{f' labbridge {node.service}.' if node.service else ''}",
+            "",
+        ]
+        for word, alternatives in (
+            ("Reached", node.reached_when),
+            ("Open", node.open_when),
+            ("Shown", node.shown_when),
+        ):
+            lines += [f"- {word} when {_when(one)}" for one in alternatives]
+        lines += [f'- Says "{one.text}" when {_when(one.when)}' for one in node.says]
+        lines += [f"- To {edge.node}{_read(edge.label, edge.inferred, edge.added)}" for edge in node.edges]
+        lines += ["", f"Cites: {', '.join(node.citations)}", ""]
+    return "\n".join(lines)
+
+
+def _read(label: str, inferred: bool, added: bool) -> str:
+    words = [label, *(["inferred"] if inferred else []), *(["not in the figure"] if added else [])]
+    return "".join(f", {word}" for word in words if word)
+
+
+def _when(when: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {_values(values)}" for name, values in when.items())
+
+
+def diagram() -> list[str]:
+    """The pathway as mermaid: the laboratory's nodes angular, the clinician's round, inferred edges dotted."""
+    nodes = load().decisions.pathway.nodes.values()
+    lines = ["```mermaid", "flowchart TD", *(f"    {node.id}{_shape(node)}" for node in nodes)]
+    for node in nodes:
+        for edge in node.edges:
+            label = f'|"{edge.label}"|' if edge.label else ""
+            lines.append(f"    {node.id} {'-.->' if edge.inferred or edge.added else '-->'}{label} {edge.node}")
+    return [*lines, "```"]
+
+
+def _shape(node: Node) -> str:
+    text = f'"{node.id} {node.label}"'
+    return f"[{text}]" if node.decision == "laboratory" else f"([{text}])"
+
+
+BEGIN, END = "<!-- printed from mappings/pathway.yaml -->", "<!-- end -->"
+
+
+def interpretation() -> str:
+    """The explanation as it is written, with the figure of today between its marks."""
+    text = (ROOT / "docs/explanation/interpretation.md").read_text(encoding="utf-8")
+    before, _begin, rest = text.partition(BEGIN)
+    _old, _end, after = rest.partition(END)
+    return "\n".join([before + BEGIN, *diagram(), END]) + after
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/configuration.md": config.reference,
     "docs/reference/states.md": states,
@@ -84,6 +144,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/rules.md": rules,
     "docs/reference/notes.md": notes,
     "docs/reference/metrics.md": metrics,
+    "docs/reference/pathway.md": pathway,
+    "docs/explanation/interpretation.md": interpretation,
     "labbridge/store/schema.sql": schema.script,
 }
 

@@ -1,4 +1,4 @@
-"""JSON Schema of rules, flags, retest lists and comments, printed from their types. `--check` fails where one is old."""
+"""JSON Schema of rules, flags, retests, comments and pathway, printed from their types. `--check` fails where one is old."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ import msgspec
 
 from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
 from labbridge.knowledge.documents import READERS_FIELDS
+from labbridge.knowledge.pathway import Node
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "mappings/schema"
-KINDS: dict[str, type] = {"rules": Rule, "flags": FlagRow, "retests": RetestRow, "comments": CommentRow}
+KINDS: dict[str, type] = {
+    "rules": Rule,
+    "flags": FlagRow,
+    "retests": RetestRow,
+    "comments": CommentRow,
+    "pathway": Node,
+}
 
 
 def schema(kind: str) -> dict[str, Any]:
     """A file of this kind: a list of its records."""
     found = msgspec.json.schema(list[KINDS[kind]])  # type: ignore[misc]
-    if kind in ("flags", "retests"):  # records: with the fields that are for their reader
+    if kind in ("flags", "retests", "pathway"):  # records: with the fields that are for their reader
         record = found["$defs"][KINDS[kind].__name__]
         record["properties"] |= {name: {} for name in READERS_FIELDS}
         record["required"].append("source")

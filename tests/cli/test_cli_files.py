@@ -26,6 +26,7 @@ def test_files_of_one_patient_are_one_outcome(tmp_path: Path) -> None:
     (outcome,) = done.lines
     assert list(outcome) == [
         "patient", "evaluated_at", "knowledge", "states", "flags", "retests", "comment", "hold", "notes",
+        "pathway",
     ]  # fmt: skip
     assert (outcome["patient"]["authority"], outcome["hold"]) == ("LABA", False)
     assert outcome["states"] == {"SRP": "POS_STRONG", "HMGCR": "NOT_TESTED", "HEP2": "CYTO_COMPAT", "CK": "HIGH"}

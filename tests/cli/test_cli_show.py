@@ -55,7 +55,7 @@ def parsed(outcome: Outcome) -> Any:
 
 def test_an_outcome_has_the_names_and_the_order_of_the_contract() -> None:
     assert list(parsed(FULL)) == [
-        "patient", "evaluated_at", "knowledge", "states", "flags", "retests", "comment", "hold", "notes",
+        "patient", "evaluated_at", "knowledge", "states", "flags", "retests", "comment", "hold", "notes", "pathway",
     ]  # fmt: skip
     assert parsed(FULL).keys() == parsed(BARE).keys()
 

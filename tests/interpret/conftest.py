@@ -18,7 +18,7 @@ def knowledge() -> Knowledge:
 
 @pytest.fixture(scope="session")
 def rules(knowledge: Knowledge) -> RuleSet:
-    return RuleSet(knowledge.decisions)
+    return RuleSet(knowledge.decisions, knowledge.policy.days("passive_wait_d"))
 
 
 @pytest.fixture(scope="session")

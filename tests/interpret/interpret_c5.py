@@ -119,8 +119,12 @@ def core(at: Combination) -> Said:
         _table(at, said)
     if at.unspecified and not at.srp.known and at.srp.state in ("NOT_TESTED", "NEG"):
         said.single("ANA_HEP2", "routine")
+    if at.another and (at.srp.state in POSITIVE or at.hmgcr.state in POSITIVE):
+        said.flag("MULTI_MSA", "major")  # O2; the others of these combinations are strong
+        said.retest("OTHER_MSA", ("quant", "ip"), "routine")
+        said.comment = "C08" if said.comment == "C08" else "C23"
     _in_progress(at, said)
-    if at.another and said.comment not in ("C01", "C02", "C03", "C04", "C08", "C09", "C10"):
+    if at.another and said.comment not in ("C01", "C02", "C03", "C04", "C08", "C09", "C10", "C14", "C23"):
         said.comment = "NONE"  # C10.3
     return said
 
@@ -148,6 +152,9 @@ def _table(at: Combination, said: Said) -> None:
     ):
         if one.state == "NEG" and one.once_positive:
             said.flag(code, severity)  # C10.4
+            if at.ck in HI:
+                said.retest(one.name, ("same_new_specimen",), "urgent")
+                said.comment = "C14"
     if at.ck == "UNKNOWN" and (positive or "EQUIVOCAL" in states):
         said.flag("CK_MISSING", "minor")
         said.single("CK", "urgent" if "POS_STRONG" in states else "routine")

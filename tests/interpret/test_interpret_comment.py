@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from interpret_build import DAY, antibody, case, episode, evidence, hep2, history, posted
+from interpret_build import DAY, antibody, case, ck, episode, evidence, hep2, history, other, posted
 
 from labbridge.interpret.comment import UnfilledSlot, choose, render
-from labbridge.interpret.evidence import Episode, Raised
+from labbridge.interpret.evidence import Change, CkCourse, Episode, Raised, Titre, Trend
 from labbridge.interpret.rules import Verdict
 from labbridge.interpret.slots import ASKED, MAY_BE_EMPTY, SLOTS, Case, asked, words
 from labbridge.knowledge.build import Knowledge
@@ -28,7 +28,7 @@ def verdict(
     *classes: str, retests: tuple[Retest, ...] = (), flags: tuple[str, ...] = (), hold: bool = False
 ) -> Verdict:
     found = tuple(Flag(code=code, severity=Severity.MAJOR, rule="r@1") for code in flags)
-    return Verdict(found, retests, classes, hold, ("SRP",) if hold else (), ())
+    return Verdict(found, retests, dict.fromkeys(classes, ()), {}, hold, ("SRP",) if hold else (), ())
 
 
 def a_case(knowledge: Knowledge, *classes: str, at: Episode = HERE, **fields: Any) -> Case:
@@ -253,9 +253,17 @@ def test_what_texts_may_ask_and_name_is_what_there_is(knowledge: Knowledge) -> N
     seen = asked(one, "SRP")
     assert all(seen[name] in asking.domain for name, asking in ASKED.items())
     disputed = episode(evidence("SRP", "EQUIVOCAL", "quant", "discordant"), ABSENT, "NUCLEAR", "HIGH")
+    moved = (antibody("SRP", "POS_STRONG", "quant"), antibody("SRP", "NEG", "quant", "OLD", DAY - timedelta(days=90)))
+    trend = Trend(change=Change.BECAME_POSITIVE, results=moved, titre=Titre.RISING, titre_results=moved)
     everything = msgspec.structs.replace(
         one,
-        episode=msgspec.structs.replace(disputed, raised=(INVALID, CORRECTED)),
+        episode=msgspec.structs.replace(
+            disputed,
+            srp=msgspec.structs.replace(disputed.srp, trend=trend),
+            course=CkCourse(latest=ck(3), previous=ck(1, "CK-0")),
+            other_positive=(other("JO1", "POS_LOW"),),
+            raised=(INVALID, CORRECTED),
+        ),
         history=history(posted=(posted("S@1"),)),
     )
     named = words(everything, "SRP")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from interpret_build import DAY, METHODS, PATIENT, ck, hep2, history, other, result, stated
 from interpret_lab import POLICY, at, held, hmgcr, on, quantity, raised, seen, srp, timed
 
-from labbridge.interpret.episode import before, episode
+from labbridge.interpret.episode import episode
+from labbridge.interpret.held import Held
 from labbridge.model.history import History
 from labbridge.model.report import Patient
 from labbridge.model.result import Analyte, Category, ContextItem, ContextKind, Material, Problem, Result, Status
@@ -235,31 +236,38 @@ def test_the_notes_of_versions_are_passed_on() -> None:
 # ---------------------------------------------------------------- as it stood before (C10.5 b)
 
 
-def test_the_history_as_it_stood() -> None:
+def test_the_evidence_as_it_stood() -> None:
     one = history(
         srp("NEG", day=-60),
         srp("POS_STRONG", day=-40),
-        ck(5),
-        context=(said("KNOWN_MSA", "SRP"), said("SUSPECT_IIM", "Y"), said("IVIG_DATE", "2026-01-01")),
-        known=frozenset({"SRP"}),
-        decided=frozenset({"x"}),
+        ck(5, day=on(-40)),
+        srp("NEG", "quant", day=0),
+        hep2("NEG", day=on(0)),
     )
-    then = before(one, on(-31))
-    assert [item.collected.day for item in then.results] == [on(-60), on(-40)]
-    assert (then.today, then.known, then.posted, then.decided) == (on(-40), frozenset(), (), frozenset({"x"}))
-    assert [item.kind for item in then.context] == [ContextKind.IVIG_DATE]  # passive antibodies confirm nothing then
-    assert episode(then, POLICY).srp.known is False
-    assert one.results != then.results
+    then = Held(one, POLICY).core(frozenset(), until=on(-31))
+    assert (then.srp.state, then.hmgcr.state, then.hep2.state, then.ck.band) == (
+        "POS_STRONG", "NOT_TESTED", "NOT_TESTED", "MOD",
+    )  # fmt: skip
+    assert (then.when.anchor, then.when.index, then.when.today) == (on(-40), on(-40), on(-40))
+    assert Held(one, POLICY).core(frozenset()).srp.state == "NEG"
 
 
 def test_before_the_first_result_there_is_nothing() -> None:
-    then = before(history(srp("NEG")), on(-1))
-    assert (then.results, then.today) == ((), on(-1))
+    then = Held(history(srp("NEG")), POLICY).core(frozenset(), until=on(-1))
+    assert (then.srp.state, then.when.anchor, then.ck.band) == ("NOT_TESTED", None, "UNKNOWN")
 
 
-@pytest.mark.parametrize(("cut", "count"), [(-40, 1), (-41, 0)])
-def test_the_day_itself_belongs_to_it(cut: int, count: int) -> None:
-    assert len(before(history(srp("NEG", day=-40)), on(cut)).results) == count
+@pytest.mark.parametrize(("cut", "state"), [(-40, "NEG"), (-41, "NOT_TESTED")])
+def test_the_day_itself_belongs_to_it(cut: int, state: str) -> None:
+    assert Held(history(srp("NEG", day=-40)), POLICY).core(frozenset(), until=on(cut)).srp.state == state
+
+
+def test_a_passive_antibody_confirms_nothing_then() -> None:
+    infused = (said("IVIG_DATE", str(on(-100))),)
+    results = (srp("POS_LOW", "blot", day=-90), srp("POS_STRONG", "quant", day=-50))
+    alone = Held(history(*results), POLICY).core(frozenset(), until=on(-31))
+    passive = Held(history(*results, context=infused), POLICY).core(frozenset(), until=on(-31))
+    assert (alone.srp.confirmed, passive.srp.confirmed) == (True, False)
 
 
 # ---------------------------------------------------------------- every history (P7, P8, P9)

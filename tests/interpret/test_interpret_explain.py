@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import msgspec
 import pytest
-from interpret_build import antibody, ck, episode, evidence, hep2, history
+from interpret_build import DAY, antibody, ck, episode, evidence, hep2, history
 
 from labbridge.interpret import Interpreter
 from labbridge.interpret.evidence import Raised
-from labbridge.interpret.explain import Clause, explain, near
-from labbridge.interpret.facts import facts
+from labbridge.interpret.explain import Clause, Source, explain, near
+from labbridge.interpret.facts import REGISTRY, facts
+from labbridge.interpret.rules import RuleSet
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import Rule, Then
+from labbridge.model.result import Material, Result
 
 AT = episode(evidence("SRP", "POS_STRONG", "blot"), evidence("HMGCR", "NOT_TESTED", ""), "NEG", "MILD")
 
@@ -65,17 +70,91 @@ def test_a_rule_on_a_flag_waits_for_it(knowledge: Knowledge, raised: tuple[Raise
     assert trace.clauses == (Clause("raised", ("SPECIMEN_INVALID:SRP", "SPECIMEN_INVALID:HMGCR"), seen, met),)
 
 
-def test_the_traces_of_a_history_agree_with_its_outcome(interpreter: Interpreter) -> None:
-    given = history(antibody("SRP", "POS_STRONG"), hep2("NEG"), ck(30))
-    traces = interpreter.explain(given)
-    outcome = interpreter(given)
-    assert {trace.rule for trace in traces if trace.fired} == set(outcome.fired)
-    active = [one for one in interpreter.knowledge.decisions.rules if one.status == "active"]
-    assert [trace.rule for trace in traces] == [one.name for one in active]
+RICH = (
+    (antibody("SRP", "POS_STRONG"), hep2("NEG"), ck(30)),
+    (antibody("SRP", "POS_LOW"), antibody("HMGCR", "NEG", "quant"), hep2("CYTO_COMPAT"), ck(3)),
+    (antibody("SRP", "NEG"), antibody("HMGCR", "NEG", "quant"), hep2("CYTO_COMPAT"), ck(30)),
+    (antibody("SRP", "POS_STRONG"), antibody("SRP", "NEG", "quant"), ck(5)),
+    (
+        antibody("HMGCR", "POS_STRONG", "quant"),
+        antibody("HMGCR", "NEG", "quant", "H0", DAY - timedelta(days=60)),
+        ck(0.5),
+    ),
+    (hep2("NEG"), ck(20)),
+)
+
+
+@pytest.mark.parametrize("results", RICH)
+def test_the_explanation_of_a_history_agrees_with_its_outcome(
+    interpreter: Interpreter, results: tuple[Result, ...]
+) -> None:
+    outcome, found = interpreter.explained(history(*results))
+    assert outcome == interpreter(history(*results))
+    assert {trace.rule for trace in found.fired} == set(outcome.fired)
+    assert {flag.rule for flag in outcome.flags} <= {trace.rule for trace in found.fired}
+    assert outcome.comment is None or outcome.comment.comment_class in {trace.comment for trace in found.fired}
+    assert set(found.results) <= {one.ref for one in results}
+    for flag in outcome.flags:
+        (trace,) = [one for one in found.fired if one.rule == flag.rule]
+        assert set(flag.evidence) == {ref for clause in trace.clauses for ref in clause.results}
+
+
+@pytest.mark.parametrize("results", RICH)
+def test_a_rule_that_held_is_silent_once_any_of_its_conditions_is_flipped(
+    interpreter: Interpreter, knowledge: Knowledge, results: tuple[Result, ...]
+) -> None:
+    """The explanation names what decided: with any other value of any fact that it names the rule does not fire."""
+    one = interpreter.judge(history(*results))
+    _outcome, found = interpreter.explained(history(*results))
+    rules = RuleSet(knowledge.decisions, 60)
+    flipped = 0
+    for trace in found.fired:
+        for clause in trace.clauses:
+            for value in set(REGISTRY[clause.fact].domain) - set(clause.wanted):
+                assert trace.rule not in rules.judge(one.episode, {**one.facts, clause.fact: value}).fired
+                flipped += 1
+    assert flipped >= 4
+
+
+@pytest.mark.parametrize("results", RICH)
+def test_a_near_miss_fires_once_its_missing_condition_is_met(
+    interpreter: Interpreter, knowledge: Knowledge, results: tuple[Result, ...]
+) -> None:
+    one = interpreter.judge(history(*results))
+    _outcome, found = interpreter.explained(history(*results))
+    rules = RuleSet(knowledge.decisions, 60)
+    for trace in found.near:
+        (missing,) = trace.lacking
+        if missing.fact != "raised":
+            facts_then = {**one.facts, missing.fact: missing.wanted[0]}
+            assert trace.rule in rules.judge(one.episode, facts_then).fired
+        assert len(trace.clauses) >= 3
 
 
 def test_why_a_concordant_antibody_was_not_found(interpreter: Interpreter) -> None:
-    """The immunologist's question: everything fits but HEp-2; the answer names that one condition."""
-    traces = interpreter.explain(history(antibody("SRP", "POS_STRONG"), hep2("NUCLEAR"), ck(30)))
-    (trace,) = [one for one in near(traces) if one.rule.startswith("srp-strong-concordant@")]
-    assert trace.lacking == (Clause("hep2", ("CYTO_COMPAT",), "NUCLEAR", False),)
+    """The immunologist's question: everything fits but HEp-2; the answer names that one condition and its result."""
+    _outcome, found = interpreter.explained(history(antibody("SRP", "POS_STRONG"), hep2("NUCLEAR"), ck(30)))
+    (trace,) = [one for one in found.near if one.rule.startswith("srp-strong-concordant@")]
+    assert trace.lacking == (Clause("hep2", ("CYTO_COMPAT",), "NUCLEAR", False, ("HEP2",)),)
+    assert found.results["HEP2"].analyte == "ANA_HEP2"
+
+
+def test_a_source_is_a_message_a_place_and_the_text_as_sent(interpreter: Interpreter) -> None:
+    sent = msgspec.structs.replace(
+        antibody("SRP", "POS_STRONG"), ref="M17:OBX[3]", value_text="92", unit_text="intensity", laboratory="LABA"
+    )
+    _outcome, found = interpreter.explained(history(sent, hep2("CYTO_COMPAT"), ck(30)))
+    assert found.results["M17:OBX[3]"] == Source(
+        message="M17", place="OBX[3]", analyte="SRP", text="92", unit="intensity", method="line blot",
+        collected=DAY.isoformat(), laboratory="LABA",
+    )  # fmt: skip
+
+
+def test_what_c1_raised_is_shown_with_its_results(interpreter: Interpreter) -> None:
+    odd = msgspec.structs.replace(
+        antibody("SRP", "POS_STRONG", ref="CSF"), material_validated=False, material=Material.OTHER
+    )
+    _outcome, found = interpreter.explained(history(odd))
+    (trace,) = [one for one in found.fired if one.flags == ("SPECIMEN_INVALID",)]
+    assert trace.clauses[0].results == ("CSF",)
+    assert "CSF" in found.results

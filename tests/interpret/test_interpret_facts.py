@@ -9,7 +9,19 @@ import pytest
 from interpret_build import antibody, ck, episode, evidence, hep2, history, other
 
 from labbridge.interpret.episode import episode as evaluate
-from labbridge.interpret.evidence import AntibodyEvidence, CkBand, Episode, Hep2State, Raised
+from labbridge.interpret.evidence import (
+    AntibodyEvidence,
+    Change,
+    CkBand,
+    CkCourse,
+    Episode,
+    Hep2State,
+    LowCk,
+    Raised,
+    Rebound,
+    Titre,
+    Trend,
+)
 from labbridge.interpret.facts import REGISTRY, facts
 from labbridge.interpret.slots import ASKED
 from labbridge.interpret.vocabulary import check_vocabulary
@@ -30,6 +42,10 @@ def with_hep2(**fields: Any) -> Episode:
 
 def with_ck(**fields: Any) -> Episode:
     return msgspec.structs.replace(PLAIN, ck=msgspec.structs.replace(PLAIN.ck, **fields))
+
+
+def with_course(**fields: Any) -> Episode:
+    return msgspec.structs.replace(PLAIN, course=CkCourse(**fields))
 
 
 def with_(**fields: Any) -> Episode:
@@ -74,6 +90,29 @@ MOVES: list[tuple[str, Episode, object]] = [
     ("other_msa_tested", with_(other_negative=6, synthetase_negative=True), True),
     ("other_msa_tested", with_(other_negative=5, synthetase_negative=True), False),
     ("other_msa_tested", with_(other_negative=16, synthetase_negative=False), False),
+    ("srp_change", with_srp(trend=Trend(change=Change.BECAME_POSITIVE)), "became_positive"),
+    ("srp_titre", with_srp(trend=Trend(titre=Titre.RISING_CK_FALLING)), "rising_ck_falling"),
+    ("srp_beside_ck", with_srp(beside_ck=True), True),
+    ("srp_passive", with_srp(passive=True), True),
+    ("passive", with_srp(passive=True), True),
+    ("passive", with_hep2(passive=True, state=Hep2State.CYTO_COMPAT), True),
+    ("hep2_passive", with_hep2(passive=True, state=Hep2State.CYTO_COMPAT), True),
+    ("hep2", with_hep2(passive=True, state=Hep2State.CYTO_COMPAT), "NOT_TESTED"),
+    ("ck_extreme", with_ck(extreme=True), True),
+    ("ck_latest", with_course(band=CkBand.MILD), "MILD"),
+    ("ck_was_high", with_course(was_high=True), True),
+    ("ck_rebound", with_course(rebound=Rebound.REBOUND), "rebound"),
+    ("ck_low", with_course(low=LowCk.DISCORDANT), "discordant"),
+    ("creatinine_low", with_course(creatinine=ck(1)), True),
+    ("multiple_msa", with_(other_positive=(other("JO1", "POS_LOW"),)), False),
+    ("multiple_msa", with_(other_positive=(other("JO1", "POS_LOW"), other("JO1", "POS_STRONG"))), False),
+    ("multiple_msa", with_(other_positive=(other("JO1", "POS_LOW"), other("MI2", "POS_LOW"))), True),
+    ("multiple_msa", msgspec.structs.replace(with_srp(), other_positive=(other("JO1", "POS_LOW"),)), True),
+    ("others_all_low", with_(other_positive=(other("JO1", "POS_LOW"),), others_all_low=True), True),
+    ("others_all_low", with_(others_all_low=True), False),
+    ("statin", with_(statin="Y"), "exposed"),
+    ("statin", with_(statin="N"), "unexposed"),
+    ("statin", with_(statin="U"), "unknown"),
     ("age_group", with_(age_years=18), "adult"),
     ("age_group", with_(age_years=17), "child"),
     ("age_group", with_(age_years=None), "unknown"),
@@ -98,6 +137,7 @@ def test_nothing_known_has_a_value_for_every_fact(knowledge: Knowledge) -> None:
     assert list(found) == list(REGISTRY)
     assert {name: value for name, value in found.items() if value not in (False, "NOT_TESTED", "none")} == {
         "hep2_stated": True, "hep2_cytoplasm_stated": True, "ck": "UNKNOWN", "age_group": "adult", "identity": "agrees",
+        "ck_latest": "UNKNOWN", "statin": "unknown",
     }  # fmt: skip
 
 

@@ -19,10 +19,13 @@ from labbridge.interpret.facts import REGISTRY
 from labbridge.model.history import History
 from labbridge.model.outcome import Outcome
 from labbridge.model.result import ContextKind, Material, Problem, Result, Status
-from labbridge.model.values import Missing, Quantity
+from labbridge.model.values import Missing
+from labbridge.normalise import Normaliser
+from labbridge.rows.case import FEED, reports
 from labbridge.sources import load
 
-INTERPRETER = Interpreter(load())
+KNOWLEDGE = load()
+INTERPRETER, NORMALISER = Interpreter(KNOWLEDGE), Normaliser(KNOWLEDGE)
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 days = st.sampled_from([0, 0, 0, -3, -20, -45, -100, -200, -400]).map(lambda back: DAY + timedelta(days=back))
@@ -112,16 +115,32 @@ def test_p8_a_replayed_result_adds_nothing_but_its_own_flag(one: History, data: 
 
 
 @MANY
-@given(histories(), st.sampled_from([Decimal("60"), Decimal("0.25"), Decimal("1000")]))
-def test_p9_units_of_ck_do_not_matter(one: History, factor: Decimal) -> None:
-    def scaled(result: Result) -> Result:
-        if not isinstance(result.value, Quantity) or result.upper_limit is None:
-            return result
-        value = msgspec.structs.replace(result.value, number=result.value.number * factor)
-        return msgspec.structs.replace(result, value=value, upper_limit=result.upper_limit * factor)
+@given(
+    histories(), st.sampled_from([60, 300, 1200, 6000, 12000, 18000, 60000, 720000]), st.sampled_from([120, 180, 600])
+)
+def test_p9_units_of_ck_do_not_matter(one: History, number: int, limit: int) -> None:
+    """U/L or microkat/L as sent, with the limit in the same unit: the normaliser makes one result of both."""
+    found = [
+        INTERPRETER(msgspec.structs.replace(one, results=(*one.results, _sent_ck(value, limits, unit))))
+        for value, limits, unit in (
+            (str(number), f"0-{limit}", "U/L"),
+            (str(Decimal(number) / 60), f"0-{Decimal(limit) / 60}", "ukat/L"),
+        )
+    ]
+    assert found[0] == found[1]
 
-    other_units = msgspec.structs.replace(one, results=tuple(scaled(result) for result in one.results))
-    assert INTERPRETER(other_units) == INTERPRETER(one)
+
+def _sent_ck(value: str, limits: str, unit: str) -> Result:
+    low, _dash, high = limits.partition("-")
+    row = {
+        "filler": "SENT", "analyte": "CK", "method": "enzymatic", "value": value, "unit": unit, "ref_low": low,
+        "ref_high": high, "specimen": "serum", "status": "F", "collected": str(DAY), "received": str(LOOKED_AT),
+    }  # fmt: skip
+    case = {"id": "P9", "patient": {"sex": "F", "age_years": 48}, "evaluate_at": str(LOOKED_AT), "results": [row]}
+    ((report, received),) = reports(case)
+    found, _notes = NORMALISER(report, FEED, received, "SENT")
+    (result,) = found.results
+    return msgspec.structs.replace(result, value_text="", unit_text="")
 
 
 @MANY

@@ -55,6 +55,10 @@ def states(outcome: Outcome) -> tuple[str, str, str, str]:
     return (found.SRP, found.HMGCR, found.HEP2, found.CK)
 
 
+def addenda(found: Outcome) -> tuple[str, ...]:
+    return found.comment.addendum_classes if found.comment else ()
+
+
 def version(first: Result, ref: str, days_later: int = 1, **fields: object) -> Result:
     """Another version of a result, received later."""
     received = first.received + timedelta(days=days_later)
@@ -65,7 +69,7 @@ def version(first: Result, ref: str, days_later: int = 1, **fields: object) -> R
 
 
 def test_v_s01_concordant_srp_partner_missing(interpreter: Interpreter) -> None:
-    found = interpreter(history(antibody("SRP", "POS_STRONG"), hep2("CYTO_COMPAT"), ck(57), context=SUSPECTED))
+    found = interpreter(history(antibody("SRP", "POS_STRONG"), hep2("CYTO_COMPAT"), ck(50), context=SUSPECTED))
     assert states(found) == ("POS_STRONG", "NOT_TESTED", "CYTO_COMPAT", "HIGH")
     assert flags(found) == {"MSA_POSITIVE": "major", "MSA_POS_CONCORDANT": "major", "PARTNER_MISSING": "minor"}
     assert retests(found) == {"HMGCR": (("quant",), "routine")}
@@ -265,8 +269,14 @@ def test_untested_and_explained_asks_for_both_only_with_a_high_ck(
 
 
 def test_another_antibody_does_not_silence_a_positive_one(interpreter: Interpreter) -> None:
-    found = interpreter(history(antibody("SRP", "POS_STRONG"), JO1, hep2("CYTO_COMPAT"), ck(20)))
-    assert comment(found) == "C01"
+    """With a high CK a strong one stands beside low ones (C10.7); two strong ones exclude each other."""
+    low = msgspec.structs.replace(other("JO1", "POS_LOW", synthetase=True))
+    found = interpreter(history(antibody("SRP", "POS_STRONG"), low, hep2("CYTO_COMPAT"), ck(20)))
+    assert (comment(found), addenda(found)) == ("C01", ("C23",))
+    assert (flags(found)["MULTI_MSA"], retests(found)["OTHER_MSA"]) == ("major", (("quant", "ip"), "routine"))
+    strong = interpreter(history(antibody("SRP", "POS_STRONG"), JO1, hep2("CYTO_COMPAT"), ck(20)))
+    assert (comment(strong), addenda(strong)) == ("C23", ())
+    assert "anti-SRP and anti-Jo-1" in text(strong)
 
 
 STRIP = tuple(other(name, "NEG", synthetase=name == "JO1") for name in ("JO1", "MI2", "MDA5", "NXP2", "SAE", "TIF1G"))
@@ -290,7 +300,12 @@ def test_once_positive_now_negative_is_never_seronegative(interpreter: Interpret
     now = antibody("SRP", "NEG", "quant", "JUNE")
     found = interpreter(history(before, now, antibody("HMGCR", "NEG", "quant"), ck(12)))
     assert flags(found) == {"SEROREVERSION": "minor"}
-    assert comment(found) == "NONE"  # C14 comes with the trends (C7)
+    assert (comment(found), retests(found)) == ("C14", {"SRP": (("same_new_specimen",), "urgent")})
+    assert text(found) == (
+        f"Anti-SRP not detected, previously positive by the same method on {LONG_AGO}. The change may be true or may come "
+        "from the specimen or the run. A new specimen is suggested without delay; parallel testing of both specimens is "
+        "suggested before this result is used."
+    )
 
 
 def test_once_positive_hmgcr_now_negative_is_unexpected(interpreter: Interpreter) -> None:
@@ -316,7 +331,7 @@ def test_known_from_the_results_held_is_monitored(interpreter: Interpreter) -> N
     assert found.facts["srp"] == "KNOWN"
     assert not {"MSA_POSITIVE", "MSA_POS_CK_NORMAL", "HEP2_NEG_MSA_POS"} & set(flags(found))
     assert "SRP" not in retests(found)
-    assert comment(found) == "NONE"
+    assert (flags(found)["CK_NORMALISED_AB_PERSISTENT"], comment(found)) == ("info", "C15")
 
 
 def test_an_unconfirmed_positive_alone_is_never_known(interpreter: Interpreter) -> None:
