@@ -12,7 +12,7 @@ help:
 	@echo "make test            the whole suite"
 	@echo "make check           format, lint, types, mappings, docs, then make test"
 	@echo "make bench [ONLY=..] the speed figures, as ratios measured in one run"
-	@echo "make mutate          how many of 200 seeded edits the tests catch"
+	@echo "make mutate [ONLY=..] how many seeded edits of code and knowledge the tests catch"
 	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -43,7 +43,7 @@ bench: $(STAMP)
 	$(RUN) -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 mutate: $(STAMP)
-	$(RUN) -m tests.mutate
+	$(RUN) -m tests.mutate $(ONLY)
 
 general: $(STAMP)
 	$(RUN) tests/normalise/general_laboratory.py

@@ -43,10 +43,10 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 
 
 class Acts:
-    """Release and reprocess on one store."""
+    """Release and reprocess on one store. `comment`: the code our comments carry, of the knowledge in force."""
 
     def __init__(self, config: Config, comment: tuple[Coding, ...], desk: SqliteDesk, clock: Clock) -> None:
-        self._config, self._comment, self._desk, self._clock = config, comment, desk, clock
+        self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}. Each key has its answer."""
@@ -76,7 +76,7 @@ class Acts:
     def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
         source = self._config.feeds.get(feed) or FeedSection()
-        return pipeline.Letterhead(receiver, format_of(self._config, section, source, self._comment), source.charset)
+        return pipeline.Letterhead(receiver, format_of(self._config, section, source, self.comment), source.charset)
 
     def reprocess(self, keys: list[str], name: str) -> list[dict[str, Any]]:
         return [self._each(key, lambda key: self._reprocess(key, name)) for key in keys]

@@ -10,9 +10,8 @@ import platform
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -29,26 +28,28 @@ from labbridge.feeds.connection import Handlers
 from labbridge.feeds.limits import Limits
 from labbridge.feeds.mllp import MllpServer
 from labbridge.hl7.mllp import Frame, Junk, Oversize
+from labbridge.knowledge.build import version
+from labbridge.knowledge.documents import Source
 from labbridge.knowledge.tables import read_terminology
 from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
-from labbridge.processing import Started, SystemClock
-from labbridge.sources import read_folder, shipped
+from labbridge.processing import SystemClock
+from labbridge.reloading import Reloading
+from labbridge.sources import read_all
 from labbridge.store.counts import counts
 from labbridge.store.desk import SqliteDesk, SqliteOutbox
 from labbridge.store.journal import SqliteIntake
 from labbridge.store.sqlite import SqliteStatus, StoreLock, open_reader, open_writer, status
-from labbridge.store.units import serve_units
 from labbridge.store.writer import Writer
+from labbridge.supervising import Supervisor
 
 if TYPE_CHECKING:
     from labbridge.observe.metrics import Metrics
 
 Role = Literal["listen", "process", "deliver", "all"]
-RESTART_AFTER_S = 1.0
 PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 _log = logs.logger("service")
@@ -64,17 +65,19 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
         os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
     )
     with StoreLock(database) as lock:
-        worker: Started | None = None
-        ruleset = ""
+        worker: processing.Started | None = None
+        texts = read_all(config.knowledge.site)
         if role in ("process", "all"):
-            reader = processing.reader_of(settings)
+            reader = processing.reader_of(settings, texts)
             gc.collect()
             gc.freeze()  # the knowledge stays for good: no collection walks it, and its pages stay shared with the child
             worker = processing.fork(settings, reader, (lock.file,))
-            ruleset = reader.interpret.knowledge.version
         writer = Writer(open_writer(database), on_fatal=_stop_at_once)
+        supervisor = (
+            Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
+        )
         try:
-            asyncio.run(Service(config, role, settings, writer, worker, ruleset).run())
+            asyncio.run(Service(config, role, texts, writer, supervisor).run())
         finally:
             writer.close()
 
@@ -92,18 +95,24 @@ class Service:
         self,
         config: Config,
         role: Role,
-        settings: processing.Settings,
+        texts: Sequence[Source],
         writer: Writer,
-        worker: Started | None,
-        ruleset: str,
+        supervisor: Supervisor | None,
     ) -> None:
-        self._config, self._role, self._settings = config, role, settings
-        self._writer, self._worker, self._ruleset = writer, worker, ruleset
+        self._config, self._role = config, role
+        self._writer, self._supervisor = writer, supervisor
+        self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
         self._reader = open_reader(config.store.path)
         self._scrapes = open_reader(config.store.path)
         self._intake, self._outbox = SqliteIntake(writer), SqliteOutbox(writer)
         self._desk = SqliteDesk(writer, self._reader)
+        self._acts = Acts(config, comment_of(texts), self._desk, self._clock)
+        self._reloading = (
+            Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
+            if supervisor is not None
+            else None
+        )
         self._sqlite: SqliteStatus = status()
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic()
@@ -115,6 +124,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         if self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
         async with contextlib.AsyncExitStack() as parts:
@@ -124,6 +134,8 @@ class Service:
             _log.info("ready", version=__version__)
             await stop.wait()
             self._stage = "draining"
+            if self._reloading is not None:
+                self._reloading.stop()
             _log.info("draining")
         _log.info("stopped")
 
@@ -131,18 +143,37 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _control(self) -> AsyncIterator[None]:
-        acts = Acts(self._config, comment_code(self._config.knowledge.site), self._desk, self._clock)
-
         async def handle(request: dict[str, Any]) -> dict[str, Any]:
-            answer = await asyncio.to_thread(acts.perform, request)
+            answer = await asyncio.to_thread(self._acts.perform, request)
             for delivery in self._deliveries:
                 delivery.wake()
             return answer
 
-        server = ControlServer(self._config.store.path, handle)
+        apart = {"reload": self._reload, "knowledge": self._in_force}
+        server = ControlServer(self._config.store.path, handle, apart)
         await server.start()
         yield
         await server.stop()
+
+    async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._reloading is None:
+            return {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
+        if self._stage != "running":
+            return {"ok": False, "error": f"The service is {self._stage}; ask again once it runs"}
+        return await self._reloading.perform(request)
+
+    async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "in_force": self._ruleset}
+
+    def _hung_up(self) -> None:
+        """SIGHUP is `labbridge reload` for who has no terminal."""
+        if self._reloading is not None and self._stage == "running":
+            self._reloading.signalled()
+
+    def _taken(self, texts: Sequence[Source]) -> None:
+        """Other knowledge has come into force: the code our comments carry is part of it."""
+        self._ruleset = version(texts)
+        self._acts.comment = comment_of(texts)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:
@@ -157,8 +188,8 @@ class Service:
         """The metrics; prometheus-client is loaded by the first scrape, not by the start."""
         from labbridge.observe.metrics import About, Metrics
 
-        if self._metrics is None:
-            about = About(__version__, self._ruleset, platform.python_version(), self._sqlite.single_writer_mode)
+        about = About(__version__, self._ruleset, platform.python_version(), self._sqlite.single_writer_mode)
+        if self._metrics is None or self._metrics.about != about:
             self._metrics = Metrics(lambda: counts(self._scrapes, self._clock.now()), self._traffic, about)
         return self._metrics.exposition()
 
@@ -178,41 +209,12 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:
-        if self._worker is None:
+        if self._supervisor is None:
             yield
             return
-        self._attach(self._worker)
-        self._writer.after_commit(self._wake)
-        self._wake()
+        self._supervisor.start()
         yield
-        worker, self._worker = self._worker, None
-        worker.process.terminate()
-        await asyncio.to_thread(worker.process.join, self._config.limits.drain_s)
-
-    def _attach(self, worker: Started) -> None:
-        serve_units(worker.units, self._writer)
-        asyncio.get_running_loop().add_reader(worker.process.sentinel, self._worker_ended, worker)
-
-    def _wake(self) -> None:
-        """Tell the processing process that something was committed; a full pipe says so already."""
-        if self._worker is not None:
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._worker.wake, b"\0")
-
-    def _worker_ended(self, worker: Started) -> None:
-        """It should not have: what it had begun is taken up again, singly, by the next."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(worker.process.sentinel)
-        if self._worker is not worker:
-            return
-        _log.error("processing_ended", code=str(worker.process.exitcode))
-        self._worker = None
-        loop.call_later(RESTART_AFTER_S, self._restart)
-
-    def _restart(self) -> None:
-        self._worker = processing.spawn(self._settings)
-        self._attach(self._worker)
-        self._wake()
+        await self._supervisor.stop()
 
     @contextlib.asynccontextmanager
     async def _delivery(self) -> AsyncIterator[None]:
@@ -302,8 +304,12 @@ class Service:
 
 def comment_code(site: str) -> tuple[Coding, ...]:
     """The code our comments carry (outgoing.yaml, the site's over the shipped one)."""
-    sources = read_folder(shipped()) + (read_folder(Path(site), site=True) if site else [])
-    return read_terminology([one for one in sources if one.name == "outgoing.yaml"], []).comment
+    return comment_of(read_all(site))
+
+
+def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
+    """The same of files that were read before."""
+    return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment
 
 
 @contextlib.contextmanager

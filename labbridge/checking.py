@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 
 from labbridge.config import Config
+from labbridge.control import ask
 from labbridge.interpret.cases import check_cases
+from labbridge.interpret.facts import REGISTRY
 from labbridge.interpret.parity import check_parity, read_phrases
 from labbridge.interpret.style import check_style
 from labbridge.knowledge.build import build
-from labbridge.knowledge.documents import Fault
+from labbridge.knowledge.decisions import Decisions
+from labbridge.knowledge.documents import Fault, Source
 from labbridge.knowledge.lock import Entry, check_lock, entries, written
+from labbridge.knowledge.prove import prove, read_claims
 from labbridge.sources import KnowledgeError, load, read_folder, shipped, unfit
 from labbridge.store.sqlite import StoreRefused, status
 
 LOCK = "versions.lock.json"
 
 
-def check(folder: Path | None, site: str, write_lock: bool) -> tuple[list[Fault], str]:
-    """Every fault of the shipped knowledge (or of a folder), a site's laid over it; and a line that sums it up."""
+def check(
+    folder: Path | None, site: str, write_lock: bool, *, say: Callable[[str], None] = lambda line: None
+) -> tuple[list[Fault], str]:
+    """Every fault of the shipped knowledge (or of a folder), a site's laid over it; and a line that sums it up. Where
+    there is no other fault the rules are proved; `say` gets the proof as a line."""
     base = folder or shipped()
     try:
         ours = read_folder(base)
@@ -32,11 +41,24 @@ def check(folder: Path | None, site: str, write_lock: bool) -> tuple[list[Fault]
     phrases = read_phrases([*ours, *theirs], faults)
     spoken = check_parity(knowledge, phrases, complete=not theirs)
     faults += unfit(knowledge) or [*check_cases(decisions), *check_style(decisions), *spoken]
+    faults += [] if faults else _proved(decisions, [*ours, *theirs], say)
     shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
     faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
     rules = sum(rule.status == "active" for rule in decisions.rules)
     word = "no fault" if not faults else f"{len(faults)} faults"
     return faults, f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {word}"
+
+
+def _proved(decisions: Decisions, sources: Sequence[Source], say: Callable[[str], None]) -> list[Fault]:
+    """Where the properties of clinical.md C9 do not hold of the rules."""
+    faults: list[Fault] = []
+    claims = read_claims(sources, faults)
+    if faults:
+        return faults
+    began = perf_counter()
+    proof = prove(decisions, claims, {name: fact.domain for name, fact in REGISTRY.items()})
+    say(f"{'not proved' if proof.faults else 'proved'}: {proof}; {perf_counter() - began:.1f} s")
+    return list(proof.faults)
 
 
 def _locked(lock: Path, found: dict[str, Entry], write: bool) -> list[Fault]:
@@ -57,6 +79,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
     try:
         knowledge = load(config.knowledge.site)
         lines.append(_line(True, f"knowledge {knowledge.version[:19]}", ""))
+        lines += _in_force(config, knowledge.version)
     except KnowledgeError as fault:
         lines.append(_line(False, "knowledge", f"{len(fault.faults)} faults; run `labbridge check`"))
     lines += _store_lines(config)
@@ -65,6 +88,16 @@ def examine(config: Config) -> tuple[list[str], bool]:
     )
     lines.append(_line(bool(config.receivers), f"{len(config.receivers)} receivers configured", "add [receivers.NAME]"))
     return lines, all(line.startswith("ok") for line in lines)
+
+
+def _in_force(config: Config, version: str) -> list[str]:
+    """Whether a service that runs on this store works by what lies on the disk; nothing where none runs."""
+    answer = ask(config.store.path, {"command": "knowledge"}) or {}
+    working = str(answer.get("in_force", ""))
+    if not working:
+        return []
+    text = f"the running service works by {working[:19]}"
+    return [_line(working == version, text, "the files have changed since; run `labbridge reload`")]
 
 
 def _store_lines(config: Config) -> list[str]:

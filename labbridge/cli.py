@@ -117,10 +117,10 @@ def check(
     site: Annotated[str, typer.Option(help="A site's folder, laid over it.")] = "",
     write_lock: Annotated[bool, typer.Option(help="Write versions.lock.json for new and raised versions.")] = False,
 ) -> None:
-    """Check the knowledge: schemas, references, code check digits, versions; every fault with file, line, repair."""
+    """Check the knowledge: schemas, references, codes, versions, and the proof of the rules; each fault with its repair."""
     from labbridge.checking import check as run
 
-    faults, summary = run(mappings, site, write_lock)
+    faults, summary = run(mappings, site, write_lock, say=typer.echo)
     for fault in faults:
         typer.echo(str(fault), err=True)
     typer.echo(summary)
@@ -201,6 +201,29 @@ def reprocess(keys: list[str], name: Name, config: ConfigPath = None, format: Fo
 def release(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
     """Sign and send the comment of a case version that was read, for example C12@3."""
     _act(config, {"command": "release", "keys": keys, "as": name}, format)
+
+
+@app.command("reload")
+def reload_knowledge(
+    name: Annotated[str, typer.Option("--as", help="Who acts, for the audit; the account's name without.")] = "",
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Have the running service take in changed mappings and site folder: proven first, whole or not at all."""
+    import getpass
+
+    from labbridge.control import ask
+    from labbridge.reloading import ANSWERED_WITHIN_S, printed
+
+    request = {"command": "reload", "as": name or getpass.getuser()}
+    answer = ask(_config(config).store.path, request, ANSWERED_WITHIN_S)
+    if answer is None:
+        _fail("No service runs on this store; its next start reads what `labbridge check` sees", NEEDS_A_PERSON)
+    outcome, faults = printed(answer, format)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    typer.echo(outcome)
+    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
 
 
 @app.command("config")

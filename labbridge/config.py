@@ -91,7 +91,7 @@ class FeedSection(_Section):
     empty_status: Literal["hold", "final"] = Field("hold", description="what an empty result status means")
     processing_id: Literal["P", "T", "D"] = Field("P", description="MSH-11 this feed takes")
     default_method: dict[str, str] = Field({}, description="method by analyte, for senders that name none")
-    settle_s: float = Field(0.0, ge=0, description="seconds to wait for the rest of a panel")
+    settle_s: float = Field(259_200.0, ge=0, description="seconds to wait for the rest of a panel (72 h)")
     receiver: str = Field("", description="receiver of the comments; empty: the only one configured")
     application_ack: str = Field(
         "", description="receiver of application acknowledgements (MSH-16); empty: none is sent"

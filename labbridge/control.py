@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from labbridge.errors import Refused
 
 LONGEST_LINE = 2**20
 ANSWER_WITHIN_S = 120.0  # a release waits for the judge, which may have to start first
@@ -27,10 +29,11 @@ def socket_path(database: Path) -> Path:
 
 
 class ControlServer:
-    """Listens beside the database and hands each request to the handler, one at a time."""
+    """Listens beside the database and hands each request to the handler, one at a time. `apart`: handlers of commands that
+    take long and see to their own order, so that nobody's release waits for them."""
 
-    def __init__(self, database: Path, handler: Handler) -> None:
-        self._path, self._handler = socket_path(database), handler
+    def __init__(self, database: Path, handler: Handler, apart: Mapping[str, Handler] | None = None) -> None:
+        self._path, self._handler, self._apart = socket_path(database), handler, apart or {}
         self._server: asyncio.Server | None = None
         self._turn = asyncio.Lock()
 
@@ -54,8 +57,12 @@ class ControlServer:
         try:
             line = await asyncio.wait_for(reader.readline(), ANSWER_WITHIN_S)
             request = msgspec.json.decode(line, type=dict[str, Any])
-            async with self._turn:
-                answer = await self._handler(request)
+            apart = self._apart.get(str(request.get("command")))
+            if apart is not None:
+                answer = await apart(request)
+            else:
+                async with self._turn:
+                    answer = await self._handler(request)
             writer.write(msgspec.json.encode(answer) + b"\n")
             await writer.drain()
         except (msgspec.DecodeError, TimeoutError, ValueError, ConnectionError):
@@ -64,20 +71,25 @@ class ControlServer:
             writer.close()
 
 
-def ask(database: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The running service's answer, or None when no service listens beside this database."""
+def ask(database: Path, request: dict[str, Any], within_s: float = ANSWER_WITHIN_S) -> dict[str, Any] | None:
+    """The running service's answer, or None when no service listens beside this database. Refused where it is late."""
     path = socket_path(database)
     if not path.exists():
         return None
     with socket.socket(socket.AF_UNIX) as channel, _short(path) as name:
-        channel.settimeout(ANSWER_WITHIN_S)
+        channel.settimeout(within_s)
         try:
             channel.connect(name)
         except (ConnectionRefusedError, FileNotFoundError):
             return None  # left by a killed process
         channel.sendall(msgspec.json.encode(request) + b"\n")
-        with channel.makefile("rb") as lines:
-            return msgspec.json.decode(lines.readline(), type=dict[str, Any])
+        try:
+            with channel.makefile("rb") as lines:
+                return msgspec.json.decode(lines.readline(), type=dict[str, Any])
+        except TimeoutError:
+            raise Refused(f"The service did not answer within {within_s:.0f} s; its log says what it does") from None
+        except msgspec.DecodeError:
+            raise Refused("The service ended before it answered; its log says why") from None
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ Each takes a message on its way and adds what it finds; Park where a person must
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -99,7 +99,8 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         return
     found, message = one.drafted.results, one.message
     today = message.received.astimezone(times.zone(one.feed.timezone)).date()
-    arrived = worklist.Arrived(found, today, reader.languages.get(one.feed.name, "en"))
+    settle = timedelta(seconds=one.feed.settle_s)
+    arrived = worklist.Arrived(found, today, reader.languages.get(one.feed.name, "en"), settle)
     history = work.history(found.patient.key, message.lane)
     one.drafted = _draft(one.drafted, arrived, history, reader.interpret, clock.now())
 
@@ -113,6 +114,7 @@ def _draft(
     counts: list[Count] = counting.results(arrived.found, message.feed)
     for entry in worklist.touched(arrived, history, policy):
         outcome = interpret(worklist.history_of(entry, arrived, history, policy))
+        outcome = worklist.offer(entry, arrived, history, outcome)
         change = worklist.change(entry, outcome)
         if change is not None:
             changes.append(change)

@@ -1,16 +1,20 @@
 """The processing process: pipeline.run_once in a loop, on a read-only connection, writing through the main process.
 
-It is forked before the service has threads, so that it shares the knowledge's memory; if it ends, another is started
-afresh. A byte on the wake pipe says that something was kept; without one it looks once a second.
+It is forked before the service has threads, so that it shares the knowledge's memory; if it ends, or newer knowledge is
+to be worked by, another is started afresh. It is given the texts of the knowledge and reads no file of it: what lies on
+the disk may have been edited since it was proven. A byte on the wake pipe says that something was kept; without one it
+looks once a second. Where the pipe is closed it ends between two batches.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import multiprocessing
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,14 +23,16 @@ import msgspec
 
 from labbridge import drafting, pipeline
 from labbridge.errors import StoreUnavailable
+from labbridge.knowledge.documents import Source
 from labbridge.model.work import Feed
 from labbridge.observe import logs
-from labbridge.sources import load
+from labbridge.sources import read_all, understood
 from labbridge.store.sqlite import open_reader
 from labbridge.store.units import RemoteUnits
 from labbridge.store.work import BEGUN_AT_MOST, SqliteWork
 
 POLL_S = 1.0
+RISEN = b"risen"
 
 
 class SystemClock:
@@ -48,12 +54,12 @@ class Settings(msgspec.Struct, frozen=True):
     languages: dict[str, str] = {}
 
 
-def reader_of(settings: Settings) -> drafting.Reader:
-    """Normaliser and interpreter of the knowledge in force."""
+def reader_of(settings: Settings, texts: Sequence[Source] | None = None) -> drafting.Reader:
+    """Normaliser and interpreter of the knowledge of these texts; of what is on the disk without any."""
     from labbridge.interpret import Interpreter
     from labbridge.normalise import Normaliser
 
-    knowledge = load(settings.site)
+    knowledge = understood(read_all(settings.site) if texts is None else texts)
     feeds = {feed.name: feed for feed in settings.feeds}
     codes = frozenset(one.code for one in knowledge.terminology.comment)
     interpreter = Interpreter(knowledge)
@@ -61,11 +67,13 @@ def reader_of(settings: Settings) -> drafting.Reader:
 
 
 class Started(msgspec.Struct, frozen=True):
-    """The process, the main end of its unit pipe, and the file to wake it by."""
+    """The process, the main end of its unit pipe, and the file to wake it by. `risen`: becomes readable once a process
+    started afresh has understood its knowledge, or has ended; None for a forked one, which had it before."""
 
     process: multiprocessing.process.BaseProcess
     units: Connection
     wake: int
+    risen: Connection | None = None
 
 
 def fork(settings: Settings, reader: drafting.Reader, inherited: tuple[int, ...]) -> Started:
@@ -85,36 +93,58 @@ def fork(settings: Settings, reader: drafting.Reader, inherited: tuple[int, ...]
     return Started(process, ours, wake_write)
 
 
-def spawn(settings: Settings) -> Started:
-    """Start it afresh, with knowledge of its own: where the forked one has ended."""
+def spawn(settings: Settings, texts: Sequence[Source]) -> Started:
+    """Start it afresh, with knowledge of its own: where the one before has ended, or is to be replaced."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     wake_in, wake_out = context.Pipe(duplex=False)
+    risen_in, risen_out = context.Pipe(duplex=False)
     process = context.Process(
-        target=_run_spawned, args=(settings, theirs, wake_in), name="labbridge-process", daemon=True
+        target=_run_spawned,
+        args=(settings, list(texts), theirs, wake_in, risen_out),
+        name="labbridge-process",
+        daemon=True,
     )
     process.start()
-    theirs.close()
-    wake_in.close()
+    for end in (theirs, wake_in, risen_out):
+        end.close()
     wake_write = os.dup(wake_out.fileno())
     wake_out.close()
     os.set_blocking(wake_write, False)
-    return Started(process, ours, wake_write)
+    return Started(process, ours, wake_write, risen_in)
 
 
-def _run_spawned(settings: Settings, units: Connection, wake: Connection) -> None:
-    _run(settings, reader_of(settings), units, wake.fileno(), ())
+def has_risen(started: Started, within_s: float) -> bool:
+    """Whether a process started afresh has understood its knowledge in this time. Blocks."""
+    with contextlib.suppress(EOFError, OSError):
+        return started.risen is None or (started.risen.poll(within_s) and started.risen.recv_bytes() == RISEN)
+    return False
+
+
+def _run_spawned(
+    settings: Settings, texts: Sequence[Source], units: Connection, wake: Connection, risen: Connection
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    reader = reader_of(settings, texts)
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError):
+        risen.send_bytes(RISEN)
+    risen.close()
+    _run(settings, reader, units, wake.fileno(), ())
 
 
 def _run(settings: Settings, reader: drafting.Reader, units: Connection, wake: int, inherited: tuple[int, ...]) -> None:
     """Body of the process: until the main process goes, or asks it to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the main process, which stops us in its own time
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # and so does a reload, even where the whole group is signalled
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for file in inherited:  # the main process's ends: held open they would hide its death
         os.close(file)
     logs.configure(json=settings.json_logs)
-    while not select.select([wake, units.fileno()], [], [], None)[0]:
-        pass  # the database is there once the main process says so
+    if not _wait(wake, units, None):  # the database is there once the main process says so
+        return
     work = SqliteWork(open_reader(Path(settings.database)), RemoteUnits(units))
     loop(work, reader, lambda seconds: _wait(wake, units, seconds))
 
@@ -140,12 +170,14 @@ def loop(work: SqliteWork, reader: drafting.Reader, wait: Callable[[float], bool
         except Exception as error:  # noqa: BLE001 - the wall of the process: see above
             log.error("processing_failed", error=type(error).__name__, place=logs.place(error))
             singly, done, failed = BEGUN_AT_MOST, 1, True
-        if not done and not wait(POLL_S):
+        if not wait(0 if done else POLL_S):
+            with contextlib.suppress(StoreUnavailable, EOFError, OSError):
+                work.leave()
             return
 
 
-def _wait(wake: int, units: Connection, seconds: float) -> bool:
-    """Wait for a wake-up; False when the main process has gone."""
+def _wait(wake: int, units: Connection, seconds: float | None) -> bool:
+    """Wait for a wake-up; False when the main process has gone, or has closed the pipe to have us end."""
     ready, _w, _x = select.select([wake, units.fileno()], [], [], seconds)
     if units.fileno() in ready:
         return False  # nothing is ever sent unasked: readable means closed

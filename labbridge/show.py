@@ -75,6 +75,10 @@ def outcome_text(outcome: Outcome, explain: bool = False, pathway: Pathway | Non
         lines.append(
             f"  retest   {retest.analyte} by {' or '.join(retest.families)}, {retest.priority.value}: {retest.reason}"
         )
+    if outcome.outstanding:
+        lines.append(f"  waiting  {', '.join(outcome.outstanding)} in progress{_until(outcome)}")
+    if outcome.said_on:
+        lines.append(f"  silent   the same comment was posted on {outcome.said_on}; it is not repeated")
     if outcome.hold:
         lines.append(f"  HOLD     {', '.join(outcome.held)}: nothing is posted until a person decides")
     if outcome.comment:
@@ -87,6 +91,13 @@ def outcome_text(outcome: Outcome, explain: bool = False, pathway: Pathway | Non
         lines.append("  facts    " + ", ".join(f"{name}={value}" for name, value in sorted(outcome.facts.items())))
         lines.append("  rules    " + ", ".join(outcome.fired))
     return "\n".join(lines)
+
+
+def _until(outcome: Outcome) -> str:
+    """From when the comment is offered for release; a person may release it earlier, having seen what is still out."""
+    if outcome.offered_from is None:
+        return ""
+    return f"; the comment is offered from {outcome.offered_from:%Y-%m-%d %H:%M}, earlier by a person"
 
 
 def _standing(outcome: Outcome, pathway: Pathway) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from labbridge.interpret.vocabulary import check_vocabulary
@@ -55,9 +56,16 @@ def unfit(knowledge: Knowledge) -> list[Fault]:
 
 def load(site: str = "", folder: Path | None = None) -> Knowledge:
     """The knowledge in force: shipped, with a site's folder laid over it. KnowledgeError where there is any fault."""
-    sources = read_folder(folder or shipped())
-    if site:
-        sources += read_folder(Path(site), site=True)
+    return understood(read_all(site, folder))
+
+
+def read_all(site: str = "", folder: Path | None = None) -> list[Source]:
+    """The files of the shipped knowledge and of a site's folder, as they are on the disk now."""
+    return read_folder(folder or shipped()) + (read_folder(Path(site), site=True) if site else [])
+
+
+def understood(sources: Sequence[Source]) -> Knowledge:
+    """The knowledge of files that were read before. KnowledgeError where there is any fault."""
     knowledge, faults = build(sources)
     faults += unfit(knowledge)
     if faults:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from labbridge import control
+from labbridge.errors import Refused
 
 
 async def echo(request: dict[str, Any]) -> dict[str, Any]:
@@ -76,3 +77,42 @@ async def test_nonsense_is_dropped_and_the_next_request_served(service: Path, li
         assert await reader.read() == b""
     writer.close()
     assert await asyncio.to_thread(control.ask, service, {"a": 1}) is not None
+
+
+async def test_a_command_that_takes_long_keeps_nobody_waiting(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
+    async def slow(_request: dict[str, Any]) -> dict[str, Any]:
+        await over.wait()
+        return {"ok": True, "slow": True}
+
+    server = control.ControlServer(tmp_path / "store.db", echo, {"reload": slow})
+    await server.start()
+    try:
+        waiting = asyncio.create_task(asyncio.to_thread(control.ask, tmp_path / "store.db", {"command": "reload"}))
+        answer = await asyncio.to_thread(control.ask, tmp_path / "store.db", {"command": "release"})
+        assert answer == {"ok": True, "seen": {"command": "release"}}
+        assert not waiting.done()
+        over.set()
+        assert await waiting == {"ok": True, "slow": True}
+    finally:
+        await server.stop()
+
+
+async def test_a_late_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
+    async def never(_request: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    server = control.ControlServer(tmp_path / "store.db", never)
+    await server.start()
+    try:
+        with pytest.raises(Refused, match="did not answer within 0 s"):
+            await asyncio.to_thread(control.ask, tmp_path / "store.db", {}, 0.1)
+    finally:
+        await server.stop()
+
+
+async def test_a_service_that_ends_meanwhile_is_told_in_a_sentence(service: Path) -> None:
+    with pytest.raises(Refused, match="ended before it answered"):
+        await asyncio.to_thread(control.ask, service, {"a": "x" * (2**20 + 10)})

@@ -40,6 +40,8 @@ WIRING = {
     "cli",
     "acts",
     "processing",
+    "reloading",
+    "supervising",
     "offline",
     "show",
     "explanation",

@@ -187,6 +187,8 @@ class _Reading:
             role=self._part(spm.field(11)),
             condition=self._repeated_codings(spm.field(24)),
             notes=tuple(filter(None, (self._plain(spm.field(14)), *self._notes(group.notes)))),
+            volume=self._part(spm.field(12)),
+            volume_unit=self._part(spm.field(12), 2),
             collected=self._time(spm.field(17)),
             received=self._time(spm.field(18)),
             observations=tuple(self._observation(one) for one in group.observations),

@@ -9,7 +9,7 @@ import msgspec
 
 from labbridge.interpret.comment import choose
 from labbridge.interpret.episode import episode
-from labbridge.interpret.evidence import AntibodyState, Episode
+from labbridge.interpret.evidence import AntibodyState, Change, Episode
 from labbridge.interpret.explain import Explanation, explained
 from labbridge.interpret.facts import FactValue, facts
 from labbridge.interpret.known import Concordance
@@ -59,7 +59,7 @@ class Interpreter:
             facts=one.facts,
             verdict=verdict,
             decisions=self.knowledge.decisions,
-            sample_kept_d=self.knowledge.policy.days("sample_kept_d"),
+            policy=self.knowledge.policy,
         )
         comment = choose(case)
         return Outcome(
@@ -77,8 +77,23 @@ class Interpreter:
             used=tuple(dict.fromkeys((*(one.ref for one in found.used), *_raised_refs(found)))),
             facts=one.facts,
             fired=verdict.fired,
+            changes=tuple(
+                one.trend.results[0].ref for one in (found.srp, found.hmgcr) if one.trend.change is not Change.NONE
+            ),
+            newest=max((one.received for one in found.used), default=None),
+            outstanding=found.outstanding,
+            settles=comment is not None and comment.comment_class not in self.knowledge.decisions.style.kept,
+            quiet=verdict.quiet,
+            repeat_d=self._repeat_d(comment),
             pathway=self._standing(one.facts, verdict.retests),
         )
+
+    def _repeat_d(self, comment: Comment | None) -> int:
+        """For how many days the comment is not posted again; not where it tells of a correction (C10.39)."""
+        if comment is None or "C19" in comment.addendum_classes:
+            return 0
+        number = self.knowledge.decisions.style.repeats.get(comment.comment_class)
+        return self.knowledge.policy.days(number) if number else 0
 
     def judge(self, history: History) -> Judgement:
         """The evidence, the facts read off it, and what the rules say of them."""
@@ -120,6 +135,10 @@ def _subject(case: Case, comment: Comment | None) -> str:
 
 def _spoken(state: AntibodyState) -> bool:
     return state is not AntibodyState.NOT_TESTED
+
+
+def _changes(found: Episode) -> tuple[str, ...]:
+    return tuple(one.trend.results[0].ref for one in (found.srp, found.hmgcr) if one.trend.change is not Change.NONE)
 
 
 def _raised_refs(found: Episode) -> list[str]:

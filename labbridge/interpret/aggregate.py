@@ -14,6 +14,7 @@ from labbridge.model.result import Analyte, Category, Family, Result
 
 _POSITIVE = (Category.POS_LOW, Category.POS_STRONG)
 TIER1 = (Family.IP, Family.CBA)
+_GRADES = tuple(Category)
 _STATES = {category: AntibodyState(category.value) for category in Category}
 _SOURCES = {Family.QUANT: BestSource.QUANT, Family.BLOT: BestSource.BLOT}
 
@@ -48,9 +49,9 @@ def aggregate(
     """The state of one antibody from its usable, unexpired results."""
     if not graded:
         return AntibodyEvidence(analyte=analyte, known=known)
-    newest = max(one.day for one in graded)
+    newest = max(one.day for one in _specific(graded))
     reach = policy.days("aggregation_window_d")
-    window = [one for one in graded if (newest - one.day).days <= reach]
+    window = [one for one in graded if abs((newest - one.day).days) <= reach]
     if len(window) == 1 and window[0].family in _SOURCES:
         latest, evidence = window, _single(analyte, window[0], known)
     else:
@@ -59,6 +60,12 @@ def aggregate(
         return evidence
     earlier = _confirmed_before(graded, latest, ivig, policy)
     return evidence if earlier is None else _confirmed_by(evidence, earlier)
+
+
+def _specific(graded: Sequence[Graded]) -> Sequence[Graded]:
+    """Those that say which state stands and when: tissue only supports, and counts by itself where there is nothing else
+    (C2)."""
+    return [one for one in graded if one.family is not Family.TISSUE] or graded
 
 
 def _single(analyte: Analyte, one: Graded, known: bool) -> AntibodyEvidence:
@@ -118,7 +125,16 @@ def reduced(results: list[Graded], known: bool, policy: Policy) -> Reduced:
     """One family's results, oldest first, as one."""
     pairs = [(earlier, later) for place, earlier in enumerate(results) for later in results[place + 1 :]]
     discordant = any(_discordant(earlier, later, known, policy) for earlier, later in pairs)
-    return Reduced(results[-1], discordant, tuple(results))
+    return Reduced(_latest(results), discordant, tuple(results))
+
+
+def _latest(results: Sequence[Graded]) -> Graded:
+    """By day, and by time where all of the last day have one; of simultaneous ones the highest (C10.32)."""
+    last = results[-1].day
+    near = [one for one in results if one.day == last]
+    if len(near) == 1 or all(one.result.collected.has_time for one in near):
+        return results[-1]
+    return max(near, key=lambda one: (_GRADES.index(one.category), _order(one)))
 
 
 def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> bool:

@@ -38,23 +38,38 @@ def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitorin
     window = policy.days("ck_window_d")
     if monitoring:
         near = [one for one in results if 0 <= (anchor - one.collected.day).days <= window]
-        chosen = max(near, key=ordered, default=None)
+        chosen = _latest(near)
     else:
         centre = _centre(results, when.index or when.today, recentre, window)
         near = [one for one in results if abs((one.collected.day - centre).days) <= window]
         chosen = max(near, key=lambda one: (_ratio_or_none(one), ordered(one)), default=None)
+    extreme = _first_extreme(_critical(near, results, anchor, window), results, policy)
+    found = CkEvidence(extreme=extreme is not None, extreme_result=extreme)
     if chosen is None:
-        return CkEvidence()
-    its, extreme = ratio(chosen), _first_extreme(near, results, policy)
-    return CkEvidence(
+        return found
+    its = ratio(chosen)
+    return msgspec.structs.replace(
+        found,
         band=band(its, policy),
         ratio=its,
         persistent=persistent(results, anchor, policy),
-        extreme=extreme is not None,
-        extreme_result=extreme,
         limit_assumed=chosen.upper_limit_assumed,
         result=chosen,
     )
+
+
+def _latest(near: Sequence[Result]) -> Result | None:
+    """The latest; of simultaneous ones the highest (C10.32)."""
+    newest = max(near, key=ordered, default=None)
+    if newest is None:
+        return None
+    return max((one for one in near if not after(one, newest)), key=lambda one: (_ratio_or_none(one), ordered(one)))
+
+
+def _critical(near: Sequence[Result], results: Sequence[Result], anchor: date, window: int) -> list[Result]:
+    """What a critical value is looked for in: the window of the episode, and the days before the anchor (C6 O4)."""
+    refs = {one.ref for one in near}
+    return [one for one in results if one.ref in refs or 0 <= (anchor - one.collected.day).days <= window]
 
 
 def ratio(result: Result) -> Decimal | None:
@@ -102,10 +117,10 @@ def persistent(results: Sequence[Result], anchor: date, policy: Policy) -> bool:
 
 
 def _between(earlier: Result, one: Result, later: Result) -> bool:
-    return _after(earlier, one) and _after(one, later)
+    return after(earlier, one) and after(one, later)
 
 
-def _after(earlier: Result, later: Result) -> bool:
+def after(earlier: Result, later: Result) -> bool:
     """Collected later: by day, and within a day by time where both have one (C10.32)."""
     first, second = earlier.collected, later.collected
     if first.day != second.day or not (first.has_time and second.has_time):

@@ -55,13 +55,15 @@ def _spoken(case: Case, names: Iterable[str]) -> Case:
 
 def _main(case: Case) -> str | None:
     """The first class of the ranked list; a withdrawal or an invalid specimen speaks alone where nothing else does."""
-    no_antibody = not case.episode.srp.results and not case.episode.hmgcr.results
+    found = case.episode
+    no_antibody = not (found.srp.results or found.hmgcr.results or found.other_positive or found.other_negative)
     if case.invalid is not None and case.invalid.analyte in (SRP, HMGCR) and no_antibody:
         return "C18"
     style, verdict = case.decisions.style, case.verdict
     chosen = _first(style.ranks, verdict.comments)
     if chosen not in style.kept:  # what would be said beside it says more than it does (C10.7)
-        chosen = _first(style.ranks, {**verdict.comments, **verdict.beside})
+        beside = {name: about for name, about in verdict.beside.items() if name not in style.last}
+        chosen = _first(style.ranks, {**verdict.comments, **beside}) or _first(style.last, verdict.beside)
     if chosen is not None:
         return chosen
     changed = case.changed
@@ -85,20 +87,25 @@ def _subject(row: CommentRow, case: Case) -> str:
 
 def _addenda(case: Case, main: str) -> list[str]:
     """The classes that are appended, in the order of the house style."""
-    wanted = set(case.verdict.beside) if main in case.decisions.style.kept else set()
+    style = case.decisions.style
+    wanted = {name for name in case.verdict.beside if main in style.kept or main in style.last.get(name, ())}
     if main != "C19" and (case.changed is not None or case.last_posted is not None):
         wanted.add("C19")
     if main != "C09" and _disagreeing(case) is not None:
         wanted.add("C09")
     if main != "C18" and case.invalid is not None:
         wanted.add("C18")
-    return [name for name in case.decisions.style.addendum_ranks if name in wanted]
+    return [name for name in style.addendum_ranks if name in wanted]
 
 
 def _disagreeing(case: Case) -> str | None:
-    """An antibody whose methods disagree, or disagreed until a reference method decided."""
-    for name in (SRP, HMGCR):
-        if (case.antibody(name).discordant or case.antibody(name).resolved) and not case.antibody(name).known:
+    """An antibody whose methods disagreed until a reference method decided, or disagree where the comment may be about
+    something else (C8, C10.7)."""
+    for name, other in ((SRP, HMGCR), (HMGCR, SRP)):
+        one = case.antibody(name)
+        asked_for = "C09" in case.verdict.comments or case.antibody(other).state.positive
+        told = one.resolved or (one.discordant and asked_for)
+        if told and not one.known:
             return name
     return None
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from labbridge.interpret.ck import band, ordered, ratio
+from labbridge.interpret.ck import after, band, ordered, ratio
 from labbridge.interpret.evidence import CkCourse, LowCk, Rebound
 from labbridge.interpret.trends import comparable
 from labbridge.knowledge.policy import Policy
@@ -25,10 +25,11 @@ class Doubted(msgspec.Struct, frozen=True):
 
 
 def too_low(
-    cks: Sequence[Result], creatinines: Sequence[Result], patient: Patient, *, strong: bool, policy: Policy
+    cks: Sequence[Result], creatinines: Sequence[Result], patient: Patient, *, strong: Sequence[date], policy: Policy
 ) -> list[Doubted]:
-    """Of CKs, oldest first, those too low to be true: below 20 U/L beside a strong antibody or a recent CK above 10
-    times the limit, or a fall of more than 90 % within 72 hours from such a one (O3, C10.29)."""
+    """Of CKs, oldest first, those too low to be true: below 20 U/L within 30 days of a strong antibody (of the days
+    `strong`) or after a recent CK above 10 times the limit, or a fall of more than 90 % within 72 hours from such a one
+    (O3, C10.29)."""
     found: list[Doubted] = []
     within, least = policy.days("ck_fall_within_d"), policy.number("ck_depleted_below")
     before: Result | None = None
@@ -36,7 +37,8 @@ def too_low(
         value = one.value
         if isinstance(value, Quantity) and not value.comparator.above:
             if value.number < least or (value.comparator is Comparator.LESS and value.number <= least):
-                if strong or _high_before(value, one, cks[:place], policy):
+                beside = any(abs((one.collected.day - day).days) <= policy.days("ck_window_d") for day in strong)
+                if beside or _high_before(value, one, cks[:place], policy):
                     explained = _explained(one, cks[:place], creatinines, patient, policy)
                     found.append(Doubted(one, LowCk.LOW_MUSCLE_MASS if explained else LowCk.DISCORDANT))
             elif before is not None and _days(before, one) <= within and _fell(value, one, cks[:place], policy):
@@ -53,7 +55,7 @@ def _high_before(value: Quantity, one: Result, before: Sequence[Result], policy:
 def _fell(value: Quantity, one: Result, before: Sequence[Result], policy: Policy) -> bool:
     """By more than 90 % within 72 hours, from above 10 times the limit (C10.29)."""
     left = 1 - policy.number("ck_fall_percent") / 100
-    high = _above(before, one, policy.days("ck_fall_within_d"), policy)
+    high = [two for two in _above(before, one, policy.days("ck_fall_within_d"), policy) if after(two, one)]
     return any(value.number < _number(earlier) * left for earlier in high)
 
 
@@ -95,7 +97,8 @@ def course(
         told = sorted((*told, *explained), key=ordered)
     near = [one for one in told if 0 <= (anchor - one.collected.day).days <= window]
     newest = max((*(one.result for one in aside), *near), key=ordered, default=None)
-    last = aside[-1] if aside and aside[-1].result is newest else None
+    valid = [one for one in near if one not in explained]
+    last = next((one for one in reversed(aside) if not any(after(one.result, two) for two in valid)), None)
     latest = near[-1] if near else None
     raised = policy.number("ck_mod_from")
     before = [one for one in told if newest is not None and ordered(one) < ordered(newest)]
@@ -106,7 +109,8 @@ def course(
     )
     if latest is None:
         return found
-    previous = told[told.index(latest) - 1] if told.index(latest) else None
+    earlier = [one for one in told if ordered(one) < ordered(latest) and one not in explained]
+    previous = earlier[-1] if earlier else None
     return msgspec.structs.replace(
         found,
         latest=latest,

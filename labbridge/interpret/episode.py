@@ -51,8 +51,8 @@ class _Evaluation:
         srp = self._followed(core.srp, core, went)
         hmgcr = self._followed(core.hmgcr, core, went)
         found = (*held.settled.raised, *held.censored, *self._identity())
-        raised = tuple(one for one in found if self._in_scope(one, core.when))
-        positive, negative = self._others(anchor)
+        raised = tuple(one for one in found if self._in_scope(one, core.when) and not self._replaced(one))
+        positive, negative = self._others(anchor or self._history.today)
         return Episode(
             today=self._history.today,
             anchor=anchor,
@@ -64,7 +64,7 @@ class _Evaluation:
             other_positive=positive,
             others_all_low=all(category(one) is Category.POS_LOW for one in positive),
             other_negative=len(negative),
-            other_pending=Analyte.OTHER_MSA in self._pending,
+            other_pending=self._waits(Analyte.OTHER_MSA, raised),
             synthetase_negative=any(one.synthetase for one in negative),
             suspicion=held.stated(ContextKind.SUSPECT_IIM) == "Y",
             suspicion_implied=srp.prior or hmgcr.prior or core.hep2.unspecified,
@@ -73,7 +73,8 @@ class _Evaluation:
             ivig=held.ivig(anchor),
             raised=raised,
             notes=held.settled.notes,
-            used=_used(core, srp, hmgcr, went, positive),
+            used=(used := _used(core, srp, hmgcr, went, positive)),
+            outstanding=_outstanding(held.settled.pending, used),
         )
 
     def _with_waiting(self, found: AntibodyEvidence, raised: tuple[Raised, ...]) -> AntibodyEvidence:
@@ -81,7 +82,7 @@ class _Evaluation:
 
     def _waits(self, analyte: Analyte, raised: tuple[Raised, ...]) -> bool:
         """Ordered and not final, or held: never reported as missing, negative or positive (C1.7)."""
-        held = any(one.hold and one.analyte == analyte.value for one in raised)
+        held = any(one.hold and one.waits and one.analyte == analyte.value for one in raised)
         return analyte in self._pending or held
 
     # ---------------------------------------------------------------- over time
@@ -102,7 +103,7 @@ class _Evaluation:
         near = latest is not None and any(
             abs((one.day - latest.collected.day).days) <= window for one in graded if one.positive
         )
-        trend = Course(graded, core.cks, anchor, self._policy).trend(found)
+        trend = Course(graded, core.cks, anchor, self._policy).trend(found, self._history.told)
         return msgspec.structs.replace(found, trend=trend, beside_ck=found.state.positive and near)
 
     # ---------------------------------------------------------------- companions, context
@@ -143,9 +144,26 @@ class _Evaluation:
             alive = (when.anchor - raised.day).days <= self._policy.days("expiry_d")
         return alive or (not raised.hold and not self._posted.isdisjoint(raised.refs))
 
+    def _replaced(self, raised: Raised) -> bool:
+        """The poor specimen of an antibody result on which its state no longer rests."""
+        if raised.code != "SPECIMEN_QUALITY":
+            return False
+        one = next((one for one in (self._core.srp, self._core.hmgcr) if one.analyte == raised.analyte), None)
+        if one is None:
+            return False
+        graded = {each.result.ref for each in self._held.graded[one.analyte].all}
+        return not graded.isdisjoint(raised.refs) and raised.refs[0] not in {each.ref for each in one.results}
+
 
 def _known_by_context(items: Sequence[ContextItem]) -> frozenset[str]:
     return frozenset(item.value for item in items if item.kind is ContextKind.KNOWN_MSA)
+
+
+def _outstanding(pending: Sequence[Result], used: Sequence[Result]) -> tuple[str, ...]:
+    """The analytes in progress of the order groups that what is used belongs to; where no group was sent, all of them."""
+    groups = {one.group.id for one in used if one.group.id}
+    told = {one.analyte.value for one in pending if not groups or not one.group.id or one.group.id in groups}
+    return tuple(sorted(told))
 
 
 def _used(

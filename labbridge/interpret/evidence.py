@@ -60,12 +60,14 @@ class Hep2State(StrEnum):
 
 
 class Change(StrEnum):
-    """How an antibody stands to its last comparable result (clinical.md L1-L4, C10.26, C10.27)."""
+    """How an antibody stands to its last comparable result (clinical.md L1-L4, C10.26, C10.27). UNRECORDED: known from
+    before, negative now, and no positive result on file."""
 
     NONE = "none"
     BECAME_POSITIVE = "became_positive"
     BECAME_NEGATIVE = "became_negative"
     METHOD_CHANGED = "method_changed"
+    UNRECORDED = "unrecorded"
 
 
 class Titre(StrEnum):
@@ -179,14 +181,15 @@ class CkCourse(msgspec.Struct, frozen=True, kw_only=True):
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
     """A flag that C1 raises about result versions: its code (C4), the analyte, the refs, and what happened when.
 
-    `hold` is True when it holds the analyte (C10.14). `day` is the collection day of the result concerned, `text` the
-    material or the like as reported, for the comment.
+    `hold` is True when it holds the analyte (C10.14), `waits` unless the test counts as missing meanwhile. `day` is the
+    collection day of the result concerned, `text` the material or the like as reported, for the comment.
     """
 
     code: str
     analyte: str
     refs: tuple[str, ...] = ()
     hold: bool = False
+    waits: bool = True
     day: date | None = None
     text: str = ""
 
@@ -197,7 +200,8 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     `other_positive` are other myositis-specific antibodies at POS_LOW or stronger (C10.24), `other_negative` counts
     other antigens found NEG, `other_pending` an OTHER_MSA in progress; `others_all_low`: none of those positive is strong
     (C10.7). `suspicion`: recorded by the requester; `suspicion_implied`: an antibody result on file, or a HEp-2 without
-    pattern, counts as one in G0 (C10.1, C10.19 a).
+    pattern, counts as one in G0 (C10.1, C10.19 a). `outstanding` are the analytes in progress that were ordered together
+    with what is used (C10.15).
     """
 
     today: date
@@ -220,3 +224,4 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[Raised, ...] = ()
     notes: tuple[PlacedNote, ...] = ()
     used: tuple[Result, ...] = ()
+    outstanding: tuple[str, ...] = ()

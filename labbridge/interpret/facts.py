@@ -216,6 +216,14 @@ def _ck_extreme(episode: Episode, _policy: Policy) -> FactValue:
     return episode.ck.extreme
 
 
+@_fact("context_on_file", TRUTH)
+def _context_on_file(episode: Episode, _policy: Policy) -> FactValue:
+    """an antibody or HEp-2 result, another myositis antibody, or a suspicion is on file (C10.18)"""
+    tested = episode.srp.prior or episode.hmgcr.prior or episode.hep2.result is not None
+    others = bool(episode.other_positive) or episode.other_negative > 0
+    return tested or others or episode.suspicion or episode.suspicion_implied
+
+
 @_fact("ck_latest", CK)
 def _ck_latest(episode: Episode, _policy: Policy) -> FactValue:
     """the latest CK of the 30 days before the anchor as a multiple of its limit (C10.33)"""

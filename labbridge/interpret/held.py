@@ -73,6 +73,9 @@ class Held:
             self.of[result.analyte].append(result)
         self.censored: list[Raised] = []
         self.graded = {analyte: InTime(self._grade(analyte), _graded_day) for analyte in ANTIBODIES}
+        for other in self.of[Analyte.OTHER_MSA]:
+            if category(other) is None:
+                self._leave_open(other)
         self.slides = InTime(self.of[Analyte.HEP2], _day)
         self.cks = InTime(self.of[Analyte.CK], _day)
         self._context = _latest(history.context)
@@ -87,12 +90,20 @@ class Held:
             its = category(result)
             if its is not None:
                 found.append(graded(result, its))
-            elif result.ref not in self.history.decided:
-                day = result.collected.day
-                self.censored.append(
-                    Raised(code="RESULT_CENSORED", analyte=analyte.value, refs=(result.ref,), hold=True, day=day)
-                )
+            else:
+                self._leave_open(result)
         return found
+
+    def _leave_open(self, result: Result) -> None:
+        if result.ref not in self.history.decided:
+            raised = Raised(
+                code="RESULT_CENSORED",
+                analyte=result.analyte.value,
+                refs=(result.ref,),
+                hold=True,
+                day=result.collected.day,
+            )
+            self.censored.append(raised)
 
     # ---------------------------------------------------------------- as of a day
 
@@ -129,7 +140,12 @@ class Held:
         every = self.cks.until(until, first)
         if not every:
             return core
-        strong = AntibodyState.POS_STRONG in (srp.state, hmgcr.state)
+        strong = [
+            result.collected.day
+            for one in (srp, hmgcr)
+            if one.state is AntibodyState.POS_STRONG
+            for result in one.results
+        ]
         doubted = course.too_low(every, self.creatinines(), self.history.patient, strong=strong, policy=self.policy)
         aside = {one.result.ref for one in doubted}
         cks = [one for one in every if one.ref not in aside] if aside else every
@@ -170,16 +186,17 @@ class Held:
         return msgspec.structs.replace(
             found,
             prior=bool(every),
-            passive=found.state.positive and not found.known and self._newly_positive(every, alive, ivig),
+            passive=found.state.positive and not found.known and self._newly_positive(every, found, ivig),
             once_positive=negative and once_positive(analyte, every, ivig=ivig, policy=self.policy),
             partner_tested=partner_on_file or self.stated(ContextKind.KNOWN_MSA_PARTNER) == "Y",
         )
 
-    def _newly_positive(self, ours: Sequence[Graded], alive: Sequence[Graded], ivig: date | None) -> bool:
-        """Positive within the window of an infusion, and never before it (C6 O1, C10.6)."""
+    def _newly_positive(self, ours: Sequence[Graded], found: AntibodyEvidence, ivig: date | None) -> bool:
+        """Positive by results within the window of an infusion, and never before it (C6 O1, C10.6)."""
         if ivig is None or any(one.positive and one.day < ivig for one in ours):
             return False
-        return any(one.positive and self._after_ivig(one.day, ivig) for one in alive)
+        behind = {one.ref for one in found.results}
+        return any(one.positive and self._after_ivig(one.day, ivig) for one in ours if one.result.ref in behind)
 
     def _after_ivig(self, day: date, ivig: date | None) -> bool:
         return ivig is not None and 0 <= (day - ivig).days <= self.policy.days("ivig_window_d")

@@ -35,6 +35,7 @@ class Verdict(msgspec.Struct, frozen=True):
     hold: bool
     held: tuple[str, ...]
     fired: tuple[str, ...]
+    quiet: tuple[str, ...] = ()
 
 
 class _Test(msgspec.Struct, frozen=True):
@@ -113,9 +114,11 @@ class _Gathering:
         self._raised_ck = facts["ck"] in RAISED_CK
         self._flags: dict[tuple[str, str], Flag] = {}
         self._retests: dict[str, Retest] = {}
+        self._exempt: dict[str, Retest] = {}
         self._comments: dict[str, tuple[str, ...]] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
         self._deferred: set[str] = set()
+        self._quiet: dict[str, None] = {}
         self._held: dict[str, None] = {}
         self._fired: dict[str, None] = {}
 
@@ -131,6 +134,7 @@ class _Gathering:
                 about = (rule.about,) if rule.about else ()
                 classes[name] = tuple(dict.fromkeys((*classes.get(name, ()), *about)))
         self._deferred.update(rule.then.defer or ())
+        self._quiet.update(dict.fromkeys(rule.then.quiet or ()))
 
     def _flag(self, rule: Rule, code: str, severity: str, raised: Raised | None) -> None:
         if severity == "by_ck":
@@ -167,13 +171,12 @@ class _Gathering:
             return
         urgent = action.priority == "urgent" or (action.priority == "by_ck" and self._raised_ck)
         priority = Priority.URGENT if urgent else Priority.ROUTINE
-        before = self._retests.get(analyte)
-        if before is not None:
-            merged = tuple(dict.fromkeys((*before.families, *families))) if action.exempt else before.families
-            higher = Priority.URGENT if Priority.URGENT in (before.priority, priority) else Priority.ROUTINE
-            self._retests[analyte] = msgspec.structs.replace(before, families=merged, priority=higher)
-        else:
-            self._retests[analyte] = Retest(analyte=analyte, families=families, priority=priority, reason=action.reason)
+        mine = Retest(analyte=analyte, families=families, priority=priority, reason=action.reason)
+        if action.exempt:
+            self._exempt[analyte] = _merged(self._exempt.get(analyte), mine)
+        else:  # the first names the methods
+            before = self._retests.get(analyte)
+            self._retests[analyte] = _merged(before, msgspec.structs.replace(mine, families=())) if before else mine
 
     def _settled(self, analyte: str) -> bool:
         """Never an analyte that is confirmed, known, or in progress (C4, C10.5)."""
@@ -220,7 +223,8 @@ class _Gathering:
         order = sorted(
             self._flags.values(), key=lambda flag: (-_SEVERITIES.index(flag.severity), flag.code, flag.analyte)
         )
-        given = [self._waiting(one) for one in self._retests.values()]
+        analytes = dict.fromkeys((*self._retests, *self._exempt))
+        given = [self._waiting(_merged(self._retests.get(one), self._exempt.get(one))) for one in analytes]
         retests = sorted(given, key=lambda one: (one.priority is not Priority.URGENT, _place(one)))
         return Verdict(
             flags=tuple(order),
@@ -230,6 +234,7 @@ class _Gathering:
             hold=bool(self._held),
             held=tuple(self._held),
             fired=tuple(self._fired),
+            quiet=tuple(self._quiet),
         )
 
     def _waiting(self, retest: Retest) -> Retest:
@@ -239,6 +244,17 @@ class _Gathering:
             return retest
         until = ivig + timedelta(days=self._passive_wait_d)
         return msgspec.structs.replace(retest, priority=Priority.ROUTINE, not_before=until)
+
+
+def _merged(one: Retest | None, other: Retest | None) -> Retest:
+    """What two rules ask of an analyte, the higher priority for all of it; the first gives the reason."""
+    if one is None or other is None:
+        found = one or other
+        assert found is not None
+        return found
+    families = tuple(dict.fromkeys((*one.families, *other.families)))
+    higher = Priority.URGENT if Priority.URGENT in (one.priority, other.priority) else Priority.ROUTINE
+    return msgspec.structs.replace(one, families=families, priority=higher)
 
 
 _ORDER = tuple(analyte.value for analyte in Analyte)

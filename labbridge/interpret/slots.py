@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -10,8 +10,10 @@ from labbridge.interpret import over_time, spoken
 from labbridge.interpret.categories import category
 from labbridge.interpret.evidence import AntibodyEvidence, Episode, Raised
 from labbridge.interpret.facts import FactValue, OnDemand
+from labbridge.interpret.on_hand import on_hand
 from labbridge.interpret.rules import Verdict
 from labbridge.knowledge.decisions import CommentRow, Decisions
+from labbridge.knowledge.policy import Policy
 from labbridge.model.history import History
 from labbridge.model.outcome import PostedComment, Priority, Retest
 from labbridge.model.result import Analyte, Category, Result
@@ -25,7 +27,9 @@ SRP, HMGCR, HEP2, CK, OTHERS = (
     Analyte.OTHER_MSA.value,
 )
 CHANGES = ("RESULT_WITHDRAWN", "RESULT_CORRECTED")
-MAY_BE_EMPTY = ("codes", "delay", "ck_comma", "ck_and", "ck_too", "urgent")
+NEW_SPECIMEN = "same_new_specimen"
+NEW_SAMPLE = ("new_subject", "new_other", "new_antibodies", "new_others", "new_serology", "new_beside")
+MAY_BE_EMPTY = ("codes", "delay", "ck_comma", "ck_and", "ck_too", "urgent", *NEW_SAMPLE)
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +40,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, FactValue]
     verdict: Verdict
     decisions: Decisions
-    sample_kept_d: int
+    policy: Policy
 
     @property
     def texts(self) -> Mapping[str, CommentRow]:
@@ -152,12 +156,13 @@ ASKED: dict[str, Asked] = {
     "retest_hep2": _listed(HEP2),
     "retest_others": _listed(OTHERS),
     "retest_others_urgent": _is(lambda a: a.case.urgent(OTHERS)),
-    "same_sample": _is(lambda a: _left(a.case, a.one)),
+    "same_sample": _is(lambda a: all(_serves(a.case, name) for name in _equivocal(a))),
+    "other_same_sample": _is(lambda a: _serves(a.case, a.other.analyte.value)),
     "serious": _is(lambda a: _serious(a.case)),
     "posted_before": _is(lambda a: a.case.last_posted is not None),
     "changed_any": _is(lambda a: a.case.changed is not None),
     "retest_urgent": _is(lambda a: any(one.priority is Priority.URGENT for one in a.case.verdict.retests)),
-    "retest_subject_new": _is(lambda a: _new_specimen(a.case.retest(a.one.analyte.value))),
+    "retest_subject_new": _is(lambda a: _only_new(a.case.retest(a.one.analyte.value))),
     "subject_passive": _is(lambda a: a.one.passive),
     "other_passive": _is(lambda a: a.other.passive),
     "same_method": _is(lambda a: a.one.trend.same_method),
@@ -190,7 +195,7 @@ SLOTS: dict[str, Callable[[About], str]] = {
     "ck_comma": lambda a: a.table["ck_comma"][str(a.case.facts["ck"])],
     "ck_and": lambda a: a.table["ck_and"][str(a.case.facts["ck"])],
     "ck_word": lambda a: a.table["ck_word"][str(a.case.facts["ck"])],
-    "ck_too": lambda a: a.table["ck_too"]["urgent"] if a.case.urgent(CK) else "",
+    "ck_too": lambda a: _ck_too(a.case, a.table),
     "pattern": lambda a: a.table["pattern"].get(_pattern(a.case), ""),
     "codes": lambda a: _codes(a.case),
     "delay": lambda a: a.table["join"]["urgent"] if a.case.urgent(SRP) or a.case.urgent(HMGCR) else "",
@@ -198,7 +203,7 @@ SLOTS: dict[str, Callable[[About], str]] = {
     "reactive_method": lambda a: spoken.method(_dispute(a.one)[0], a.table),
     "negative_method": lambda a: spoken.method(_dispute(a.one)[1], a.table),
     "sample": lambda a: _sample(*_dispute(a.one), a.table),
-    "changed": lambda a: a.table["antibody"][a.case.changed.analyte] if a.case.changed else "",
+    "changed": lambda a: a.table["changed"][a.case.changed.analyte] if a.case.changed else "",
     "change": lambda a: a.table["change"][a.case.changed.code] if a.case.changed else "",
     "changed_date": lambda a: spoken.day(a.case.changed.day, a.table) if a.case.changed and a.case.changed.day else "",
     "posted_date": lambda a: spoken.day(a.case.last_posted.posted.date(), a.table) if a.case.last_posted else "",
@@ -218,6 +223,12 @@ SLOTS: dict[str, Callable[[About], str]] = {
     "ck_from_date": lambda a: over_time.ck_from_day(a.case.episode.course, a.table),
     "reactive_list": lambda a: spoken.join(over_time.reactive(a.case.episode, a.table), a.table),
     "other_reactive": lambda a: spoken.join(over_time.reactive(a.case.episode, a.table, others_only=True), a.table),
+    "new_subject": lambda a: _of(a, (a.one.analyte.value,)),
+    "new_other": lambda a: _of(a, (a.other.analyte.value,)),
+    "new_antibodies": lambda a: _of(a, (SRP, HMGCR)),
+    "new_others": lambda a: _of(a, (OTHERS,)),
+    "new_serology": lambda a: _of(a, (SRP, HMGCR, OTHERS)),
+    "new_beside": lambda a: _beside_urgent(a),
 }
 
 
@@ -253,12 +264,6 @@ def _grade(one: AntibodyEvidence, table: Mapping[str, Mapping[str, str]]) -> str
         return table["grade"][one.state.value]
     low = result.grade is Grade.POS_LOW
     return table["grade"]["POS_LOW" if low else "POSITIVE"]
-
-
-def _left(case: Case, one: AntibodyEvidence) -> bool:
-    """The sample is within its retention, so that a further test on it can be suggested (C10.40)."""
-    days = [(case.episode.today - result.collected.day).days for result in one.results[:1]]
-    return bool(days) and 0 <= days[0] <= case.sample_kept_d
 
 
 def _dispute(one: AntibodyEvidence) -> tuple[Result | None, Result | None]:
@@ -298,38 +303,47 @@ def _codes(case: Case) -> str:
 # ---------------------------------------------------------------- next steps
 
 
-def _new_specimen(retest: Retest | None) -> bool:
-    return retest is not None and "same_new_specimen" in retest.families
-
-
 def _next(case: Case, table: Mapping[str, Mapping[str, str]], *, urgent_only: bool = False) -> str:
     """The steps to name: every urgent one, and routine ones up to two in all (D2.6, C10.8)."""
     urgent = [one for one in case.verdict.retests if one.priority is Priority.URGENT]
     routine = [one for one in case.verdict.retests if one.priority is not Priority.URGENT][: max(0, 2 - len(urgent))]
-    routine = [] if urgent_only else routine
-    sentences = [
-        _suggested([_step(case, one, table) for one in group], delay, table)
-        for group, delay in ((urgent, table["join"]["urgent"]), (routine, ""))
-        if group
-    ]
-    return _capital(table["join"]["semicolon"].join(sentences))
+    named = [(urgent, table["join"]["urgent"])] if urgent else []
+    named += [(routine, "")] if routine and not urgent_only else []
+    new = [_new_sample(case, group, table) for group, _delay in named]
+    behind = ""
+    if any(NEW_SPECIMEN in one.families for group, _delay in named for one in group):
+        new = [""] * len(named)  # the specimen that is named serves them all
+    elif len(named) > 1 and all(new):
+        new, behind = [""] * len(named), table["new_sample"]["all"]
+    sentences = [_suggested(case, *group, one, table) for group, one in zip(named, new, strict=True)]
+    return _capital(table["join"]["semicolon"].join(sentences) + behind)
 
 
-def _suggested(steps: Sequence[str], delay: str, table: Mapping[str, Mapping[str, str]]) -> str:
-    slots = {"steps": spoken.join(steps, table), "delay": delay}
+def _suggested(
+    case: Case, group: Sequence[Retest], delay: str, new: str, table: Mapping[str, Mapping[str, str]]
+) -> str:
+    """The tests of a group, and the new specimen behind them."""
+    steps = [_step(case, one, table) for one in group if not _only_new(one)]
+    steps += [table["step"]["new"]] if any(NEW_SPECIMEN in one.families for one in group) else []
+    slots = {"steps": spoken.join(steps, table), "delay": delay, "new": new}
     return spoken.fill(table["join"]["one" if len(steps) == 1 else "many"], slots)
 
 
 def _step(case: Case, retest: Retest, table: Mapping[str, Mapping[str, str]]) -> str:
     steps = table["step"]
-    if retest.families == ("same_new_specimen",):
-        return steps["new"]
     if retest.analyte == CK and "enzymatic_diluted" in retest.families:
         return steps["CK_diluted"]
     if retest.analyte not in (SRP, HMGCR):
         return steps[retest.analyte]
     slots = {"families": _families(retest, table), "analyte": table["antibody"][retest.analyte]}
     return spoken.fill(steps[_kind(case, retest.analyte)], slots)
+
+
+def _ck_too(case: Case, table: Mapping[str, Mapping[str, str]]) -> str:
+    retest = case.retest(CK)
+    if retest is None or retest.priority is not Priority.URGENT:
+        return ""
+    return spoken.fill(table["ck_too"]["urgent"], {"new": _new_sample(case, (retest,), table)})
 
 
 def _kind(case: Case, analyte: str) -> str:
@@ -341,10 +355,42 @@ def _kind(case: Case, analyte: str) -> str:
 
 
 def _families(retest: Retest | None, table: Mapping[str, Mapping[str, str]]) -> str:
+    """The methods offered; a new specimen only where there is none: beside them it is a step of its own."""
     if retest is None:
         return ""
-    names = [table["family"][family] for family in retest.families]
-    return spoken.join(names, table, "or")
+    methods = [family for family in retest.families if family != NEW_SPECIMEN] or retest.families
+    return spoken.join([table["family"][family] for family in methods], table, "or")
+
+
+# ---------------------------------------------------------------- the sample of a next step
+
+
+def _only_new(retest: Retest | None) -> bool:
+    return retest is not None and retest.families == (NEW_SPECIMEN,)
+
+
+def _serves(case: Case, analyte: str) -> bool:
+    """A sample is on hand for a test of this analyte, and none of the rules asks for a new one (C10.40)."""
+    retest = case.retest(analyte)
+    asked_new = retest is not None and NEW_SPECIMEN in retest.families
+    return not asked_new and on_hand(case.episode, analyte, case.policy)
+
+
+def _new_sample(case: Case, retests: Iterable[Retest], table: Mapping[str, Mapping[str, str]]) -> str:
+    """That a new sample is needed, where one of these tests has none on hand; not of what is a new specimen itself."""
+    needed = any(not _only_new(one) and not _serves(case, one.analyte) for one in retests)
+    return table["new_sample"]["needed"] if needed else ""
+
+
+def _of(a: About, analytes: Iterable[str]) -> str:
+    return _new_sample(a.case, [one for one in a.case.verdict.retests if one.analyte in analytes], a.table)
+
+
+def _beside_urgent(a: About) -> str:
+    """The same of the antibodies, behind {urgent}: not again where that asks for a new sample or a new specimen."""
+    urgent = [one for one in a.case.verdict.retests if one.priority is Priority.URGENT]
+    told = any(NEW_SPECIMEN in one.families for one in urgent) or _new_sample(a.case, urgent, a.table)
+    return "" if told else _of(a, (SRP, HMGCR, OTHERS))
 
 
 def _capital(text: str) -> str:

@@ -28,11 +28,10 @@ class Course:
         self._graded = [one for one in graded if one.family is not Family.TISSUE and not one.result.collected_estimated]
         self._cks = [one for one in cks if not one.collected_estimated]
 
-    def trend(self, found: AntibodyEvidence) -> Trend:
-        """What became of the antibody whose state this is; nothing where its latest result is of an earlier episode: a
-        change is told once."""
-        window = self._policy.days("aggregation_window_d")
-        latest = [one for one in self._graded if (self._anchor - one.day).days <= window]
+    def trend(self, found: AntibodyEvidence, told: frozenset[str] = frozenset()) -> Trend:
+        """What became of the antibody whose state this is. `told`: refs of results whose change was told before."""
+        reach = self._policy.days("expiry_d")
+        latest = [one for one in self._graded if (self._anchor - one.day).days <= reach and one.result.ref not in told]
         if not latest:
             return Trend()
         trend = self._change(found, latest)
@@ -53,7 +52,8 @@ class Course:
             if negative and later.category is Category.NEG and earlier.positive:
                 return _trend(Change.BECAME_NEGATIVE, later, earlier)
         if negative and found.known and found.analyte is Analyte.HMGCR:
-            return self._known_negative(latest[-1])
+            negatives = [one for one in latest if one.category is Category.NEG]
+            return self._known_negative(negatives[-1]) if negatives else Trend()
         return self._other_method(latest[-1]) if positive or negative else Trend()
 
     def _converted(self, earlier: Graded, later: Graded) -> bool:
@@ -70,12 +70,15 @@ class Course:
 
     def _known_negative(self, later: Graded) -> Trend:
         """A known anti-HMGCR that is negative without a comparable positive: of the same method long ago, or of another
-        method (C10.26). Where no result is on file there is nothing to compare."""
-        positives = self._positives_before(later)
+        method (C10.26); or none is on file."""
+        window = self._policy.days("aggregation_window_d")  # within it they are of one episode, and may be discordant
+        positives = [one for one in self._positives_before(later) if (later.day - one.day).days > window]
+        if not positives:
+            return Trend(change=Change.UNRECORDED, results=(later.result,), same_method=False)
         same = [one for one in positives if _same_method(one, later)]
         if same and (later.day - same[-1].day).days > self._policy.days("trend_most_d"):
             return _trend(Change.BECAME_NEGATIVE, later, same[-1])
-        return _trend(Change.METHOD_CHANGED, later, positives[-1]) if positives else Trend()
+        return _trend(Change.METHOD_CHANGED, later, positives[-1])
 
     def _once_positive(self, later: Graded) -> Trend:
         """No change between comparable results, and yet it was strongly positive before (C10.4): what it was then."""
@@ -111,11 +114,9 @@ class Course:
         return trend
 
     def _moved(self, earlier: Result, later: Result, cks: Sequence[Result]) -> Titre:
-        fold, policy = _fold(earlier, later, exact=True), self._policy
-        if fold is None:
-            return Titre.NONE
-        rising = fold >= policy.number("titre_rising_fold")
-        if not rising and fold > policy.number("titre_falling_fold"):
+        fold, least, policy = _fold(earlier, later, exact=True), _least_fold(earlier, later), self._policy
+        rising = least is not None and least >= policy.number("titre_rising_fold")
+        if not rising and (fold is None or fold > policy.number("titre_falling_fold")):
             return Titre.NONE
         if not self._against(rising, cks):
             return Titre.RISING if rising else Titre.NONE
@@ -193,3 +194,13 @@ def _fold(before: Result, after: Result, *, exact: bool) -> Decimal | None:
     if first.number <= 0:
         return None if second.number <= 0 else Decimal("Infinity")
     return second.number / first.number
+
+
+def _least_fold(before: Result, after: Result) -> Decimal | None:
+    """How many times the later number is of the earlier one at least: "<x" before and ">x" after leave that known."""
+    first, second = before.value, after.value
+    if not isinstance(first, Quantity) or not isinstance(second, Quantity):
+        return None
+    if first.comparator.above or second.comparator.below:
+        return None
+    return _fold(before, after, exact=False)

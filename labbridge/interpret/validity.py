@@ -14,7 +14,8 @@ from labbridge.model.result import Analyte, Family, Material, Problem, Result, S
 from labbridge.model.values import Missing, Word
 from labbridge.notes import note
 
-HOLDING = (Analyte.SRP, Analyte.HMGCR, Analyte.HEP2, Analyte.CK)
+_WAITED_FOR = (Analyte.SRP, Analyte.HMGCR, Analyte.HEP2, Analyte.CK)  # a preliminary value of them holds (C10.13)
+HOLDING = (*_WAITED_FOR, Analyte.OTHER_MSA)
 _ANTIBODIES = (Analyte.SRP, Analyte.HMGCR)
 _STANDING = (Status.FINAL, Status.CORRECTED)  # a single such version stands as it is
 _RANK = {
@@ -111,20 +112,22 @@ class _Gathering:
             self._hold("CONFLICTING_DUPLICATE", versions[-1], tuple(one.ref for one in versions))
 
     def _in_progress(self, version: Result) -> None:
-        """Not final and nothing usable before: in progress for 21 days; a value that came early holds (C10.13)."""
-        if (self._today - version.collected.day).days > self._expires_d:
-            return
-        self._pending.append(version)
-        if has_value(version) and version.ref not in self._decided:
-            self._hold("RESULT_NOT_FINAL", version, (version.ref,))
+        """Not final and nothing usable before: in progress for 21 days, then a missing test. A value that came early holds
+        until it is final, cancelled or decided on, however long that takes (C10.13)."""
+        waits = (self._today - version.collected.day).days <= self._expires_d
+        if waits:
+            self._pending.append(version)
+        if has_value(version) and version.analyte in _WAITED_FOR and version.ref not in self._decided:
+            self._hold("RESULT_NOT_FINAL", version, (version.ref,), waits=waits)
 
     def _doubt(self, version: Result | None) -> bool:
         """A version that is not usable came after all others: it holds until a person decides or a usable one comes."""
         if version is None or version.analyte not in HOLDING or version.ref in self._decided:
             return False
         if version.status is Status.PENDING:
-            self._hold("RESULT_NOT_FINAL", version, (version.ref,))
-            return True
+            if version.analyte in _WAITED_FOR:
+                self._hold("RESULT_NOT_FINAL", version, (version.ref,))
+            return version.analyte in _WAITED_FOR
         for code in dict.fromkeys(("STATUS_UNKNOWN", *(_FLAG_OF[one] for one in version.problems))):
             self._hold(code, version, (version.ref,))
         return True
@@ -144,10 +147,11 @@ class _Gathering:
             for code in dict.fromkeys(codes):
                 self._hold(code, result, (result.ref,))
 
-    def _hold(self, code: str, about: Result, refs: tuple[str, ...]) -> None:
-        """Other antibodies and creatinine are companions: what is wrong with them holds nothing."""
+    def _hold(self, code: str, about: Result, refs: tuple[str, ...], waits: bool = True) -> None:
+        """Creatinine is a companion: what is wrong with it holds nothing (C10.28)."""
         if about.analyte in HOLDING:
-            self._raised.append(_about(code, about, refs, hold=True))
+            raised = _about(code, about, refs, hold=True)
+            self._raised.append(raised if waits else msgspec.structs.replace(raised, waits=False))
 
 
 class _Versions:

@@ -7,7 +7,7 @@ Combinations that leave the same conditions open go on as one, counted: no condi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ FactValue = str | bool
 Values = FactValue | tuple[FactValue, ...]
 When = Mapping[str, Values]
 Domains = Mapping[str, tuple[FactValue, ...]]
+Front = dict[int, tuple[int, tuple[FactValue, ...]]]
 FILE = "facts.yaml"
 
 
@@ -71,6 +72,10 @@ class Facts:
         words = (self.rows[name].word(combination[name]) if name in self.rows else "" for name in ordered)
         return ", ".join(dict.fromkeys(filter(None, words)))
 
+    def words(self, name: str, values: Values) -> str:
+        """A condition on one fact in words."""
+        return " or ".join(self.rows[name].word(value) for value in self.domains[name] if value in allowed(values))
+
     def can_be(self, combination: Mapping[str, FactValue]) -> bool:
         """Whether the facts left out can be such that all limits hold."""
         given: dict[str, Values] = dict(combination)
@@ -87,8 +92,9 @@ def allowed(values: Values | frozenset[FactValue]) -> frozenset[FactValue]:
 class Combinations:
     """The combinations of the facts that some conditions read, with the conditions that hold in each.
 
-    `given` narrows facts; with `free` the facts that are neither free nor given are as usual. `last` is set apart: `front`
-    leaves it open and `ways` gives its values. `front` holds, by what is open, how many combinations, and the first.
+    `given` narrows facts; with `free` the facts that are neither free nor given are as usual. The facts `last` are set
+    apart: `front` leaves them open and `ways` gives their values. `front` holds, by what is open, how many combinations
+    there are and the first of them.
     """
 
     def __init__(
@@ -98,26 +104,26 @@ class Combinations:
         *,
         given: When | None = None,
         free: Collection[str] | None = None,
-        last: str = "",
+        last: Sequence[str] = (),
         every: bool = False,
     ) -> None:
         given = given or {}
         self._facts, self._given, self._free = facts, given, free
-        read = {name for one in conditions for name in one} | set(given) | ({last} if last else set())
-        self.names = self._ordered(set(facts.domains) if every else self._bridged(read), last)
-        self._conditions = [{name: allowed(values) for name, values in one.items()} for one in conditions]
-        self._all = [*self._conditions, *facts.never]
+        read = {name for one in conditions for name in one} | set(given) | set(last)
+        names = set(facts.domains) if every else self._bridged(read)
+        self.names = sorted(names, key=lambda name: (name in last, facts.order[name]))
+        never = [one for one in facts.never if one.keys() <= set(self.names)]
+        self._first_never = len(conditions)
+        self._all = [*({name: allowed(values) for name, values in one.items()} for one in conditions), *never]
         self._options = [self._masks(name) for name in self.names]
         self._closed = [self._ruled_out(place) for place in range(len(self.names))]
-        self.front = self._expanded(len(self.names) - bool(last))
+        self._depth = len(self.names) - len(last)
+        self.front = self._expanded(self._depth)
 
     def _bridged(self, read: set[str]) -> set[str]:
         """With the facts by which two of these depend on each other."""
         tied = [set(never) for never in self._facts.never]
         return read.union(*(names for names in tied if len(names & read) > 1))
-
-    def _ordered(self, names: Iterable[str], last: str) -> list[str]:
-        return sorted(names, key=lambda name: (name == last, self._facts.order[name]))
 
     def _masks(self, name: str) -> list[tuple[FactValue, int]]:
         """The values a fact may have here, each with the conditions it does not rule out."""
@@ -129,19 +135,18 @@ class Combinations:
         return [(value, self._mask(name, value)) for value in values]
 
     def _mask(self, name: str, value: FactValue) -> int:
-        bits = (1 << place for place, one in enumerate(self._all) if name not in one or value in one[name])
-        return sum(bits)
+        return sum(1 << place for place, one in enumerate(self._all) if name not in one or value in one[name])
 
     def _ruled_out(self, place: int) -> int:
         """What can never be, of which this fact is the last to be settled: its bits."""
-        settled, first = set(self.names[: place + 1]), len(self._conditions)
-        never = enumerate(self._facts.never, first)
-        return sum(1 << bit for bit, one in never if self.names[place] in one and settled.issuperset(one))
+        settled, name = set(self.names[: place + 1]), self.names[place]
+        never = enumerate(self._all[self._first_never :], self._first_never)
+        return sum(1 << bit for bit, one in never if name in one and settled.issuperset(one))
 
-    def _expanded(self, depth: int) -> dict[int, tuple[int, tuple[FactValue, ...]]]:
-        front: dict[int, tuple[int, tuple[FactValue, ...]]] = {(1 << len(self._all)) - 1: (1, ())}
+    def _expanded(self, depth: int) -> Front:
+        front: Front = {(1 << len(self._all)) - 1: (1, ())}
         for options, closed in zip(self._options[:depth], self._closed, strict=False):
-            after: dict[int, tuple[int, tuple[FactValue, ...]]] = {}
+            after: Front = {}
             for before, (count, values) in front.items():
                 for value, mask in options:
                     now = before & mask
@@ -155,15 +160,15 @@ class Combinations:
     @property
     def count(self) -> int:
         """How many combinations there are."""
-        if len(self.names) == len(next(iter(self.front.values()), (0, ()))[1]):
-            return sum(count for count, _values in self.front.values())
-        return sum(count * len(list(self.ways(mask))) for mask, (count, _values) in self.front.items())
+        return sum(count * len(self.ways(mask)) for mask, (count, _values) in self.front.items())
 
-    def ways(self, mask: int) -> Iterator[tuple[FactValue, int]]:
-        """The values that the last fact can have, with the conditions that hold then."""
-        for value, its in self._options[-1]:
-            if not mask & its & self._closed[-1]:
-                yield value, mask & its
+    def ways(self, mask: int) -> list[tuple[tuple[FactValue, ...], int]]:
+        """Every way the last facts can be, with the conditions that hold then."""
+        found: list[tuple[tuple[FactValue, ...], int]] = [((), mask)]
+        for options, closed in zip(self._options[self._depth :], self._closed[self._depth :], strict=True):
+            tried = (((*values, value), before & its) for values, before in found for value, its in options)
+            found = [(values, now) for values, now in tried if not now & closed]
+        return found
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, FactValue]]]:
         """What holds, with the plainest combination in which it does."""
@@ -171,10 +176,11 @@ class Combinations:
             yield mask, dict(zip(self.names, values, strict=False))
 
 
-def read_facts(sources: Sequence[Source], faults: list[Fault]) -> dict[str, FactRow]:
-    """The rows of facts.yaml. They say what this program reads: a site has none of its own."""
+def read_facts(sources: Sequence[Source], faults: list[Fault], lines: dict[str, int]) -> dict[str, FactRow]:
+    """The rows of facts.yaml, and the line of each. They say what this program reads: a site has none of its own."""
     rows = [(row, one.id, one) for row, one in read_records(sources, FILE, FactRow, faults)]
     faults += [_not_a_sites(row) for row, _id, _one in rows if row.site]
+    lines.update({id: row.line for row, id, _one in rows if not row.site})
     return by_key(((row, id, one) for row, id, one in rows if not row.site), faults)
 
 

@@ -50,7 +50,8 @@ class Then(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `comment`: a class that is posted by its rank. `beside`: one that is appended where a comment on a positive or equivocal
     antibody stands (`style.kept`), and is the comment itself by its rank where none does (clinical.md C10.7). `defer`:
-    analytes whose retests wait for passive antibodies to go (clinical.md O1).
+    analytes whose retests wait for passive antibodies to go (clinical.md O1). `quiet`: flags and comment classes that alone
+    open no case on the worklist (clinical.md C10.16, C10.18).
     """
 
     flags: tuple[dict[str, Severity], ...] = ()
@@ -58,6 +59,7 @@ class Then(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     comment: str = ""
     beside: str | msgspec.UnsetType = msgspec.UNSET
     defer: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    quiet: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,13 +118,17 @@ class CommentRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """House style of clinical.md D2: lengths, ranks, and words that no comment may hold."""
+    """House style of clinical.md D2: lengths, ranks, and words that no comment may hold. `kept`: comments that no follow-up
+    replaces; it is appended to them. `last`: classes that stand where nothing else does, with the other comments they are
+    appended to. `repeats`: the policy number of days within which a class does not say the same again."""
 
     sentences_most: int = 3
     characters_most: int = 500
     addendum_characters_most: int = 200
     addenda_most: int = 2
     kept: tuple[str, ...] = ()
+    last: dict[str, tuple[str, ...]] = {}
+    repeats: dict[str, str] = {}
     ranks: tuple[str, ...] = ()
     addendum_ranks: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
@@ -183,6 +189,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
 
 T = TypeVar("T")
 ENGLISH = "en"
+RETIRED = "rules/retired/"
 TRANSLATIONS = ("fr", "de", "es")
 
 
@@ -248,6 +255,9 @@ def _rules(sources: Sequence[Source], places: dict[str, tuple[str, int]], faults
             rule = _rule(row, faults)
             if rule is None:
                 continue
+            if not row.site and (rule.status == "retired") != source.name.startswith(RETIRED):
+                repair = f"Keep the retired rules, and no others, in {RETIRED}."
+                faults.append(row.fault(f"Rule {rule.id} is {rule.status}, and does not belong here.", repair))
             if rule.id in found and own[rule.id] == source.site:
                 faults.append(row.fault(f"Rule {rule.id} stands twice.", "Give it an id of its own."))
             found[rule.id], own[rule.id] = rule, source.site

@@ -13,11 +13,12 @@ from labbridge.knowledge.documents import Fault
 FILE = "versions.lock.json"
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One rule, comment or node: its version, and the hash of what it says and does."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One rule, comment or node: its version, and the hash of what it says and does. A retired rule is frozen."""
 
     version: int
     sha256: str
+    retired: bool = False
 
 
 def entries(decisions: Decisions) -> dict[str, Entry]:
@@ -26,7 +27,8 @@ def entries(decisions: Decisions) -> dict[str, Entry]:
     found = {}
     for rule in decisions.rules:
         signed = {"reviewed": (), "still_valid_on": "", "authors": (), "known_gaps": (), "cases": msgspec.UNSET}
-        found[f"rule:{rule.id}"] = Entry(rule.version, _hash(msgspec.structs.replace(rule, **signed)))
+        its = _hash(msgspec.structs.replace(rule, **signed))
+        found[f"rule:{rule.id}"] = Entry(rule.version, its, rule.status == "retired")
     for name, comment in decisions.texts():
         said = msgspec.structs.replace(comment, reviewed=msgspec.UNSET)
         found[f"comment:{name}"] = Entry(comment.version, _hash(said))
@@ -50,6 +52,9 @@ def check_lock(found: dict[str, Entry], text: str) -> list[Fault]:
         before = locked.get(name)
         if before is None:
             faults.append(Fault(FILE, 1, f"{name} is not locked.", "Run `labbridge check --write-lock`."))
+        elif before.retired and entry != before:
+            repair = "Take it back from version control; what is to speak again gets an id of its own."
+            faults.append(Fault(FILE, 1, f"{name} is retired, and was changed.", repair))
         elif entry.sha256 != before.sha256 and entry.version <= before.version:
             faults.append(
                 Fault(FILE, 1, f"{name}: content changed under version {entry.version}.", "Raise its version.")
@@ -66,6 +71,6 @@ def written(found: dict[str, Entry], text: str) -> str:
     locked = msgspec.json.decode(text, type=dict[str, Entry])
     for name, entry in found.items():
         before = locked.get(name)
-        if before is None or entry.version > before.version:
+        if before is None or (entry.version > before.version and not before.retired):
             locked[name] = entry
     return json.dumps({name: msgspec.to_builtins(locked[name]) for name in sorted(locked)}, indent=1) + "\n"

@@ -17,6 +17,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     `today` is the evaluation day (`--as-of`, else the receipt day of the triggering message; never the wall clock at a
     re-run, clinical.md C10.32). `posted` are comments of this case sent before. `decided` are refs of held versions a
     person has decided on (C10.14). `known` are analytes a scientist has marked as known (C10.5 c).
+    `told` are refs of results whose change was told by another case of the patient: a change is told once (C10.27).
     `identity` is empty, or what disagrees with the stored patient: `birth_date` or `sex` (C10.36).
     """
 
@@ -26,6 +27,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     posted: tuple[PostedComment, ...] = ()
     decided: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     identity: str = ""
     today: date
     language: str = "en"

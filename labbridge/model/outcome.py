@@ -98,8 +98,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `comment` is None when the class is NONE. `subject` is the ref of the result the comment hangs on (architecture.md,
     rule 3), `used` the refs of all result versions the comment was written from, `held` the analytes that hold it.
-    `facts` are the named facts the rules saw, `fired` the rules that held, by name and version. `pathway` stands beside all
-    this: nothing else depends on it, and no comment holds any of it.
+    `facts` are the named facts the rules saw, `fired` the rules that held, by name and version.
+    `changes` are the refs of the results whose change since an earlier one is told (C7). `newest` is the receipt of the
+    newest result used, `outstanding` the analytes in progress with it; `settles`: the comment waits for them (C10.15),
+    until `offered_from` at the latest. `quiet` are flags and classes that alone open no case (C10.16, C10.18). A comment is
+    not repeated within `repeat_d` days (C10.39): `said_on` is the day it was posted, and then there is none.
+    `pathway` stands beside all this: nothing else depends on it, and no comment holds any of it.
     """
 
     patient: Identifier | None
@@ -116,6 +120,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     used: tuple[str, ...] = ()
     facts: dict[str, str | bool] = {}
     fired: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    newest: datetime | None = None
+    outstanding: tuple[str, ...] = ()
+    settles: bool = False
+    offered_from: datetime | None = None
+    quiet: tuple[str, ...] = ()
+    repeat_d: int = 0
+    said_on: date | None = None
     pathway: Standing = Standing()
 
 

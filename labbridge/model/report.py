@@ -73,7 +73,8 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Specimen(msgspec.Struct, frozen=True, kw_only=True):
-    """The tube: SPM, or OBR-15 before 2.5. `observations` are about the tube (OBX after SPM), never results."""
+    """The tube: SPM, or OBR-15 before 2.5. `observations` are about the tube (OBX after SPM), never results. `volume` and
+    `volume_unit` as sent (SPM-12)."""
 
     placer: EntityId = EntityId()
     filler: EntityId = EntityId()
@@ -81,6 +82,8 @@ class Specimen(msgspec.Struct, frozen=True, kw_only=True):
     role: str = ""
     condition: tuple[Coding, ...] = ()
     notes: tuple[str, ...] = ()
+    volume: str = ""
+    volume_unit: str = ""
     collected: Timestamp | None = None
     received: Timestamp | None = None
     observations: tuple[Observation, ...] = ()

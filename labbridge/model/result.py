@@ -153,7 +153,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     it gave none. `upper_limit`, `lower_limit` are in the value's unit. `cancelled_for_ana`: the reason given for a
     cancelled SRP/HMGCR mentions ANA. `takes_stored_value`: the status finalises a value sent before (OBX-11 U, B, V
     without a value). `collected_estimated`: the collection day is a substitute and takes no part in trends. `lots` and
-    `dilution` are as sent (SID-2, TCD).
+    `dilution` are as sent (SID-2, TCD). `used_up`: nothing is left of the specimen (its volume is 0).
     """
 
     ref: str
@@ -182,6 +182,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     material_text: str = ""
     material_validated: bool = False
     quality_poor: bool = False
+    used_up: bool = False
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     placer: EntityId = EntityId()

@@ -285,6 +285,7 @@ class OrderReading:
             material_text=self._tube.text,
             material_validated=material is Material.UNSTATED or self._validated(analyte.analyte, material),
             quality_poor=self._tube.poor or specimens.poor(observation.notes, self._terminology.words),
+            used_up=self._tube.empty,
             problems=_frame_problems(status, collection, sighting.mapped),
             notes=observation.notes,
             placer=self._order.placer,

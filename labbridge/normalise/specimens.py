@@ -16,11 +16,13 @@ _WORST = (Material.OTHER, Material.OTHER_PLASMA, Material.HEPARIN_PLASMA, Materi
 
 
 class Tube(msgspec.Struct, frozen=True):
-    """What is known of the tube of an order. `stated` False: nothing usable was sent, the usual specimen is assumed."""
+    """What is known of the tube of an order. UNSTATED: nothing usable was sent, the usual specimen is assumed. `empty`: its
+    volume was sent as 0."""
 
     material: Material = Material.UNSTATED
     text: str = ""
     poor: bool = False
+    empty: bool = False
     control: bool = False
     id: EntityId = EntityId()
     collected: Timestamp | None = None
@@ -45,6 +47,7 @@ def _tube(specimen: Specimen, words: Words) -> Tube:
         material=material,
         text=next((coding.display or coding.code for coding in specimen.type), ""),
         poor=poor(about, words) or any(poor((*one.notes, *texts_of(one)), words) for one in specimen.observations),
+        empty="0" in specimen.volume and not specimen.volume.strip("0., "),
         control=fold(specimen.role) in words.phrases.get("control_role", ()),
         id=specimen.filler or specimen.placer,
         collected=specimen.collected,

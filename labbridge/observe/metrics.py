@@ -66,7 +66,7 @@ class Counted(Protocol):
 
 
 class About(NamedTuple):
-    """What does not change while a service runs. `ruleset_hash` is the knowledge in force, empty where none is loaded."""
+    """What runs here. `ruleset_hash` is the knowledge in force, empty where none is loaded; a reload changes it."""
 
     version: str
     ruleset_hash: str
@@ -164,6 +164,10 @@ MEASURES = (
     Measure(
         "labbridge_build_info", G, ("version", "ruleset_hash", "python"), "Always 1; what runs here",
         lambda s: [(s.about[:3], 1)],
+    ),
+    Measure(
+        "labbridge_knowledge_reloads", C, ("outcome",),
+        "Reloads of the knowledge: accepted, refused (what was in force stays) or unchanged", _tally("reloads"),
     ),
     Measure(
         "labbridge_store_single_writer_mode", G, (), "1 where the SQLite library has the WAL-reset fault",
@@ -267,7 +271,7 @@ class Metrics(Collector):
     """What GET /metrics answers. `counts` reads the store once per scrape, so that counters equal its tables."""
 
     def __init__(self, counts: Callable[[], Counted], traffic: Traffic, about: About) -> None:
-        self._counts, self._traffic, self._about = counts, traffic, about
+        self._counts, self._traffic, self.about = counts, traffic, about
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -278,7 +282,7 @@ class Metrics(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        scrape = Scrape(self._counts(), self._traffic, self._about)
+        scrape = Scrape(self._counts(), self._traffic, self.about)
         for row in MEASURES:
             family = row.kind(row.name, row.means, labels=row.labels)
             for labels, value in row.samples(scrape):

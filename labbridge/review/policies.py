@@ -8,6 +8,7 @@ from datetime import datetime
 from labbridge.errors import Refused
 from labbridge.model.outcome import PostedComment
 from labbridge.model.work import Case
+from labbridge.review.offering import named
 from labbridge.states import CaseState
 
 _NUMBER = "[0-9]{1,18}"  # a key of the store; nothing longer is one
@@ -67,5 +68,5 @@ def posted(case: Case, now: datetime) -> PostedComment:
         text=case.text,
         posted=now,
         used=case.outcome.used,
-        analytes=tuple(sorted({flag.analyte for flag in case.outcome.flags if flag.analyte})),
+        analytes=named(case.outcome),
     )

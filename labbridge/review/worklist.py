@@ -12,17 +12,18 @@ from labbridge.model.outcome import Outcome, Severity
 from labbridge.model.report import Patient
 from labbridge.model.result import PatientResults, Result
 from labbridge.model.work import Case, CaseChange, Draft, StoredHistory
-from labbridge.review import identity
+from labbridge.review import identity, offering
 from labbridge.states import CaseState
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """What one report brought, the calendar day it was received on in its feed's time zone, and the language of the
-    comments on its feed."""
+    """What one report brought, the calendar day it was received on in its feed's time zone, the language of the comments on
+    its feed, and how long a comment waits for the rest of a panel."""
 
     found: PatientResults
     today: date
     language: str = "en"
+    settle: timedelta = timedelta()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -63,6 +64,7 @@ def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: P
         posted=entry.case.posted if entry.case else (),
         decided=history.decided,
         known=frozenset() if disagreement else history.known,
+        told=frozenset(ref for case in history.cases if case != entry.case for ref in case.outcome.changes),
         identity=disagreement,
         today=arrived.today,
         language=arrived.language,
@@ -71,6 +73,13 @@ def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: P
 
 def _until(result: Result, last: date) -> bool:
     return result.collected.day <= last
+
+
+def offer(entry: Entry, arrived: Arrived, history: StoredHistory, outcome: Outcome) -> Outcome:
+    """The outcome with when it is offered, beside what was posted of the patient's other cases."""
+    own = entry.case.key if entry.case else None
+    elsewhere = [one for case in history.cases if case.key != own for one in case.posted]
+    return offering.offered(outcome, elsewhere, arrived.today, arrived.settle)
 
 
 def patient_to_keep(arrived: Arrived, history: StoredHistory) -> Patient | None:
@@ -95,9 +104,11 @@ def change(entry: Entry, outcome: Outcome) -> CaseChange | None:
 
 
 def opens(outcome: Outcome) -> bool:
-    """A result needs a case when there is something to say, to decide, or to see (severity minor and above)."""
-    seen = any(flag.severity is not Severity.INFO for flag in outcome.flags)
-    return outcome.comment is not None or outcome.hold or seen
+    """A result needs a case when there is something to say, to decide, or to see (severity minor and above), and more than
+    what alone opens none (C10.16, C10.18)."""
+    seen = any(flag.severity is not Severity.INFO and flag.code not in outcome.quiet for flag in outcome.flags)
+    says = outcome.comment is not None and outcome.comment.comment_class not in outcome.quiet
+    return says or outcome.hold or seen
 
 
 def said(outcome: Outcome) -> tuple[object, ...]:
@@ -109,8 +120,8 @@ def said(outcome: Outcome) -> tuple[object, ...]:
 
 def supersedes(outcome: Outcome, case: Case) -> bool:
     """A released comment is replaced only if its class, a named result or a recommendation changes, or if what it
-    was written from was corrected or withdrawn (clinical.md C10.15); never because its receiver reads another language
-    by now."""
+    was written from was corrected or withdrawn (clinical.md C10.15); never because its receiver reads another language by
+    now, or because the sample has grown old since."""
     if outcome.hold:
         return True
     if outcome.comment is None:
@@ -118,11 +129,11 @@ def supersedes(outcome: Outcome, case: Case) -> bool:
     before = case.outcome.comment
     if before is None:
         return True
-    if before.language == outcome.comment.language:
-        new = (outcome.comment.comment_class, outcome.comment.text, outcome.retests)
-        return new != (before.comment_class, before.text, case.outcome.retests)
     told = (outcome.comment.comment_class, outcome.states, outcome.retests)  # two texts of one meaning differ
-    return told != (before.comment_class, case.outcome.states, case.outcome.retests)
+    if told != (before.comment_class, case.outcome.states, case.outcome.retests):
+        return True
+    same_results = set(outcome.used) == set(case.outcome.used)
+    return before.language == outcome.comment.language and before.text != outcome.comment.text and not same_results
 
 
 def _written(version: int, state: CaseState, entry: Entry, outcome: Outcome) -> CaseChange:

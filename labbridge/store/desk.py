@@ -59,6 +59,15 @@ class SqliteDesk:
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit)).result()
 
+    def record(self, audit: AuditEvent, counts: Sequence[Count]) -> None:
+        """An act that changes nothing of what is kept here, and that it was done."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(COUNT_ALL, (counts_row(counts),))
+            connection.execute(INSERT_AUDIT, audit_row(audit))
+
+        self._writer.submit(job).result()
+
     def next_control_id(self, now: datetime) -> str:
         """`LB`, the moment this store first sent, a running number: unique over stores that replace each other."""
 

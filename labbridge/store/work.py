@@ -205,6 +205,10 @@ class SqliteWork:
         if rows:
             self._commit([[Statement(GIVEN_BACK, (json.dumps([one.id for one in rows]),))]])
 
+    def leave(self) -> None:
+        """Before a clean end: what is on its way has arrived, and what was begun and not taken up was not begun."""
+        self._give_back()
+
     def failed(self) -> None:
         """After an exception: nothing of the batch is written, only that there was one."""
         self._give_back()

@@ -1,35 +1,41 @@
-"""JSON Schema of rules, flags, retests, comments and pathway, printed from their types. `--check` fails where one is old."""
+"""JSON Schemas of mappings/, printed from the types of their records. `--check` fails where one is old."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from labbridge.knowledge.combinations import FactRow
 from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
 from labbridge.knowledge.documents import READERS_FIELDS
 from labbridge.knowledge.pathway import Node
+from labbridge.knowledge.prove import Record
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "mappings/schema"
-KINDS: dict[str, type] = {
+KINDS: dict[str, Any] = {
     "rules": Rule,
     "flags": FlagRow,
     "retests": RetestRow,
     "comments": CommentRow,
     "pathway": Node,
+    "facts": FactRow,
+    "properties": Record,
 }
+RECORDS = ("flags", "retests", "pathway", "facts", "properties")
 
 
 def schema(kind: str) -> dict[str, Any]:
     """A file of this kind: a list of its records."""
     found = msgspec.json.schema(list[KINDS[kind]])  # type: ignore[misc]
-    if kind in ("flags", "retests", "pathway"):  # records: with the fields that are for their reader
-        record = found["$defs"][KINDS[kind].__name__]
-        record["properties"] |= {name: {} for name in READERS_FIELDS}
-        record["required"].append("source")
+    for one in get_args(KINDS[kind]) or (KINDS[kind],):
+        if kind in RECORDS:  # with the fields that are for their reader
+            record = found["$defs"][one.__name__]
+            record["properties"] |= {name: {} for name in READERS_FIELDS}
+            record["required"].append("source")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mappings: {kind}", **found}
 
 

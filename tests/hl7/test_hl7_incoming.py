@@ -320,7 +320,9 @@ def test_a_coded_value_of_any_length(count: int) -> None:
 
 
 def test_a_specimen_number_with_a_universal_id() -> None:
-    found = order("OBR|1||F", "SPM|1|&OE^S7&&1.2.840&ISO||SER", "NTE|1|L|Clotted").specimens[0]
+    spm = "SPM|1|&OE^S7&&1.2.840&ISO||SER||||||||1.5^mL&milliliter&UCUM"
+    found = order("OBR|1||F", spm, "NTE|1|L|Clotted").specimens[0]
+    assert (found.volume, found.volume_unit) == ("1.5", "mL")
     assert (found.placer, found.filler, found.notes) == (EntityId("", "OE"), EntityId("S7", "1.2.840"), ("Clotted",))
     assert not found.placer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from interpret_written import Written, all_written
+from interpret_written import Written, all_written, kept_too_long
 
 from labbridge.interpret import Interpreter
 from labbridge.interpret.rules import RuleSet
@@ -30,3 +30,9 @@ def interpreter(knowledge: Knowledge) -> Interpreter:
 def written(rules: RuleSet, knowledge: Knowledge) -> list[Written]:
     """Every comment of every combination."""
     return all_written(rules, knowledge)
+
+
+@pytest.fixture(scope="session")
+def late(written: list[Written], knowledge: Knowledge) -> list[Written]:
+    """Every different comment that suggests a test, when no sample is on hand any more."""
+    return kept_too_long(written, knowledge)

@@ -210,7 +210,7 @@ def case(found: Episode, verdict: Verdict, knowledge: Knowledge, **fields: Any) 
         facts=facts(found, knowledge.policy),
         verdict=verdict,
         decisions=knowledge.decisions,
-        sample_kept_d=knowledge.policy.days("sample_kept_d"),
+        policy=knowledge.policy,
     )
 
 

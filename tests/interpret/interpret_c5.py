@@ -117,7 +117,8 @@ def core(at: Combination) -> Said:
         _monitoring(at, said)
     else:
         _table(at, said)
-    if at.unspecified and not at.srp.known and at.srp.state in ("NOT_TESTED", "NEG"):
+    srp_open = not at.srp.known and at.srp.state in ("NOT_TESTED", "NEG")
+    if at.unspecified and srp_open and at.hmgcr.state not in POSITIVE:  # P5: HEp-2 changes nothing beside HMGCR
         said.single("ANA_HEP2", "routine")
     if at.another and (at.srp.state in POSITIVE or at.hmgcr.state in POSITIVE):
         said.flag("MULTI_MSA", "major")  # O2; the others of these combinations are strong
@@ -173,6 +174,12 @@ def _monitoring(at: Combination, said: Said) -> None:
         _g4(replace(at, **{new.name.lower(): new, known.name.lower(): replace(known, state="NEG")}), said)
     elif new.state == "NOT_TESTED" and not new.pending and not known.partner_tested:
         _partner(new, "routine", said)
+    if known.state == "EQUIVOCAL":  # C3 silences other flags, not these
+        raised = at.ck in HI and new.state not in POSITIVE
+        said.flag(
+            "METHOD_DISCORDANCE" if known.discordant else "MSA_EQUIVOCAL",
+            "major" if known.discordant or raised else "minor",
+        )
     if at.ck == "UNKNOWN" and new.state in (*POSITIVE, "EQUIVOCAL"):
         said.flag("CK_MISSING", "minor")
         said.single("CK", "urgent" if new.state == "POS_STRONG" else "routine")

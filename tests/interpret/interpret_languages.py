@@ -48,6 +48,14 @@ def of_core(written: Iterable[Written], knowledge: Knowledge) -> list[Case]:
     return [case(one.episode, one.verdict, knowledge) for one in first.values()]
 
 
+def aged(cases: Iterable[Case]) -> Iterator[Case]:
+    """Those that suggest a test, a month after their samples were collected. C14 comes with a new specimen only."""
+    for one in cases:
+        new = any("same_new_specimen" in retest.families for retest in one.verdict.retests)
+        if one.verdict.retests and (new or "C14" not in one.verdict.comments):
+            yield replace(one, episode=replace(one.episode, today=DAY + timedelta(days=30)))
+
+
 # ---------------------------------------------------------------- what lies over the core table
 
 
@@ -101,6 +109,7 @@ RAISED: tuple[tuple[Raised, ...], ...] = (
     *((raised("SPECIMEN_INVALID", "SRP", text),) for text in SPECIMENS),
     *((raised(code, name),) for code in ("RESULT_WITHDRAWN", "RESULT_CORRECTED") for name in ("SRP", "CK", "ANA_HEP2")),
     (raised("RESULT_CORRECTED", "OTHER_MSA"), raised("SPECIMEN_INVALID", "CREAT", "urine")),
+    (raised("RESULT_WITHDRAWN", "OTHER_MSA"),),
 )
 OVER = ("C14", "C15", "C16", "C17", "C20", "C23", "C24", "C25")
 BESIDE = ("C15", "C16", "C17", "C20", "C23")

@@ -81,6 +81,21 @@ def all_written(rules: RuleSet, knowledge: Knowledge) -> list[Written]:
     return found
 
 
+def kept_too_long(written: Iterable[Written], knowledge: Knowledge) -> list[Written]:
+    """Each different comment once more, a month after its samples were collected: the rules ask for the same."""
+    first = {}
+    for one in written:
+        if one.verdict.retests:
+            first.setdefault((one.comment.full_text, one.verdict.retests), one)
+    late = []
+    for one in first.values():
+        found = msgspec.structs.replace(one.episode, today=DAY + timedelta(days=30))
+        comment = choose(case(found, one.verdict, knowledge))
+        assert comment is not None
+        late.append(Written(found, one.verdict, comment))
+    return late
+
+
 # ---------------------------------------------------------------- C6, C7: what surrounds the core table, and what changed
 
 

@@ -177,7 +177,11 @@ def test_every_active_rule_without_a_special_condition_fires_somewhere(
     silent = [
         rule.name
         for rule in knowledge.decisions.rules
-        if rule.status == "active" and not rule.on and set(rule.when) <= plain_facts and rule.name not in fired
+        if rule.status == "active"
+        and not rule.on
+        and set(rule.when) <= plain_facts
+        and rule.name not in fired
+        and "KNOWN" not in (rule.when.get("srp"), rule.when.get("hmgcr"))
     ]
     assert silent == []
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 from interpret_build import DAY, antibody, ck, hep2, history, posted
-from interpret_languages import LANGUAGES, changes, of_core, over, spoken
+from interpret_languages import LANGUAGES, aged, changes, of_core, over, spoken
 from interpret_written import Written
 
 from labbridge.config import Config, ReceiverSection
@@ -36,7 +36,8 @@ SHIPPED = build(SOURCES)[0]
 
 @pytest.fixture(scope="module")
 def cases(written: list[Written], knowledge: Knowledge) -> list[Case]:
-    return [*of_core(written, knowledge), *over(knowledge), *changes(knowledge)]
+    found = [*of_core(written, knowledge), *over(knowledge)]
+    return [*found, *aged(found), *changes(knowledge)]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_translations_are_locked_by_language_and_class(knowledge: Knowledge) -> 
 
 
 def test_who_has_read_a_translation_is_not_part_of_what_it_says() -> None:
-    read = replaced("fr", "- id: C13\n  version: 1\n  reviewed: []", "- id: C13\n  version: 1\n  reviewed: [M. B.]")
+    read = replaced("fr", "- id: C13\n  version: 2\n  reviewed: []", "- id: C13\n  version: 2\n  reviewed: [M. B.]")
     assert entries(built(read).decisions) == entries(built(SOURCES).decisions)
 
 
@@ -157,6 +158,26 @@ def test_every_comment_can_be_sent_in_the_character_set_of_its_country(
     assert name
     for _case, one in comments[language]:
         one.full_text.encode(name)
+
+
+NEW_SAMPLE = {
+    "en": re.compile(r"on a new (?:sample|specimen)"),
+    "fr": re.compile(r"sur un nouveau prélèvement"),
+    "de": re.compile(r"aus einer neuen Probe"),
+    "es": re.compile(r"en una nueva muestra"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_new_sample_is_asked_for_wherever_english_asks_for_one(
+    comments: dict[str, list[tuple[Case, Comment]]], language: str
+) -> None:
+    asked = 0
+    for (_one, english), (_same, said) in zip(comments[ENGLISH], comments[language], strict=True):
+        found = [len(NEW_SAMPLE[name].findall(one.text)) for name, one in (("en", english), (language, said))]
+        assert found[0] == found[1], said.text
+        asked += found[0]
+    assert asked > 500
 
 
 # What no comment says (D2.3-D2.5, D2.8, D2.12), and what is said of adults only (P11), with the classes that may.
@@ -365,7 +386,7 @@ PLANTED = [
     ("de", "Dies spricht für", "Dies beruht auf", "C01", "English says 'supports', this does not."),
     ("de", "Dies spricht für eine", "Dies spricht nicht für eine", "C01", "'nicht' (de) stands in no phrase."),
     ("de", "hep2: CYTO_COMPAT, retest_srp", "hep2: NEG, retest_srp", "C06", "other alternatives or conditions"),
-    ("de", "  version: 1\n  reviewed: []\n  parts", "  version: 1\n  parts", "C01", "does not say who has read it."),
+    ("de", "  version: 2\n  reviewed: []\n  parts", "  version: 2\n  parts", "C01", "does not say who has read it."),
     ("de", "- id: C13\n", "- id: C13X\n", "C13", "this class is not translated"),
     ("de", "- id: C13\n", "- id: C13X\n", "C13X", "this class is not in English."),
     ("de", "line blot: Line-Blot, ", "", "method", "'line blot' has no name."),
@@ -378,7 +399,13 @@ PLANTED = [
     ),
     ("es", "apoya una miopatía", "no apoya una miopatía", "C01", "'no' (es) stands in no phrase."),
     ("es", "biopsia muscular", "neoplasia muscular", "C06", "it says 'malignancy', English does not."),
-    ("es", "Se sugiere su determinación si", "Su determinación es posible si", "C13", "'suggested'"),
+    (
+        "es",
+        "Se sugiere su determinación{new_others} si",
+        "Su determinación{new_others} es posible si",
+        "C13",
+        "'suggested'",
+    ),
     ("es", 'and: " y ", ', "", "join", "and has no word."),
     ("es", "down: descenso", "down: descenso, level: igual", "way", "level is no word in English."),
     (

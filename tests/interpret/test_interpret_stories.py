@@ -103,7 +103,7 @@ def test_v_s04_both_negative_high_ck(interpreter: Interpreter) -> None:
     assert text(found) == (
         "Anti-SRP and anti-HMGCR not detected; CK markedly raised. Negative serology does not exclude immune-mediated "
         "necrotizing myopathy: muscle biopsy is usually considered, alongside toxic, endocrine, infectious and genetic "
-        "causes. If antibody-negative necrotizing myopathy is found, age-appropriate malignancy assessment is usually "
+        "causes. In antibody-negative necrotizing myopathy, age-appropriate malignancy assessment is usually "
         "considered, especially over 50."
     )
 
@@ -361,7 +361,7 @@ def test_known_by_the_requester_or_a_scientist(interpreter: Interpreter, how: st
 
 
 def test_the_other_antibody_is_judged_as_new(interpreter: Interpreter) -> None:
-    """Known anti-HMGCR, not positive now; new strong anti-SRP with CK 20 x: commented."""
+    """Known anti-HMGCR, not positive now; new strong anti-SRP with CK 20 x: commented, and the negative doubted."""
     given = history(
         antibody("SRP", "POS_STRONG"),
         antibody("HMGCR", "NEG", "quant"),
@@ -370,8 +370,11 @@ def test_the_other_antibody_is_judged_as_new(interpreter: Interpreter) -> None:
         known=frozenset({"HMGCR"}),
     )
     found = interpreter(given)
-    assert flags(found) == {"MSA_POSITIVE": "major", "MSA_POS_CONCORDANT": "major"}
+    assert flags(found) == {
+        "MSA_POSITIVE": "major", "MSA_POS_CONCORDANT": "major", "SEROREVERSION_UNEXPECTED": "major",
+    }  # fmt: skip
     assert comment(found) == "C01"
+    assert text(found).endswith("A new specimen is suggested without delay; please correlate clinically.")
 
 
 @pytest.mark.parametrize("pattern", ["NEG", "NUCLEAR", "CYTO_COMPAT"])
@@ -513,11 +516,14 @@ def test_c10_confirmed_does_not_doubt(interpreter: Interpreter) -> None:
 
 
 def test_the_sample_is_too_old_for_a_further_test(interpreter: Interpreter) -> None:
-    """C10.40: "on this sample" only within retention."""
+    """C10.40: "on the same sample" only within the add-on window; then it says that a new one is needed."""
     given = history(antibody("SRP", "POS_STRONG"), hep2("CYTO_COMPAT"), ck(57))
-    for days, same in ((14, True), (15, False)):
-        found = interpreter(msgspec.structs.replace(given, today=DAY + timedelta(days=days)))
-        assert ("same sample" in text(found)) is same
+    ends = {
+        14: "Anti-HMGCR has not been tested and is suggested on the same sample.",
+        15: "Anti-HMGCR testing is suggested on a new sample; please correlate clinically.",
+    }
+    for days, end in ends.items():
+        assert text(interpreter(msgspec.structs.replace(given, today=DAY + timedelta(days=days)))).endswith(end)
 
 
 def test_two_samples_are_not_called_the_same(interpreter: Interpreter) -> None:

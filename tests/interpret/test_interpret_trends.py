@@ -86,10 +86,12 @@ def test_the_nearest_earlier_result_is_the_previous_one() -> None:
     assert of_srp(srp("NEG", day=-100), srp("POS_LOW", day=-40), srp("POS_STRONG")).change is Change.NONE
 
 
-def test_a_change_of_an_earlier_episode_is_told_once() -> None:
-    changed = (srp("NEG", day=-100), srp("POS_STRONG", day=-31))
-    assert of_srp(*changed).change is Change.BECAME_POSITIVE
-    assert of_srp(*changed, ck(2)).change is Change.NONE
+def test_a_change_is_told_once_and_of_what_still_counts() -> None:
+    changed = (srp("NEG", day=-200), srp("POS_STRONG", day=-180))
+    found = of_srp(*changed, ck(2))
+    assert found.change is Change.BECAME_POSITIVE
+    assert of_srp(*changed, ck(2), told=frozenset({found.results[0].ref})).change is Change.NONE
+    assert of_srp(srp("NEG", day=-201), srp("POS_STRONG", day=-181), ck(2)).change is Change.NONE
 
 
 def test_a_substitute_for_the_collection_day_takes_no_part() -> None:
@@ -129,7 +131,9 @@ def test_a_known_hmgcr_negative_by_another_method() -> None:
     before = hmgcr("POS_STRONG", day=-200, method=another("quant", "clia"))
     found = of_hmgcr(before, hmgcr("NEG"), known=KNOWN)
     assert (found.change, found.same_method) == (Change.METHOD_CHANGED, False)
-    assert of_hmgcr(hmgcr("NEG"), known=KNOWN) == Trend()  # nothing on file, nothing to compare
+    unrecorded = of_hmgcr(hmgcr("NEG"), known=KNOWN)
+    assert (unrecorded.change, len(unrecorded.results)) == (Change.UNRECORDED, 1)
+    assert of_hmgcr(hmgcr("NEG", "tissue"), known=KNOWN) == Trend()  # negative tissue says nothing
 
 
 def test_once_positive_keeps_what_it_was_then() -> None:
@@ -196,12 +200,32 @@ def test_another_laboratory_has_to_agree_by_its_limit(limit: int, titre: Titre) 
     assert of_srp(*titres("40", "60"), first, second).titre is titre
 
 
-def test_blots_arbitrary_units_and_comparators_are_never_compared() -> None:
+def test_blots_and_two_units_are_never_compared() -> None:
     blots = (srp("POS_LOW", day=-90, value=quantity("12")), srp("POS_STRONG", value=quantity("90")))
     assert of_srp(*blots).titre is Titre.NONE
     before, now = titres("40", "60")
     assert of_srp(before, msgspec.structs.replace(now, value=quantity("60", unit="CU"))).titre is Titre.NONE
-    assert of_srp(before, msgspec.structs.replace(now, value=quantity("600", ">="))).titre is Titre.NONE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "titre"),
+    [
+        (("40", "="), ("60", ">"), Titre.RISING),
+        (("40", "="), ("59", ">"), Titre.NONE),  # it may have risen so far, and it may not
+        (("40", ">"), ("600", "="), Titre.NONE),
+        (("40", "="), ("600", "<"), Titre.NONE),
+        (("60", "="), ("30", "<"), Titre.NONE),
+    ],
+)
+def test_a_rise_is_what_the_comparators_leave_no_doubt_of(
+    before: tuple[str, str], after: tuple[str, str], titre: Titre
+) -> None:
+    earlier, later = titres("40", "60")
+    first, second = (
+        msgspec.structs.replace(one, value=quantity(number, sign))
+        for one, (number, sign) in ((earlier, before), (later, after))
+    )
+    assert of_srp(first, second).titre is titre
 
 
 # ---------------------------------------------------------------- O1, C10.6

@@ -316,9 +316,11 @@ def test_in_progress_for_21_days(age: int, waiting: bool) -> None:
     assert raised(found) == set()
 
 
-@pytest.mark.parametrize(("age", "holds"), [(21, True), (22, False)])
-def test_a_preliminary_value_holds_as_long_as_it_is_in_progress(age: int, holds: bool) -> None:
-    assert bool(held(seen(*versions("P20"), today=on(age)))) is holds
+@pytest.mark.parametrize("age", [0, 21, 22, 90])
+def test_a_preliminary_value_holds_until_it_is_final(age: int) -> None:
+    """However old: a positive that nobody finished is not forgotten after three weeks."""
+    assert held(seen(*versions("P20"), today=on(age))) == {"RESULT_NOT_FINAL"}
+    assert not held(seen(*versions("P20 F20"), today=on(age)))
 
 
 def test_a_preliminary_after_a_final_holds_however_late() -> None:
@@ -366,17 +368,39 @@ def test_every_problem_has_its_flag_and_holds(problem: Problem) -> None:
 
 
 @pytest.mark.parametrize("problem", list(Problem))
-@pytest.mark.parametrize("analyte", [Analyte.OTHER_MSA, Analyte.CREATININE])
-def test_a_companion_that_cannot_be_understood_holds_nothing(analyte: Analyte, problem: Problem) -> None:
-    companion = result(analyte, "X", method=METHODS["blot"], antigen="JO1", problems=(problem,))
-    found = seen(srp("POS_STRONG"), companion)
-    assert raised(found) == set()
+def test_another_antibody_that_cannot_be_understood_holds(problem: Problem) -> None:
+    """It would decide whether several antibodies are positive (O2), so a person looks first (C10.14)."""
+    found = seen(srp("POS_STRONG"), result(Analyte.OTHER_MSA, "X", method=METHODS["blot"], problems=(problem,)))
+    assert held(found) == raised(found) == {CODES[problem]}
     assert found.other_positive == ()
 
 
-def test_a_companion_with_two_values_is_used_with_neither() -> None:
-    results = versions("F20 F0", analyte=Analyte.OTHER_MSA, antigen="JO1")
-    assert settled(results) == Settled()
+@pytest.mark.parametrize("problem", list(Problem))
+def test_a_creatinine_that_cannot_be_understood_holds_nothing(problem: Problem) -> None:
+    found = seen(srp("POS_STRONG"), result(Analyte.CREATININE, "X", problems=(problem,)))
+    assert raised(found) == set()
+
+
+def test_another_antibody_with_two_values_is_used_with_neither_and_holds() -> None:
+    found = settled(versions("F20 F0", analyte=Analyte.OTHER_MSA, antigen="JO1"))
+    assert found.usable == ()
+    assert [(one.code, one.hold) for one in found.raised] == [("CONFLICTING_DUPLICATE", True)]
+
+
+def test_a_creatinine_with_two_values_is_used_with_neither() -> None:
+    assert settled(versions("F20 F0", analyte=Analyte.CREATININE)) == Settled()
+
+
+def test_a_preliminary_of_another_antibody_after_its_final_changes_nothing() -> None:
+    found = settled(versions("F20 P8", analyte=Analyte.OTHER_MSA, antigen="JO1"))
+    assert [one.ref for one in found.usable] == ["M0:OBX[1]"]
+    assert found.raised == ()
+
+
+def test_another_antibody_whose_category_is_open_holds() -> None:
+    """ "<20" where 11 is positive (C1.6)."""
+    open_one = result(Analyte.OTHER_MSA, "X", method=METHODS["blot"], antigen="JO1", value=quantity("20", "<"))
+    assert held(seen(srp("POS_STRONG"), open_one)) == {"RESULT_CENSORED"}
 
 
 def test_two_problems_of_one_kind_are_one_flag() -> None:

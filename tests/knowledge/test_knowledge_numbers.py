@@ -45,7 +45,11 @@ POLICY = {
     "known_before_d": ("30", "d", "C10.5"),
     "hep2_corroborates_from": ("160", "reciprocal titre", "C10.20"),
     "other_msa_enough": ("6", "antigens", "C10.37"),
-    "sample_kept_d": ("14", "d", "C10.40"),
+    "add_on_srp_d": ("14", "d", "C10.40"),
+    "add_on_hmgcr_d": ("14", "d", "C10.40"),
+    "add_on_ana_hep2_d": ("14", "d", "C10.40"),
+    "add_on_ck_d": ("14", "d", "C10.40"),
+    "add_on_other_msa_d": ("14", "d", "C10.40"),
     "passive_wait_d": ("60", "d", "O1"),
     "ck_depleted_below": ("20", "U/L", "O3"),
     "ck_depletion_before_d": ("14", "d", "O3"),
@@ -65,6 +69,8 @@ POLICY = {
     "ck_rebound_least_d": ("7", "d", "C10.25"),
     "ck_rebound_most_d": ("365", "d", "C10.25"),
     "creatinine_low_female": ("45", "umol/L", "L9"),
+    "repeat_comment_d": ("180", "d", "C10.39"),
+    "repeat_rebound_d": ("14", "d", "C10.39"),
     "creatinine_low_male": ("60", "umol/L", "L9"),
 }
 

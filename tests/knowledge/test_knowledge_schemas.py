@@ -11,7 +11,7 @@ from labbridge.knowledge.documents import Source, read_yaml
 from labbridge.sources import read_folder, shipped
 from tests.checks.schemas import FOLDER, KINDS, schema, text
 
-FILES = {"flags": "flags.yaml", "retests": "retests.yaml", "pathway": "pathway.yaml"}
+FILES = {kind: f"{kind}.yaml" for kind in ("flags", "retests", "pathway", "facts", "properties")}
 NUMBERS = ("version", "sentences_most", "characters_most", "addendum_characters_most", "addenda_most")
 
 
@@ -52,6 +52,10 @@ def test_what_ships_meets_its_schema(kind: str) -> None:
         ("comments", "parts", [[{"texts": "A."}]]),
         ("retests", "families", "ip"),
         ("flags", "hold", "perhaps"),
+        ("facts", "limits", [{"where": {"srp_now": "NEG"}}]),
+        ("facts", "usually", "NEG"),
+        ("properties", "kind", "together"),
+        ("properties", "where", {"ck": 4}),
         ("pathway", "decision", "patient"),
         ("pathway", "edges", [{"node": "N1"}]),
         ("pathway", "says", [{"txt": "A."}]),

@@ -1,1 +1,1 @@
-"""`make mutate`: seeded single edits of hl7/ and normalise/, and whether the tests notice."""
+"""`make mutate`: seeded single edits of hl7/ and normalise/, and of the knowledge, and whether the tests notice."""

@@ -1,4 +1,5 @@
-"""`make mutate`: 200 seeded edits, each in a copy of the tree, each against the tests that enter the edited function.
+"""`make mutate`: 200 seeded edits of the code, each in a copy of the tree, each against the tests that enter the edited
+function; then those of the knowledge (knowledge.py). `ONLY=code` and `ONLY=knowledge` make one of the two.
 
 MUTATE_SEED and MUTATE_COUNT change the draw. An edit that changes nothing a caller can see counts as a survivor.
 """
@@ -7,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -16,11 +16,10 @@ from importlib.util import cache_from_source
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
-from tests.mutate import running
+from tests.mutate import knowledge, running
 from tests.mutate.edits import Edit, edit, places
-from tests.mutate.running import FORK, Entered
+from tests.mutate.running import FORK, ROOT, Entered, copied
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = {"hl7": ("tests/hl7",), "normalise": ("tests/normalise", "tests/rows")}
 SEED, COUNT, BAR, PATIENCE_S = 20261124, 200, 0.8, 60.0
 
@@ -40,14 +39,6 @@ def drawn(seed: int, count: int) -> list[tuple[Path, Edit]]:
     made = ((path, edit(sources[path], place)) for path, place in found)
     kept = ((path, one) for path, one in made if one is not None)
     return [one for one, _number in zip(kept, range(count), strict=False)]
-
-
-def copied(folder: str) -> Path:
-    tree = Path(folder)
-    for name in ("labbridge", "tests", "mappings", "samples", "docs"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tree)
-    return tree
 
 
 def noted(package: str) -> Entered:
@@ -87,6 +78,12 @@ def caught(path: Path, found: Edit, tests: tuple[list[str], ...]) -> bool:
 
 
 def main() -> int:
+    parts = {"code": of_code, "knowledge": knowledge.main}
+    chosen = sys.argv[1:] or list(parts)
+    return max(parts[name]() for name in chosen)
+
+
+def of_code() -> int:
     global _trees
     seed, count = int(os.environ.get("MUTATE_SEED", SEED)), int(os.environ.get("MUTATE_COUNT", COUNT))
     begun, chosen = time.monotonic(), drawn(seed, count)

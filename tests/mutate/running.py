@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import time
@@ -15,10 +16,20 @@ from types import FrameType
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 FORK = multiprocessing.get_context("fork")
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 Entered = dict[str, list[str]]
 """Per function (`labbridge/hl7/reader.py:37`) the tests that enter it, the quickest first."""
+
+
+def copied(folder: str) -> Path:
+    """A copy of what the tests need, to be edited."""
+    tree = Path(folder)
+    for name in ("labbridge", "tests", "mappings", "samples", "docs"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    return tree
 
 
 class Noting:
@@ -87,7 +98,12 @@ def fails(tree: Path, tests: Sequence[str], within_s: float) -> bool:
 
 def apart(tree: Path, run: Callable[[], int], within_s: float | None) -> int | None:
     """What a run in a process and folder of its own gives; None where it did not end in time."""
-    process = FORK.Process(target=_in, args=(tree, run))
+    return forked(lambda: _in(tree, run), within_s)
+
+
+def forked(run: Callable[[], int], within_s: float | None) -> int | None:
+    """What a run in a process of its own gives, its output thrown away; None where it did not end in time."""
+    process = FORK.Process(target=_alone, args=(run,))
     process.start()
     process.join(within_s)
     if process.exitcode is None:
@@ -98,14 +114,18 @@ def apart(tree: Path, run: Callable[[], int], within_s: float | None) -> int | N
     return process.exitcode
 
 
-def _in(tree: Path, run: Callable[[], int]) -> None:
+def _alone(run: Callable[[], int]) -> None:
     os.setsid()  # with its own children it can be ended whole
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(quiet, stream)
+    os._exit(run())
+
+
+def _in(tree: Path, run: Callable[[], int]) -> int:
     os.chdir(tree)
     sys.path.insert(0, str(tree))
     for name in [one for one in sys.modules if one.partition(".")[0] in ("tests", "labbridge")]:
         del sys.modules[name]
     os.environ.update(PYTHONPATH=str(tree), HYPOTHESIS_PROFILE="mutate")
-    os._exit(run())
+    return run()

@@ -225,6 +225,26 @@ def test_a_poor_tube_is_of_every_result_of_its_order() -> None:
     assert [one.quality_poor for one in found.results] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("volume", "empty"),
+    [
+        ("0", True),
+        ("0.0", True),
+        ("0,00", True),
+        ("", False),
+        ("0.5", False),
+        ("10", False),
+        ("QNS", False),
+        (".", False),
+    ],
+)
+def test_a_tube_whose_volume_was_sent_as_0_is_used_up(volume: str, empty: bool) -> None:
+    sent = Specimen(type=(Coding("SER"),), volume=volume, volume_unit="mL")
+    assert of(sent).empty is empty
+    found, _notes = read(ck("312"), specimens=(sent,))
+    assert [one.used_up for one in found.results] == [empty]
+
+
 # ---------------------------------------------------------------- controls
 
 

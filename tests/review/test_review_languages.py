@@ -32,7 +32,7 @@ def test_a_case_is_read_in_the_language_of_what_arrived(language: str) -> None:
         (CaseState.SIGNED, french(), False),
         (CaseState.SIGNED, french(comment_class="C03"), True),
         (CaseState.SIGNED, french(srp="POS_STRONG"), True),
-        (CaseState.SIGNED, outcome("Anti-SRP low positive."), True),
+        (CaseState.SIGNED, outcome("Anti-SRP low positive.", used=("M8:OBX[3]",)), True),
         (CaseState.NEW, french(), True),
     ],
 )

@@ -136,7 +136,8 @@ RETEST = Retest(analyte="SRP", families=("ip",), priority=Priority.URGENT, reaso
     [
         (outcome(flags=(flag(severity=Severity.INFO),)), None),  # a finding without words of its own
         (outcome(text=""), None),  # nothing to say instead
-        (outcome(text="Another."), CaseState.REOPENED),
+        (outcome(text="Another.", used=("M8:OBX[3]",)), CaseState.REOPENED),
+        (outcome(text="On a new sample."), None),  # the same results, grown old
         (outcome(comment_class="C02"), CaseState.REOPENED),
         (outcome(retests=(RETEST,)), CaseState.REOPENED),
         (outcome(hold=True), CaseState.HELD),

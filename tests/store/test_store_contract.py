@@ -192,6 +192,17 @@ async def test_what_was_begun_ahead_is_given_back_after_a_failure(store: Store, 
     assert [(one.key, one.attempts) for one in work.claim(NOON, singly=True)] == [(BATCH + 1, 2)]
 
 
+async def test_who_leaves_has_handed_everything_over_and_begun_nothing(store: Store, work: SqliteWork) -> None:
+    """Between two batches of a process that is exchanged for another: the next one finds no attempt it did not make."""
+    await keep(store, *(f"lane{number}" for number in range(4 * BATCH)))
+    for message in work.claim(NOON):
+        done(work, message)
+    work.hand_over()
+    work.leave()
+    counted = store.rows("SELECT state, attempts, count(*) FROM work GROUP BY 1, 2 ORDER BY 1, 2")
+    assert counted == [("done", 1, BATCH), ("kept", 0, 3 * BATCH)]
+
+
 async def test_begun_and_never_done_is_no_more_than_a_start_takes_singly(store: Store, work: SqliteWork) -> None:
     await keep(store, *(f"lane{number}" for number in range(BEGUN_AT_MOST + BATCH)))
     for _time in range(3):

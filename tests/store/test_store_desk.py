@@ -8,7 +8,7 @@ import pytest
 from store_build import LANE, NOON, Store, arrival, change, event, later, outgoing, refused
 
 from labbridge.errors import Refused
-from labbridge.model.work import Delivery
+from labbridge.model.work import Count, Delivery
 from labbridge.review import sending
 from labbridge.states import CaseState, DeliveryState
 
@@ -186,6 +186,13 @@ async def test_what_a_stopped_process_left_in_flight_waits_again(store: Store) -
     again = await claimed(store)
     assert again is not None
     assert (again.control_id, again.attempts) == ("LB1", 2)
+
+
+def test_an_act_without_a_row_of_its_own_is_audited_and_counted(store: Store) -> None:
+    store.desk.record(event("reload accepted", "knowledge"), (Count("reloads", ("accepted",)),))
+    store.desk.record(event("reload accepted", "knowledge"), (Count("reloads", ("accepted",)),))
+    assert store.rows("SELECT action, subject FROM audit") == [("reload accepted", "knowledge")] * 2
+    assert store.rows("SELECT labels, count FROM tally WHERE name = 'reloads'") == [("accepted", 2)]
 
 
 def test_control_ids_are_never_used_twice(store: Store) -> None:

@@ -1,0 +1,210 @@
+"""`labbridge reload` and SIGHUP: mappings and site folder are read again, proven by what `labbridge check` runs, and taken
+into force whole or not at all.
+
+The proof runs in a process of its own, so that messages go on being acknowledged and drafted meanwhile. A batch is worked
+on by one knowledge from beginning to end: the exchange waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import msgspec
+
+from labbridge.errors import Refused, StoreUnavailable
+from labbridge.knowledge.build import build, version
+from labbridge.knowledge.documents import Fault, Source
+from labbridge.knowledge.lock import entries
+from labbridge.model.work import AuditEvent, Count
+from labbridge.observe import logs
+from labbridge.ports import Clock
+from labbridge.review import policies
+from labbridge.sources import KnowledgeError, read_all
+from labbridge.store.desk import SqliteDesk
+from labbridge.supervising import Supervisor, dismiss
+
+PROVEN_WITHIN_S = 120.0
+ANSWERED_WITHIN_S = 600.0  # a reload may have to wait for another one, and each for its proof
+PROOF_NICE = 5  # acknowledging and drafting go first
+SIGNALLED = "SIGHUP"
+ACCEPTED, REFUSED, UNCHANGED = "accepted", "refused", "unchanged"
+
+_log = logs.logger("reload")
+_faults = msgspec.msgpack.Decoder(list[Fault])
+Taken = Callable[[Sequence[Source]], None]
+
+
+class Reloading:
+    """Reloads of one service, one after the other. `taken` is told the texts that have come into force."""
+
+    def __init__(self, site: str, supervisor: Supervisor, desk: SqliteDesk, clock: Clock, taken: Taken) -> None:
+        self._site, self._supervisor, self._desk, self._clock, self._taken = site, supervisor, desk, clock, taken
+        self._turn = asyncio.Lock()
+        self._waiting = False
+        self._signals: set[asyncio.Task[dict[str, Any]]] = set()
+        self._proof: BaseProcess | None = None
+
+    def signalled(self) -> None:
+        """SIGHUP. One that waits already will read what is there when its turn comes: a further one adds nothing."""
+        if not self._waiting:
+            task = asyncio.get_running_loop().create_task(self.reload(SIGNALLED))
+            self._signals.add(task)
+            task.add_done_callback(self._signals.discard)
+
+    def stop(self) -> None:
+        """A proof in hand is given up."""
+        if self._proof is not None:
+            self._proof.kill()
+
+    async def perform(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request of the control socket: {"command": "reload", "as"}."""
+        try:
+            name = str(request.get("as", ""))
+            policies.check_signer(name)
+        except Refused as refusal:
+            return {"ok": False, "error": str(refusal)}
+        return await self.reload(name)
+
+    async def reload(self, name: str) -> dict[str, Any]:
+        """Read, prove, take into force; the answer for the person who asked. A second one waits for the first."""
+        self._waiting = True
+        async with self._turn:
+            self._waiting = False
+            before = version(self._supervisor.texts)
+            try:
+                return await self._attempt(name, before)
+            except (Refused, StoreUnavailable) as refusal:
+                _log.error("reload_failed", knowledge=before)
+                return {"ok": False, "error": str(refusal), "in_force": before}
+
+    async def _attempt(self, name: str, before: str) -> dict[str, Any]:
+        try:
+            texts = await asyncio.to_thread(read_all, self._site)
+        except KnowledgeError as error:
+            return await self._refuse(name, before, "", error.faults)
+        after = version(texts)
+        if after == before:
+            await self._record(name, UNCHANGED, before)
+            return {"ok": True, "outcome": UNCHANGED, "in_force": before, "before": before}
+        faults = await asyncio.to_thread(self._prove, texts)
+        if faults:
+            return await self._refuse(name, before, after, faults)
+        successor = await self._supervisor.successor(texts)
+        try:
+            await self._record(name, ACCEPTED, f"from {before} to {after}")
+        except StoreUnavailable:
+            dismiss(successor)  # what cannot be audited is not done
+            raise
+        await self._supervisor.exchange(successor, texts)
+        self._taken(texts)
+        _log.info("knowledge_taken", knowledge=after)
+        return {"ok": True, "outcome": ACCEPTED, "in_force": after, "before": before}
+
+    async def _refuse(self, name: str, before: str, offered: str, faults: Sequence[Fault]) -> dict[str, Any]:
+        """Nothing changes. The log names the places; what stands there is said to who asks, and by `labbridge check`."""
+        await self._record(name, REFUSED, f"{_counted(faults)} in {offered or 'the files'}; {before} stays")
+        _log.error("knowledge_refused", count=len(faults), knowledge=before)
+        for fault in faults:
+            _log.error("knowledge_fault", place=f"{fault.file}:{fault.line}")
+        said = [{**msgspec.to_builtins(fault), "text": str(fault)} for fault in faults]
+        return {"ok": False, "outcome": REFUSED, "in_force": before, "before": before, "faults": said}
+
+    async def _record(self, name: str, outcome: str, detail: str) -> None:
+        event = AuditEvent(
+            at=self._clock.now(), actor=name, action=f"reload {outcome}", subject="knowledge", detail=detail
+        )
+        await asyncio.to_thread(self._desk.record, event, (Count("reloads", (outcome,)),))
+
+    def _prove(self, texts: Sequence[Source]) -> list[Fault]:
+        """The faults of these texts, found in a process of its own. Blocks. Refused where it gives no answer."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(
+            target=_proof, args=(self._site, list(texts), list(self._supervisor.texts), theirs), name="labbridge-proof"
+        )
+        process.start()
+        self._proof = process
+        theirs.close()
+        try:
+            if not ours.poll(PROVEN_WITHIN_S):
+                raise Refused(f"The proof took longer than {PROVEN_WITHIN_S:.0f} s; what was in force stays")
+            return _faults.decode(ours.recv_bytes())
+        except EOFError:
+            raise Refused("The proof was broken off; what was in force stays") from None
+        finally:
+            self._proof = None
+            process.kill()
+            process.join()
+
+
+def _proof(site: str, texts: list[Source], before: list[Source], answer: Connection) -> None:
+    """Body of the proving process."""
+    for name in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)  # the service gives us up in its own time
+    os.nice(PROOF_NICE)
+    answer.send_bytes(msgspec.msgpack.encode(prove(site, texts, before)))
+
+
+def prove(site: str, texts: Sequence[Source], before: Sequence[Source]) -> list[Fault]:
+    """Everything `labbridge check` finds; that the files did not change while it looked; and that no row in force is
+    another one under the same version."""
+    from labbridge.checking import check
+
+    faults, _summary = check(None, site, write_lock=False)
+    if faults:
+        return faults
+    try:
+        still = version(read_all(site)) == version(texts)
+    except KnowledgeError as error:
+        return error.faults
+    if not still:
+        return [
+            Fault("mappings", 1, "A file changed while it was being proven.", "Save everything, then reload again.")
+        ]
+    return raised_in_vain(texts, before)
+
+
+def raised_in_vain(texts: Sequence[Source], before: Sequence[Source]) -> list[Fault]:
+    """Rows of a site that say something else than those in force under a version that is no higher: a draft names the rule
+    and version it rests on, and must go on meaning the same. Shipped rows have the lock for that, and to go back to one is
+    no change."""
+    decisions = build(texts)[0].decisions
+    old = entries(build(before)[0].decisions)
+    shipped = entries(build([one for one in texts if not one.site])[0].decisions)
+    return [
+        decisions.fault(
+            name.partition(":")[2], f"{name} is not what is in force as version {entry.version}.", "Raise its version."
+        )
+        for name, entry in entries(decisions).items()
+        if entry != shipped.get(name)
+        and (was := old.get(name)) is not None
+        and was.sha256 != entry.sha256
+        and entry.version <= was.version
+    ]
+
+
+def _counted(faults: Sequence[object]) -> str:
+    return f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
+
+
+def printed(answer: dict[str, Any], format: str) -> tuple[str, list[str]]:
+    """What `labbridge reload` prints: the outcome, and each fault with its file, line and repair."""
+    if format == "json":
+        return json.dumps(answer, ensure_ascii=False), []
+    if "error" in answer:
+        return str(answer["error"]), []
+    faults = [str(one["text"]) for one in answer.get("faults", ())]
+    sentences = {
+        ACCEPTED: f"In force: {answer['in_force']} (before: {answer['before']})",
+        UNCHANGED: f"Nothing has changed; in force stays {answer['in_force']}",
+        REFUSED: f"Refused: {_counted(faults)}; in force stays {answer['in_force']}",
+    }
+    return sentences[answer["outcome"]], faults
