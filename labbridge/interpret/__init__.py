@@ -77,9 +77,7 @@ class Interpreter:
             used=tuple(dict.fromkeys((*(one.ref for one in found.used), *_raised_refs(found)))),
             facts=one.facts,
             fired=verdict.fired,
-            changes=tuple(
-                one.trend.results[0].ref for one in (found.srp, found.hmgcr) if one.trend.change is not Change.NONE
-            ),
+            changes=_changes(found),
             newest=max((one.received for one in found.used), default=None),
             outstanding=found.outstanding,
             settles=comment is not None and comment.comment_class not in self.knowledge.decisions.style.kept,

@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
-from labbridge.interpret.categories import as_reported
+from labbridge.interpret.categories import reactive
 from labbridge.interpret.evidence import AntibodyEvidence, AntibodyState, BestSource
 from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Analyte, Category, Family, Result
+from labbridge.model.values import Quantity
 
 _POSITIVE = (Category.POS_LOW, Category.POS_STRONG)
 TIER1 = (Family.IP, Family.CBA)
+_NO_NUMBER = Decimal(-1)
 _GRADES = tuple(Category)
 _STATES = {category: AntibodyState(category.value) for category in Category}
 _SOURCES = {Family.QUANT: BestSource.QUANT, Family.BLOT: BestSource.BLOT}
 
 
 class Graded(msgspec.Struct, frozen=True):
-    """A usable antibody result with its category; day, family and sign are what most readers ask for."""
+    """A usable antibody result with its category; day, family and sign are what most readers ask for. `reactive`: positive,
+    or a positive pattern on tissue, which by itself is equivocal (C2)."""
 
     result: Result
     category: Category
     day: date
     family: Family
     positive: bool
+    reactive: bool
 
 
 def graded(result: Result, category: Category) -> Graded:
     """A result of a known method, graded."""
     assert result.method is not None
-    return Graded(result, category, result.collected.day, result.method.family, category in _POSITIVE)
+    family, positive = result.method.family, category in _POSITIVE
+    seen = reactive(result) if family is Family.TISSUE else positive
+    return Graded(result, category, result.collected.day, family, positive, seen)
 
 
 class Reduced(msgspec.Struct, frozen=True):
@@ -97,22 +104,29 @@ def _of_families(
 
 
 def once_positive(analyte: Analyte, graded: Sequence[Graded], *, ivig: date | None, policy: Policy) -> bool:
-    """Whether the antibody was ever strongly positive or confirmed as its results stood on a day (C10.4).
-
-    An unconfirmed one that a tier-1 method refuted, in the time a confirmation may take, does not count.
-    """
-    for day in sorted({one.day for one in graded if one.positive}):
+    """Whether the antibody was ever strong or confirmed as its results stood on a day, and not refuted (C10.4)."""
+    for day in sorted({one.day for one in graded if one.reactive}):
         held = [one for one in graded if 0 <= (day - one.day).days <= policy.days("expiry_d")]
         then = aggregate(analyte, held, known=False, ivig=ivig, policy=policy)
-        if then.state is AntibodyState.POS_STRONG and (then.confirmed or not _refuted(graded, day, policy)):
+        if then.state is AntibodyState.POS_STRONG and not _refuted(graded, day, policy):
             return True
     return False
 
 
 def _refuted(graded: Sequence[Graded], day: date, policy: Policy) -> bool:
+    """A tier-1 method was negative in the time a confirmation may take; not where one was positive until that day, nor
+    against a positive of both other families (C10.23)."""
     most = policy.days("confirmation_window_d")
-    negative = (one for one in graded if one.family in TIER1 and one.category is Category.NEG)
-    return any(0 <= (one.day - day).days <= most for one in negative)
+    families = {one.family for one in graded if one.positive and 0 <= (day - one.day).days <= most}
+    if families.issuperset((Family.BLOT, Family.QUANT)) or any(
+        _first(one) and one.positive and one.day <= day for one in graded
+    ):
+        return False
+    return any(_first(one) and one.category is Category.NEG and abs((one.day - day).days) <= most for one in graded)
+
+
+def _first(one: Graded) -> bool:
+    return one.family in TIER1
 
 
 def _order(one: Graded) -> tuple[object, ...]:
@@ -125,22 +139,28 @@ def reduced(results: list[Graded], known: bool, policy: Policy) -> Reduced:
     """One family's results, oldest first, as one."""
     pairs = [(earlier, later) for place, earlier in enumerate(results) for later in results[place + 1 :]]
     discordant = any(_discordant(earlier, later, known, policy) for earlier, later in pairs)
-    return Reduced(_latest(results), discordant, tuple(results))
+    return Reduced(latest_of(results), discordant, tuple(results))
 
 
-def _latest(results: Sequence[Graded]) -> Graded:
-    """By day, and by time where all of the last day have one; of simultaneous ones the highest (C10.32)."""
+def latest_of(results: Sequence[Graded]) -> Graded:
+    """Of results, oldest first: the latest by day, and by time where all of the last day have one; of simultaneous ones the
+    highest (C10.32)."""
     last = results[-1].day
     near = [one for one in results if one.day == last]
     if len(near) == 1 or all(one.result.collected.has_time for one in near):
         return results[-1]
-    return max(near, key=lambda one: (_GRADES.index(one.category), _order(one)))
+    return max(near, key=lambda one: (_GRADES.index(one.category), _amount(one), _order(one)))
+
+
+def _amount(one: Graded) -> Decimal:
+    value = one.result.value
+    return value.number if isinstance(value, Quantity) else _NO_NUMBER
 
 
 def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> bool:
     """A positive and a negative of one family (C10.2): by different methods or makers; by the same method within 14
     days; or, outside monitoring, positive and then negative."""
-    signs = {earlier.positive, later.positive}
+    signs = {earlier.reactive, later.reactive}
     if signs != {True, False} or Category.NEG not in (earlier.category, later.category):
         return False
     mine, theirs = earlier.result.method, later.result.method
@@ -150,7 +170,7 @@ def _discordant(earlier: Graded, later: Graded, known: bool, policy: Policy) -> 
         return True
     if (later.day - earlier.day).days < policy.days("repeat_same_method_d"):
         return True
-    return earlier.positive and not known
+    return earlier.reactive and not known
 
 
 def _judged(analyte: Analyte, families: dict[Family, Reduced], tissue: Reduced | None) -> AntibodyEvidence:
@@ -161,22 +181,18 @@ def _judged(analyte: Analyte, families: dict[Family, Reduced], tissue: Reduced |
     deciding = _deciding(first, families)
     if deciding is not None:
         return _decided(analyte, deciding, families)
-    contradicted = any(one.discordant for one in families.values()) or _opposed(families.values())
     best = _best(families)
-    if contradicted:
+    supported = analyte is Analyte.HMGCR and tissue is not None and tissue.latest.reactive and not tissue.discordant
+    opposed = _opposed(families.values()) and (bool(first) or not supported)  # what tier 1 left open no tissue decides
+    if opposed or any(one.discordant for one in families.values()):
         return _evidence(analyte, AntibodyState.EQUIVOCAL, best, families, discordant=True)
     positive = [family for family, one in families.items() if one.latest.category.positive]
-    supported = analyte is Analyte.HMGCR and tissue is not None and _positive_tissue(tissue)
     confirmed = len(positive) > 1 or (bool(positive) and supported)  # of two families, one is always tier 2 or better
     if confirmed:
-        return _evidence(analyte, AntibodyState.POS_STRONG, _best(families, positive), families, confirmed=True)
+        found = _evidence(analyte, AntibodyState.POS_STRONG, _best(families, positive), families, confirmed=True)
+        support = tissue.all if tissue is not None and supported else ()
+        return msgspec.structs.replace(found, results=(*found.results, *(one.result for one in reversed(support))))
     return _evidence(analyte, AntibodyState(best.latest.category.value), best, families)
-
-
-def _positive_tissue(tissue: Reduced) -> bool:
-    """The laboratory calls the pattern positive; a doubtful one supports nothing."""
-    found = as_reported(tissue.latest.result)
-    return found is not None and found.positive
 
 
 def _deciding(first: dict[Family, Reduced], families: dict[Family, Reduced]) -> Reduced | None:
@@ -216,8 +232,9 @@ def _best(families: dict[Family, Reduced], among: Sequence[Family] | None = None
 
 
 def _alone(analyte: Analyte, tissue: Reduced) -> AntibodyEvidence:
+    """A pattern that was seen is not taken back by a section without it, where nothing else was tested."""
     results = tuple(one.result for one in reversed(tissue.all))
-    state = AntibodyState(tissue.latest.category.value)
+    state = AntibodyState.EQUIVOCAL if tissue.discordant else AntibodyState(tissue.latest.category.value)
     return AntibodyEvidence(analyte=analyte, state=state, source=BestSource.TISSUE, results=results)
 
 

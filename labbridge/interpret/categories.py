@@ -42,6 +42,12 @@ def as_reported(result: Result) -> Category | None:
     return _OF_GRADE[grade] if grade is not None else None
 
 
+def reactive(result: Result) -> bool:
+    """Positive; or on tissue a positive pattern, which by itself is equivocal. A doubtful one supports nothing."""
+    found = as_reported(result)
+    return found is not None and found.positive
+
+
 def _banded(value: Quantity, limits: Limits) -> Category | None:
     if value.comparator is Comparator.EQUAL:
         return _at(value, limits)

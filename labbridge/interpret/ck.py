@@ -38,12 +38,12 @@ def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitorin
     window = policy.days("ck_window_d")
     if monitoring:
         near = [one for one in results if 0 <= (anchor - one.collected.day).days <= window]
-        chosen = _latest(near)
+        chosen = latest_of(near)
     else:
         centre = _centre(results, when.index or when.today, recentre, window)
         near = [one for one in results if abs((one.collected.day - centre).days) <= window]
         chosen = max(near, key=lambda one: (_ratio_or_none(one), ordered(one)), default=None)
-    extreme = _first_extreme(_critical(near, results, anchor, window), results, policy)
+    extreme = _first_extreme(_critical(near, results, when, window), results, policy)
     found = CkEvidence(extreme=extreme is not None, extreme_result=extreme)
     if chosen is None:
         return found
@@ -58,7 +58,7 @@ def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitorin
     )
 
 
-def _latest(near: Sequence[Result]) -> Result | None:
+def latest_of(near: Sequence[Result]) -> Result | None:
     """The latest; of simultaneous ones the highest (C10.32)."""
     newest = max(near, key=ordered, default=None)
     if newest is None:
@@ -66,9 +66,12 @@ def _latest(near: Sequence[Result]) -> Result | None:
     return max((one for one in near if not after(one, newest)), key=lambda one: (_ratio_or_none(one), ordered(one)))
 
 
-def _critical(near: Sequence[Result], results: Sequence[Result], anchor: date, window: int) -> list[Result]:
-    """What a critical value is looked for in: the window of the episode, and the days before the anchor (C6 O4)."""
-    refs = {one.ref for one in near}
+def _critical(near: Sequence[Result], results: Sequence[Result], when: When, window: int) -> Sequence[Result]:
+    """What a critical value is looked for in: the window of the episode, and the days before its anchor (C6 O4). Without
+    an antibody or HEp-2 a CK is its own anchor, and critical in its own days only."""
+    if when.anchor is None or when.index is None:
+        return near
+    refs, anchor = {one.ref for one in near}, when.anchor
     return [one for one in results if one.ref in refs or 0 <= (anchor - one.collected.day).days <= window]
 
 

@@ -11,8 +11,10 @@ from labbridge.interpret.facts import FactValue
 from labbridge.interpret.slots import HMGCR, MAY_BE_EMPTY, SRP, Case, asked, words
 from labbridge.knowledge.decisions import ENGLISH, Alternative, CommentRow
 from labbridge.model.outcome import Comment
+from labbridge.model.result import Analyte
 
 _SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
+_ANTIBODIES = (SRP, HMGCR, Analyte.OTHER_MSA.value)
 _TELLS = ("NOT_TESTED", "NEG", "EQUIVOCAL", "POS_LOW", "POS_STRONG")
 
 
@@ -56,12 +58,12 @@ def _spoken(case: Case, names: Iterable[str]) -> Case:
 def _main(case: Case) -> str | None:
     """The first class of the ranked list; a withdrawal or an invalid specimen speaks alone where nothing else does."""
     found = case.episode
-    no_antibody = not (found.srp.results or found.hmgcr.results or found.other_positive or found.other_negative)
-    if case.invalid is not None and case.invalid.analyte in (SRP, HMGCR) and no_antibody:
+    no_antibody = not (found.srp.results or found.hmgcr.results or found.others_tested)
+    if case.invalid is not None and case.invalid.analyte in _ANTIBODIES and no_antibody:
         return "C18"
     style, verdict = case.decisions.style, case.verdict
     chosen = _first(style.ranks, verdict.comments)
-    if chosen not in style.kept:  # what would be said beside it says more than it does (C10.7)
+    if not any(name in style.kept for name in verdict.comments):  # else it is said beside that comment, or not (C10.7)
         beside = {name: about for name, about in verdict.beside.items() if name not in style.last}
         chosen = _first(style.ranks, {**verdict.comments, **beside}) or _first(style.last, verdict.beside)
     if chosen is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 
 import msgspec
 
-from labbridge.interpret.ck import after, band, ordered, ratio
+from labbridge.interpret.ck import after, band, latest_of, ordered, ratio
 from labbridge.interpret.evidence import CkCourse, LowCk, Rebound
 from labbridge.interpret.trends import comparable
 from labbridge.knowledge.policy import Policy
@@ -25,11 +25,16 @@ class Doubted(msgspec.Struct, frozen=True):
 
 
 def too_low(
-    cks: Sequence[Result], creatinines: Sequence[Result], patient: Patient, *, strong: Sequence[date], policy: Policy
+    cks: Sequence[Result],
+    creatinines: Sequence[Result],
+    patient: Patient,
+    *,
+    beside_strong: Callable[[date], bool],
+    policy: Policy,
 ) -> list[Doubted]:
-    """Of CKs, oldest first, those too low to be true: below 20 U/L within 30 days of a strong antibody (of the days
-    `strong`) or after a recent CK above 10 times the limit, or a fall of more than 90 % within 72 hours from such a one
-    (O3, C10.29)."""
+    """Of CKs, oldest first, those too low to be true: below 20 U/L beside a strong antibody (of that day, as
+    `beside_strong` tells) or after a recent CK above 10 times the limit, or a fall of more than 90 % within 72 hours from
+    such a one (O3, C10.29)."""
     found: list[Doubted] = []
     within, least = policy.days("ck_fall_within_d"), policy.number("ck_depleted_below")
     before: Result | None = None
@@ -37,9 +42,9 @@ def too_low(
         value = one.value
         if isinstance(value, Quantity) and not value.comparator.above:
             if value.number < least or (value.comparator is Comparator.LESS and value.number <= least):
-                beside = any(abs((one.collected.day - day).days) <= policy.days("ck_window_d") for day in strong)
-                if beside or _high_before(value, one, cks[:place], policy):
-                    explained = _explained(one, cks[:place], creatinines, patient, policy)
+                others = [two for two in cks if two is not one and not after(one, two)]
+                if beside_strong(one.collected.day) or _high_before(value, one, others, policy):
+                    explained = _explained(one, others, creatinines, patient, policy)
                     found.append(Doubted(one, LowCk.LOW_MUSCLE_MASS if explained else LowCk.DISCORDANT))
             elif before is not None and _days(before, one) <= within and _fell(value, one, cks[:place], policy):
                 found.append(Doubted(one, LowCk.DISCORDANT))
@@ -67,7 +72,7 @@ def _explained(
 
 
 def _above(before: Sequence[Result], one: Result, days: int, policy: Policy) -> list[Result]:
-    """The CKs above 10 times their limit in the days before this one; `before` are the earlier ones, oldest first."""
+    """The CKs above 10 times their limit in the days before this one; `before` are those not after it, oldest first."""
     high = policy.number("ck_high_above")
     found = []
     for earlier in reversed(before):
@@ -99,9 +104,9 @@ def course(
     newest = max((*(one.result for one in aside), *near), key=ordered, default=None)
     valid = [one for one in near if one not in explained]
     last = next((one for one in reversed(aside) if not any(after(one.result, two) for two in valid)), None)
-    latest = near[-1] if near else None
+    latest = latest_of(near)
     raised = policy.number("ck_mod_from")
-    before = [one for one in told if newest is not None and ordered(one) < ordered(newest)]
+    before = [one for one in told if newest is not None and after(one, newest)]
     found = CkCourse(
         was_high=any((its := ratio(one)) is not None and its >= raised for one in before),
         low=last.low if last else LowCk.NONE,
@@ -109,8 +114,7 @@ def course(
     )
     if latest is None:
         return found
-    earlier = [one for one in told if ordered(one) < ordered(latest) and one not in explained]
-    previous = earlier[-1] if earlier else None
+    previous = latest_of([one for one in told if after(one, latest) and one not in explained])
     return msgspec.structs.replace(
         found,
         latest=latest,
@@ -138,12 +142,13 @@ def _rebound(previous: Result | None, latest: Result, policy: Policy) -> Rebound
 
 
 def low_creatinine(creatinines: Sequence[Result], ck: Result, patient: Patient, policy: Policy) -> Result | None:
-    """The creatinine nearest to a CK, within 30 days of it, where it is below its lower limit (L9, C10.28): the one sent
-    with it; for adults, and where the age is not known (C10.31), else the policy's."""
+    """The creatinine nearest to a CK (of two as near the lower), within 30 days of it, where it is below its lower limit
+    (L9, C10.28): the one sent with it; for adults, and where the age is not known (C10.31), else the policy's."""
     day, window = ck.collected.day, policy.days("ck_window_d")
-    near = [one for one in creatinines if abs((one.collected.day - day).days) <= window]
-    nearest = min(near, key=lambda one: (abs((one.collected.day - day).days), one.ref), default=None)
-    if nearest is None or not isinstance(nearest.value, Quantity) or not nearest.value.unit:
+    read = (one for one in creatinines if isinstance(one.value, Quantity) and one.value.unit)
+    near = [one for one in read if abs((one.collected.day - day).days) <= window]
+    nearest = min(near, key=lambda one: (abs((one.collected.day - day).days), _number(one), one.ref), default=None)
+    if nearest is None:
         return None
     limit = nearest.lower_limit
     if limit is None:
@@ -151,7 +156,9 @@ def low_creatinine(creatinines: Sequence[Result], ck: Result, patient: Patient, 
         if age is not None and age < policy.number("adult_from"):
             return None
         limit = policy.number("creatinine_low_male" if patient.sex == "M" else "creatinine_low_female")
-    return nearest if nearest.value.number < limit and not nearest.value.comparator.above else None
+    value = nearest.value
+    below = isinstance(value, Quantity) and value.number < limit and not value.comparator.above
+    return nearest if below else None
 
 
 def _days(before: Result, after: Result) -> int:

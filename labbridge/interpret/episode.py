@@ -7,7 +7,7 @@ from datetime import date
 
 import msgspec
 
-from labbridge.interpret import ck, course
+from labbridge.interpret import course
 from labbridge.interpret.categories import category
 from labbridge.interpret.evidence import (
     AntibodyEvidence,
@@ -35,6 +35,15 @@ def episode(
     return _Evaluation(held, held.core(recorded | told)).episode()
 
 
+class _Others(msgspec.Struct, frozen=True):
+    """Other myositis-specific antibodies of the episode: positive results, one for each antigen negative, and whether there
+    is any usable one."""
+
+    positive: tuple[Result, ...]
+    negative: list[Result]
+    tested: bool
+
+
 class _Evaluation:
     """One evaluation: what is held of the patient, and what its parts need of each other."""
 
@@ -51,8 +60,10 @@ class _Evaluation:
         srp = self._followed(core.srp, core, went)
         hmgcr = self._followed(core.hmgcr, core, went)
         found = (*held.settled.raised, *held.censored, *self._identity())
-        raised = tuple(one for one in found if self._in_scope(one, core.when) and not self._replaced(one))
-        positive, negative = self._others(anchor or self._history.today)
+        current = anchor or self._stands_for_anchor(found)
+        raised = tuple(one for one in found if self._in_scope(one, current) and not self._replaced(one))
+        others = self._others(current)
+        positive, negative = others.positive, others.negative
         return Episode(
             today=self._history.today,
             anchor=anchor,
@@ -66,6 +77,11 @@ class _Evaluation:
             other_negative=len(negative),
             other_pending=self._waits(Analyte.OTHER_MSA, raised),
             synthetase_negative=any(one.synthetase for one in negative),
+            synthetase_on_file=any(
+                one.synthetase and (its := category(one)) is not None and its.positive
+                for one in held.of[Analyte.OTHER_MSA]
+            ),
+            others_tested=others.tested,
             suspicion=held.stated(ContextKind.SUSPECT_IIM) == "Y",
             suspicion_implied=srp.prior or hmgcr.prior or core.hep2.unspecified,
             age_years=self._history.patient.age_on(anchor or self._history.today),
@@ -113,11 +129,17 @@ class _Evaluation:
         disagreement = self._history.identity
         return (Raised(code="IDENTITY_MISMATCH", analyte="", hold=True, text=disagreement),) if disagreement else ()
 
-    def _alive(self, result: Result, anchor: date | None) -> bool:
-        return anchor is None or (anchor - result.collected.day).days <= self._policy.days("expiry_d")
+    def _stands_for_anchor(self, raised: Sequence[Raised]) -> date:
+        """Without a usable result of C10.1 the newest of all others says what is current; without any, today does."""
+        held = self._held
+        days = [one.day for one in raised if one.day is not None]
+        days += [one.collected.day for one in (*held.settled.pending, *held.of[Analyte.OTHER_MSA])]
+        return max((day for day in days if day <= self._history.today), default=self._history.today)
 
-    def _others(self, anchor: date | None) -> tuple[tuple[Result, ...], list[Result]]:
-        """Other myositis-specific antibodies of the episode: positive ones, and one result for each antigen negative."""
+    def _alive(self, result: Result, anchor: date) -> bool:
+        return (anchor - result.collected.day).days <= self._policy.days("expiry_d")
+
+    def _others(self, anchor: date) -> _Others:
         graded = [(one, category(one)) for one in self._held.of[Analyte.OTHER_MSA] if self._alive(one, anchor)]
         newest: dict[str, date] = {}
         for one, its in graded:
@@ -130,29 +152,38 @@ class _Evaluation:
         positive = tuple(one for one, its in current if its.positive)
         antigens = {one.antigen for one in positive}
         negative = {one.antigen: one for one, its in current if its is Category.NEG and one.antigen not in antigens}
-        return positive, list(negative.values())
+        return _Others(positive, list(negative.values()), bool(current))
 
-    def _in_scope(self, raised: Raised, when: ck.When) -> bool:
+    def _in_scope(self, raised: Raised, anchor: date) -> bool:
         """Only versions that would take part in this evaluation say anything (C10.14), and a change of what a posted
         comment was written from (C10.15)."""
-        if when.anchor is None or raised.day is None:
+        if raised.day is None:
             return True
         if raised.analyte == Analyte.CK.value:
-            near = min((day - raised.day).days for day in (when.anchor, when.index) if day is not None)
-            alive = near <= self._policy.days("ck_window_d")
+            index, window = self._core.when.index, self._policy.days("ck_window_d")
+            beside = index is not None and abs((index - raised.day).days) <= window
+            alive = beside or (anchor - raised.day).days <= window
         else:
-            alive = (when.anchor - raised.day).days <= self._policy.days("expiry_d")
+            alive = (anchor - raised.day).days <= self._policy.days("expiry_d")
         return alive or (not raised.hold and not self._posted.isdisjoint(raised.refs))
 
     def _replaced(self, raised: Raised) -> bool:
-        """The poor specimen of an antibody result on which its state no longer rests."""
+        """The poor specimen of a result on which nothing rests any more; one that is held may still be decided on. Of a CK
+        it says something only through its band (C1.4)."""
         if raised.code != "SPECIMEN_QUALITY":
             return False
-        one = next((one for one in (self._core.srp, self._core.hmgcr) if one.analyte == raised.analyte), None)
-        if one is None:
+        core, analyte, ref = self._core, raised.analyte, raised.refs[0]
+        rests: dict[str, tuple[Result | None, ...]] = {
+            Analyte.SRP.value: core.srp.results,
+            Analyte.HMGCR.value: core.hmgcr.results,
+            Analyte.HEP2.value: (core.hep2.result,),
+            Analyte.CK.value: (core.ck.result,),
+        }
+        if analyte not in rests or (
+            analyte != Analyte.CK.value and ref in {each for one in self._held.censored for each in one.refs}
+        ):
             return False
-        graded = {each.result.ref for each in self._held.graded[one.analyte].all}
-        return not graded.isdisjoint(raised.refs) and raised.refs[0] not in {each.ref for each in one.results}
+        return ref not in {one.ref for one in rests[analyte] if one is not None}
 
 
 def _known_by_context(items: Sequence[ContextItem]) -> frozenset[str]:

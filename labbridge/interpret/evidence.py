@@ -198,9 +198,10 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     """What one evaluation looks at (clinical.md C2, C3, C10.1). `anchor` is None when there is no usable result.
 
     `other_positive` are other myositis-specific antibodies at POS_LOW or stronger (C10.24), `other_negative` counts
-    other antigens found NEG, `other_pending` an OTHER_MSA in progress; `others_all_low`: none of those positive is strong
-    (C10.7). `suspicion`: recorded by the requester; `suspicion_implied`: an antibody result on file, or a HEp-2 without
-    pattern, counts as one in G0 (C10.1, C10.19 a). `outstanding` are the analytes in progress that were ordered together
+    other antigens found NEG, `other_pending` an OTHER_MSA in progress, `others_tested`: any usable one; `others_all_low`:
+    none of those positive is strong (C10.7); `synthetase_on_file`: one was positive, however old (C10.38). `suspicion`:
+    recorded by the requester; `suspicion_implied`: an antibody result on file, or a HEp-2 without pattern, counts as one in
+    G0 (C10.1, C10.19 a). `outstanding` are the analytes in progress that were ordered together
     with what is used (C10.15).
     """
 
@@ -215,7 +216,9 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     others_all_low: bool = False
     other_negative: int = 0
     other_pending: bool = False
+    others_tested: bool = False
     synthetase_negative: bool = False
+    synthetase_on_file: bool = False
     suspicion: bool = False
     suspicion_implied: bool = False
     age_years: int | None = None

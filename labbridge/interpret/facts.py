@@ -293,8 +293,8 @@ def _statin(episode: Episode, _policy: Policy) -> FactValue:
 
 @_fact("synthetase_positive", TRUTH)
 def _synthetase_positive(episode: Episode, _policy: Policy) -> FactValue:
-    """a synthetase antibody is positive (C10.3, C10.38)"""
-    return any(one.synthetase for one in episode.other_positive)
+    """a synthetase antibody is positive, or was, however long ago (C10.3, C10.38)"""
+    return episode.synthetase_on_file
 
 
 @_fact("other_msa_tested", TRUTH)

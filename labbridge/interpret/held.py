@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date
 from itertools import chain
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -24,7 +24,7 @@ from labbridge.interpret.evidence import (
 )
 from labbridge.knowledge.policy import Policy
 from labbridge.model.history import History
-from labbridge.model.result import Analyte, ContextItem, ContextKind, Result
+from labbridge.model.result import Analyte, Category, ContextItem, ContextKind, Result
 
 T = TypeVar("T")
 ANTIBODIES = (Analyte.SRP, Analyte.HMGCR)
@@ -140,13 +140,13 @@ class Held:
         every = self.cks.until(until, first)
         if not every:
             return core
-        strong = [
-            result.collected.day
-            for one in (srp, hmgcr)
-            if one.state is AntibodyState.POS_STRONG
-            for result in one.results
-        ]
-        doubted = course.too_low(every, self.creatinines(), self.history.patient, strong=strong, policy=self.policy)
+        doubted = course.too_low(
+            every,
+            self.creatinines(),
+            self.history.patient,
+            beside_strong=lambda day: self._beside_strong(core, day, until),
+            policy=self.policy,
+        )
         aside = {one.result.ref for one in doubted}
         cks = [one for one in every if one.ref not in aside] if aside else every
         unsettled = srp.state in _UNSETTLED or hmgcr.state in _UNSETTLED
@@ -158,6 +158,15 @@ class Held:
             recentre=not unsettled,
         )
         return Core(core.when, srp, hmgcr, core.hep2, found, tuple(cks), tuple(doubted))
+
+    def _beside_strong(self, core: Core, day: date, until: date | None) -> bool:
+        """Whether an antibody is strong beside a CK of that day: by its state where the CK belongs to the episode, else by
+        the results of the time (O3)."""
+        window = self.policy.days("ck_window_d")
+        if any(one is not None and abs((one - day).days) <= window for one in (core.when.anchor, core.when.index)):
+            return AntibodyState.POS_STRONG in (core.srp.state, core.hmgcr.state)
+        near = (one for tested in self.graded.values() for one in tested.until(until))
+        return any(one.category is Category.POS_STRONG and abs((one.day - day).days) <= window for one in near)
 
     def _reaching(self, cks: list[Result], when: ck.When) -> list[Result]:
         """The CKs that can take part: those of the windows, and those that may make one of them persistent."""
@@ -192,11 +201,12 @@ class Held:
         )
 
     def _newly_positive(self, ours: Sequence[Graded], found: AntibodyEvidence, ivig: date | None) -> bool:
-        """Positive by results within the window of an infusion, and never before it (C6 O1, C10.6)."""
-        if ivig is None or any(one.positive and one.day < ivig for one in ours):
+        """Its newest positive lies within the window of an infusion, and there was none before it (C6 O1, C10.6)."""
+        if ivig is None or any(one.reactive and one.day < ivig for one in ours):
             return False
         behind = {one.ref for one in found.results}
-        return any(one.positive and self._after_ivig(one.day, ivig) for one in ours if one.result.ref in behind)
+        newest = max((one.day for one in ours if one.positive and one.result.ref in behind), default=None)
+        return newest is not None and self._after_ivig(newest, ivig)
 
     def _after_ivig(self, day: date, ivig: date | None) -> bool:
         return ivig is not None and 0 <= (day - ivig).days <= self.policy.days("ivig_window_d")
@@ -231,10 +241,6 @@ def _latest(items: Sequence[ContextItem]) -> dict[ContextKind, ContextItem]:
 
 def _newest(*days: date | None) -> date | None:
     return max((day for day in days if day is not None), default=None)
-
-
-def _order(one: Result) -> tuple[date, datetime, str]:
-    return (one.collected.day, one.received, one.ref)
 
 
 def _day(one: Result) -> date:

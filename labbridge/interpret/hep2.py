@@ -9,7 +9,7 @@ from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Hep2Class, Result
 from labbridge.model.values import Titre
 
-_RANK = (Hep2Class.CYTO_COMPAT, Hep2Class.CYTO_OTHER, Hep2Class.NUCLEAR, Hep2Class.NEG, Hep2Class.UNSPECIFIED)
+_RANK = (Hep2Class.CYTO_COMPAT, Hep2Class.CYTO_OTHER, Hep2Class.NUCLEAR, Hep2Class.UNSPECIFIED, Hep2Class.NEG)
 
 
 def evidence(results: Sequence[Result], policy: Policy) -> Hep2Evidence:
@@ -28,7 +28,7 @@ def evidence(results: Sequence[Result], policy: Policy) -> Hep2Evidence:
 
 def _latest(results: Sequence[Result]) -> Result | None:
     """The newest by day, then by time where all of that day have one; of simultaneous ones the pattern that tells
-    most, cytoplasm before nucleus before negative (C10.32)."""
+    most, cytoplasm before nucleus before a positive without pattern before negative (C10.32)."""
     last = max((one.collected.day for one in results), default=None)
     near = [one for one in results if one.collected.day == last]
     timed = all(one.collected.has_time for one in near)

@@ -118,6 +118,7 @@ class _Gathering:
         self._comments: dict[str, tuple[str, ...]] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
         self._deferred: set[str] = set()
+        self._at_once: set[str] = set()
         self._quiet: dict[str, None] = {}
         self._held: dict[str, None] = {}
         self._fired: dict[str, None] = {}
@@ -172,6 +173,8 @@ class _Gathering:
         urgent = action.priority == "urgent" or (action.priority == "by_ck" and self._raised_ck)
         priority = Priority.URGENT if urgent else Priority.ROUTINE
         mine = Retest(analyte=analyte, families=families, priority=priority, reason=action.reason)
+        if raised is not None and raised.hold:
+            self._at_once.add(analyte)
         if action.exempt:
             self._exempt[analyte] = _merged(self._exempt.get(analyte), mine)
         else:  # the first names the methods
@@ -238,9 +241,9 @@ class _Gathering:
         )
 
     def _waiting(self, retest: Retest) -> Retest:
-        """A retest that waits until passive antibodies have gone (O1)."""
+        """A retest that waits until passive antibodies have gone (O1); what ends a hold is asked of the sample as it is."""
         ivig = self._episode.ivig
-        if retest.analyte not in self._deferred or ivig is None:
+        if retest.analyte not in self._deferred - self._at_once or ivig is None:
             return retest
         until = ivig + timedelta(days=self._passive_wait_d)
         return msgspec.structs.replace(retest, priority=Priority.ROUTINE, not_before=until)

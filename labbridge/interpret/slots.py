@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from labbridge.interpret import over_time, spoken
-from labbridge.interpret.categories import category
+from labbridge.interpret.categories import category, reactive
 from labbridge.interpret.evidence import AntibodyEvidence, Episode, Raised
 from labbridge.interpret.facts import FactValue, OnDemand
 from labbridge.interpret.on_hand import on_hand
@@ -252,7 +252,7 @@ def _named_methods(a: About) -> list[str]:
 
 
 def _positive(one: AntibodyEvidence) -> list[Result]:
-    return [result for result in one.results if (its := category(result)) is not None and its.positive]
+    return [result for result in one.results if reactive(result)]
 
 
 def _grade(one: AntibodyEvidence, table: Mapping[str, Mapping[str, str]]) -> str:

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 import msgspec
 
-from labbridge.interpret.aggregate import Graded
+from labbridge.interpret.aggregate import Graded, latest_of
 from labbridge.interpret.ck import ratio
 from labbridge.interpret.evidence import AntibodyEvidence, AntibodyState, Change, Titre, Trend
 from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Analyte, Category, Family, Result
-from labbridge.model.values import Comparator, Quantity
+from labbridge.model.values import Quantity
 
 
 class Course:
@@ -25,13 +25,17 @@ class Course:
     def __init__(self, graded: Sequence[Graded], cks: Sequence[Result], anchor: date, policy: Policy) -> None:
         self._policy = policy
         self._anchor = anchor
+        self._window = policy.days(
+            "aggregation_window_d"
+        )  # within it results are of one episode, and may be discordant
         self._graded = [one for one in graded if one.family is not Family.TISSUE and not one.result.collected_estimated]
         self._cks = [one for one in cks if not one.collected_estimated]
 
     def trend(self, found: AntibodyEvidence, told: frozenset[str] = frozenset()) -> Trend:
         """What became of the antibody whose state this is. `told`: refs of results whose change was told before."""
         reach = self._policy.days("expiry_d")
-        latest = [one for one in self._graded if (self._anchor - one.day).days <= reach and one.result.ref not in told]
+        alive = [one for one in self._graded if (self._anchor - one.day).days <= reach]
+        latest = [one for one in alive if (alive[-1].day - one.day).days <= self._window and one.result.ref not in told]
         if not latest:
             return Trend()
         trend = self._change(found, latest)
@@ -42,19 +46,27 @@ class Course:
     # ---------------------------------------------------------------- sign
 
     def _change(self, found: AntibodyEvidence, latest: Sequence[Graded]) -> Trend:
-        positive, negative = found.state.positive, found.state is AntibodyState.NEG
-        for later in reversed(latest):
+        positive, negative, compared = found.state.positive, found.state is AntibodyState.NEG, False
+        for later in self._newest_of_each(latest):
             earlier = self._previous(later)
             if earlier is None:
                 continue
+            compared = compared or later.category is Category.NEG
             if positive and later.positive and self._converted(earlier, later):
                 return _trend(Change.BECAME_POSITIVE, later, earlier)
-            if negative and later.category is Category.NEG and earlier.positive:
+            apart = (later.day - earlier.day).days
+            if (
+                negative
+                and later.category is Category.NEG
+                and earlier.positive
+                and (found.known or apart > self._window)
+            ):
                 return _trend(Change.BECAME_NEGATIVE, later, earlier)
-        if negative and found.known and found.analyte is Analyte.HMGCR:
+        if negative and found.known and found.analyte is Analyte.HMGCR and not compared:
             negatives = [one for one in latest if one.category is Category.NEG]
             return self._known_negative(negatives[-1]) if negatives else Trend()
-        return self._other_method(latest[-1]) if positive or negative else Trend()
+        signed = [one for one in latest if (one.positive if positive else one.category is Category.NEG)]
+        return self._other_method(signed) if signed and (positive or negative) else Trend()
 
     def _converted(self, earlier: Graded, later: Graded) -> bool:
         """Negative before, and positive beyond what a run can do: strong, or a number of a quantitative method that
@@ -65,14 +77,13 @@ class Course:
             return False
         if later.category is Category.POS_STRONG:
             return True
-        fold = _fold(earlier.result, later.result, exact=False)
+        fold = _fold(earlier.result, later.result)
         return later.family is Family.QUANT and fold is not None and fold >= self._policy.number("seroconversion_fold")
 
     def _known_negative(self, later: Graded) -> Trend:
         """A known anti-HMGCR that is negative without a comparable positive: of the same method long ago, or of another
         method (C10.26); or none is on file."""
-        window = self._policy.days("aggregation_window_d")  # within it they are of one episode, and may be discordant
-        positives = [one for one in self._positives_before(later) if (later.day - one.day).days > window]
+        positives = [one for one in self._positives_before(later) if (later.day - one.day).days > self._window]
         if not positives:
             return Trend(change=Change.UNRECORDED, results=(later.result,), same_method=False)
         same = [one for one in positives if _same_method(one, later)]
@@ -88,19 +99,25 @@ class Course:
     def _positives_before(self, later: Graded) -> list[Graded]:
         return [one for one in self._graded if one.positive and one.day < later.day]
 
-    def _other_method(self, later: Graded) -> Trend:
-        """Another sign by another method or manufacturer says nothing of a trend (L4)."""
-        earlier = next(self._between(later, self._policy.days("aggregation_window_d") + 1), None)
-        if earlier is None or {_sign(later), _sign(earlier)} != {True, False} or _same_method(earlier, later):
-            return Trend()
-        return _trend(Change.METHOD_CHANGED, later, earlier)
+    def _other_method(self, signed: Sequence[Graded]) -> Trend:
+        """Another sign by another method or manufacturer says nothing of a trend (L4): the newest results of the sign that
+        stands against the nearest before the window, where no result of their own method is there to compare."""
+        for later in (one for one in reversed(signed) if one.day == signed[-1].day):
+            earlier = [one for one in self._between(later, self._window + 1) if _sign(one) is not None]
+            if any(_same_method(one, later) for one in earlier):
+                continue
+            nearest = (one for one in earlier if one.day == earlier[0].day)
+            other = next((one for one in nearest if _sign(one) is not _sign(later)), None)
+            if other is not None:
+                return _trend(Change.METHOD_CHANGED, later, other)
+        return Trend()
 
     # ---------------------------------------------------------------- titre
 
     def _titre(self, found: AntibodyEvidence, latest: Sequence[Graded], trend: Trend) -> Trend:
         """The number of a quantitative method against its last one, both positive, and CK at both (L5, L6). Line-blot
         intensities are never compared."""
-        for later in reversed(latest):
+        for later in self._newest_of_each(latest):
             earlier = self._previous(later)
             if earlier is None or later.family is not Family.QUANT or not found.state.positive:
                 continue
@@ -114,9 +131,9 @@ class Course:
         return trend
 
     def _moved(self, earlier: Result, later: Result, cks: Sequence[Result]) -> Titre:
-        fold, least, policy = _fold(earlier, later, exact=True), _least_fold(earlier, later), self._policy
+        least, most, policy = _least_fold(earlier, later), _most_fold(earlier, later), self._policy
         rising = least is not None and least >= policy.number("titre_rising_fold")
-        if not rising and (fold is None or fold > policy.number("titre_falling_fold")):
+        if not rising and (most is None or most > policy.number("titre_falling_fold")):
             return Titre.NONE
         if not self._against(rising, cks):
             return Titre.RISING if rising else Titre.NONE
@@ -126,12 +143,14 @@ class Course:
 
     def _against(self, rising: bool, cks: Sequence[Result]) -> bool:
         """CK, later and earlier, went the other way, by more than it varies."""
-        moved = _fold(cks[1], cks[0], exact=True) if len(cks) == 2 else None
-        if moved is None:
+        if len(cks) < 2:
             return False
+        later, earlier = cks
         if rising:
-            return moved <= self._policy.number("ck_diverging_fall")
-        return moved >= self._policy.number("ck_diverging_rise")
+            most = _most_fold(earlier, later)
+            return most is not None and most <= self._policy.number("ck_diverging_fall")
+        least = _least_fold(earlier, later)
+        return least is not None and least >= self._policy.number("ck_diverging_rise")
 
     def _ck_near(self, sample: Result) -> Result | None:
         """The CK nearest to a sample, within 30 days of it (C10.33)."""
@@ -141,10 +160,23 @@ class Course:
 
     # ---------------------------------------------------------------- pairs
 
+    def _newest_of_each(self, latest: Sequence[Graded]) -> Iterator[Graded]:
+        """The newest result of each method and manufacturer, newest first: what a trend is read to."""
+        left = list(latest)
+        while left:
+            newest = latest_of([one for one in left if one is left[-1] or _same_method(one, left[-1])])
+            yield newest
+            left = [one for one in left[:-1] if not _same_method(one, newest)]
+
     def _previous(self, later: Graded) -> Graded | None:
-        """The nearest earlier result that can be compared with this one (C7, C10.27)."""
-        earlier = self._between(later, self._policy.days("trend_least_d"))
-        return next((one for one in earlier if _same_method(one, later)), None)
+        """The nearest earlier result that can be compared with this one (C7, C10.27); of simultaneous ones the highest."""
+        nearest: list[Graded] = []
+        for one in self._between(later, self._policy.days("trend_least_d")):
+            if nearest and one.day != nearest[-1].day:
+                break
+            if _same_method(one, later):
+                nearest.append(one)
+        return latest_of(nearest[::-1]) if nearest else None
 
     def _between(self, later: Graded, least_d: int) -> Iterator[Graded]:
         """The results at least so many days before this one and at most a year, newest first."""
@@ -166,7 +198,7 @@ def comparable(before: Result, after: Result) -> bool:
     if before.laboratory == after.laboratory:
         return True
     first, second = ratio(before), ratio(after)
-    fold = _fold(before, after, exact=True)
+    fold = _fold(before, after)
     if first is None or second is None or fold is None:
         return False
     return (second > first) == (fold > 1)
@@ -184,12 +216,10 @@ def _sign(one: Graded) -> bool | None:
     return None if one.category is Category.EQUIVOCAL else one.positive
 
 
-def _fold(before: Result, after: Result, *, exact: bool) -> Decimal | None:
-    """How many times the later number is of the earlier one, in one unit. `exact`: neither has a comparator."""
+def _fold(before: Result, after: Result) -> Decimal | None:
+    """How many times the later number is of the earlier one, in one unit."""
     first, second = before.value, after.value
     if not isinstance(first, Quantity) or not isinstance(second, Quantity) or first.unit != second.unit:
-        return None
-    if exact and {first.comparator, second.comparator} != {Comparator.EQUAL}:
         return None
     if first.number <= 0:
         return None if second.number <= 0 else Decimal("Infinity")
@@ -201,6 +231,12 @@ def _least_fold(before: Result, after: Result) -> Decimal | None:
     first, second = before.value, after.value
     if not isinstance(first, Quantity) or not isinstance(second, Quantity):
         return None
-    if first.comparator.above or second.comparator.below:
+    return None if first.comparator.above or second.comparator.below else _fold(before, after)
+
+
+def _most_fold(before: Result, after: Result) -> Decimal | None:
+    """How many times the later number is of the earlier one at most: ">x" before and "<x" after leave that known."""
+    first, second = before.value, after.value
+    if not isinstance(first, Quantity) or not isinstance(second, Quantity):
         return None
-    return _fold(before, after, exact=False)
+    return None if first.comparator.below or second.comparator.above else _fold(before, after)

@@ -121,8 +121,9 @@ class _Gathering:
             self._hold("RESULT_NOT_FINAL", version, (version.ref,), waits=waits)
 
     def _doubt(self, version: Result | None) -> bool:
-        """A version that is not usable came after all others: it holds until a person decides or a usable one comes."""
-        if version is None or version.analyte not in HOLDING or version.ref in self._decided:
+        """A version that is not usable came after all others: it holds until a person decides or a usable one comes. What
+        holds nothing (a creatinine) is not used meanwhile, unless it is only preliminary."""
+        if version is None or version.ref in self._decided:
             return False
         if version.status is Status.PENDING:
             if version.analyte in _WAITED_FOR:

@@ -154,7 +154,8 @@ def _table(at: Combination, said: Said) -> None:
         if one.state == "NEG" and one.once_positive:
             said.flag(code, severity)  # C10.4
             if at.ck in HI:
-                said.retest(one.name, ("same_new_specimen",), "urgent")
+                asked = said.retests.get(one.name, ((), ""))[0]  # SRP by ip beside a fitting pattern
+                said.retests[one.name] = ((*asked, "same_new_specimen"), "urgent")
                 said.comment = "C14"
     if at.ck == "UNKNOWN" and (positive or "EQUIVOCAL" in states):
         said.flag("CK_MISSING", "minor")
@@ -324,26 +325,27 @@ def _g4(at: Combination, said: Said) -> None:
 
 def _g5(at: Combination, said: Said) -> None:
     if at.srp.once_positive or at.hmgcr.once_positive:
+        _g5_compatible(at, said)  # C10.4: neither SERONEG_HIGH_CK nor a comment; what the fluorescence asks stays
         return
     if at.another:
-        if at.hep2 == "CYTO_COMPAT":
-            said.flag("HEP2_CYTO_MSA_NEG", "info" if at.others == "synthetase" else at.severity)
+        said.comment = "NONE"
     elif at.hi:
         said.comment = "C06"
         said.flag("SERONEG_HIGH_CK", "major")
-        if at.hep2 == "CYTO_COMPAT":
-            said.flag("HEP2_CYTO_MSA_NEG", "major")
-            _others(at, "urgent", said)
-            if at.srp.source != "ip":
-                said.retest("SRP", ("ip",), "urgent")
-        else:
+        if at.hep2 != "CYTO_COMPAT":
             _others(at, "routine", said)
-    elif at.hep2 == "CYTO_COMPAT":
-        said.comment = "C13"
-        said.flag("HEP2_CYTO_MSA_NEG", "minor")
-        _others(at, "routine", said)
     else:
-        said.comment = "C07"
+        said.comment = "C13" if at.hep2 == "CYTO_COMPAT" else "C07"
+    _g5_compatible(at, said)
+
+
+def _g5_compatible(at: Combination, said: Said) -> None:
+    if at.hep2 != "CYTO_COMPAT":
+        return
+    said.flag("HEP2_CYTO_MSA_NEG", "info" if at.others == "synthetase" else at.severity)
+    _others(at, at.pr, said)
+    if at.hi and at.srp.source != "ip" and not at.another:
+        said.retest("SRP", ("ip",), "urgent")
 
 
 def _others(at: Combination, priority: str, said: Said) -> None:

@@ -158,6 +158,7 @@ def as_episode(at: Combination) -> Episode:
         other_positive=OTHERS.get(at.others, ()),
         other_negative=6 if at.others == "tested" else 0,
         synthetase_negative=at.others == "tested",
+        synthetase_on_file=at.others == "synthetase",
     )
 
 

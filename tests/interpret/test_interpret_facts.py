@@ -86,7 +86,7 @@ MOVES: list[tuple[str, Episode, object]] = [
     ("suspicion", with_(suspicion_implied=True), False),
     ("other_msa_positive", with_(other_positive=(other("MI2", "POS_LOW"),)), True),
     ("synthetase_positive", with_(other_positive=(other("MI2", "POS_LOW"),)), False),
-    ("synthetase_positive", with_(other_positive=(other("JO1", "POS_LOW", synthetase=True),)), True),
+    ("synthetase_positive", with_(synthetase_on_file=True), True),
     ("other_msa_tested", with_(other_negative=6, synthetase_negative=True), True),
     ("other_msa_tested", with_(other_negative=5, synthetase_negative=True), False),
     ("other_msa_tested", with_(other_negative=16, synthetase_negative=False), False),

@@ -19,6 +19,7 @@ from opinion_overlays import (
     patient_context,
     quality,
     single_results,
+    wait_for_infusion,
 )
 from opinion_record import Case, Opinion, Problem, Reading, Standing
 from opinion_trends import trends
@@ -42,8 +43,9 @@ def evaluate(case: Case) -> Opinion:
     extreme_ck(q, f)
     patient_context(q, f, patient)
     asked = trends(q, f, patient)
-    quality(q, f)
+    quality(q, f, problems)
     single_results(q, f, standing)
+    wait_for_infusion(q, f, problems)
     hold = bool(held) or standing.age_implausible
     comment, addenda = ("NONE", []) if hold else choose(q, f, asked, standing)  # C8.1
     return Opinion(

@@ -247,12 +247,10 @@ def ck_band(ratio: Fraction | None) -> str:
     return "MOD" if ratio <= 10 else "HIGH"
 
 
-def read_creatinine(line: Line) -> Reading | Problem:
-    """C10.28: an unknown unit only means that the rule cannot be applied, never a hold."""
+def read_creatinine(line: Line) -> Reading:
+    """C10.28: what cannot be read only means that the rule cannot be applied, never a hold."""
     sent = amount(line.value)
     factor = CREATININE_FACTOR.get(line.unit.strip().lower())
-    if sent is not None and sent[1] < 0:
-        return Problem("VALUE_IMPLAUSIBLE", line)
-    if sent is None or factor is None:
+    if sent is None or factor is None or sent[1] < 0:
         return Reading(line, "enzymatic")
     return Reading(line, "enzymatic", number=sent[1] * factor, comparator=sent[0])

@@ -103,7 +103,8 @@ def ask_pattern(q: Question, f: Findings) -> None:
 
 def ask_other_msa(q: Question, f: Findings, priority: str) -> None:
     """C10.3, C10.37, C10.38: not when one is positive or explains the pattern, nor after a full negative panel."""
-    if q.others.positive or q.others.explains_cytoplasm or "OTHER_MSA" in q.waiting:
+    explained = q.others.explains_cytoplasm and q.episode.hep2_for_core == "CYTO_COMPAT"
+    if q.others.positive or explained or "OTHER_MSA" in q.waiting:
         return
     families = SEARCH  # open (C10.22): one antigen tested does not use up the family for all the others
     if q.others.panel_negative:
@@ -198,7 +199,7 @@ def single(q: Question, f: Findings, state: AntibodyState) -> None:
     priority = "routine" if strong else q.priority
     if q.known(state.analyte):
         if other.category == "EQUIVOCAL" and not q.known(other.analyte):
-            f.core = "C04"
+            f.core = "C09" if other.discordant else "C04"
             ck_missing(q, f, strong=False)
             if other.analyte == "SRP" and q.episode.hep2_for_core == "NOT_TESTED":
                 ask_hep2(q, f)  # evaluated as new, hence as in G4
@@ -207,7 +208,8 @@ def single(q: Question, f: Findings, state: AntibodyState) -> None:
         ck_normal(q, f, state.analyte)
         ck_missing(q, f, strong)
     if other.category == "EQUIVOCAL" and q.known(state.analyte):
-        equivocal(q, f, other, "major" if q.episode.hi else "minor", q.priority)  # C10.5: evaluated as new
+        new = not q.known(other.analyte)  # C10.5: evaluated as new; else there is a positive beside it (C4)
+        equivocal(q, f, other, "major" if q.episode.hi and new else "minor", q.priority)
     elif other.category == "EQUIVOCAL":
         equivocal(q, f, other, "minor", "routine")
     partner(q, f, other.analyte, priority)
@@ -271,7 +273,7 @@ def only_equivocal(q: Question, f: Findings, doubtful: list[AntibodyState]) -> N
     for state in doubtful:
         equivocal(q, f, state, "major" if q.episode.hi else "minor", q.priority)
     if new:
-        f.core = "C04"
+        f.core = "C09" if any(state.discordant for state in new) else "C04"
         ck_missing(q, f, strong=False)
     if any(state.analyte == "SRP" for state in new) and q.episode.hep2_for_core == "NOT_TESTED":
         ask_hep2(q, f)
@@ -286,8 +288,8 @@ def both_negative(q: Question, f: Findings) -> None:
     e, compatible = q.episode, q.episode.hep2_for_core == "CYTO_COMPAT"
     seronegative = not q.others.positive and not any(strong_before(a, e) for a in ANTIBODIES)
     f.core = "C06" if e.hi else ("C13" if compatible else "C07")
-    if not seronegative and f.core in {"C06", "C07"}:
-        f.core = "NONE"
+    if not seronegative:
+        f.core = "NONE"  # C10.4: "otherwise the flag alone", hence no C13 either
     if e.hi and seronegative:
         f.flag("SERONEG_HIGH_CK", "major")
     if compatible:

@@ -83,7 +83,8 @@ def open_episode(readings: Iterable[Reading], standing: Standing, context: Conte
     today = standing.today
     # Open (C10.1): without any usable result the newest of the others stands in for the anchor.
     others = [r.day for r in everything if r.analyte == "OTHER_MSA"]
-    others += [x.collected for x in (*standing.withdrawn, *standing.invalid, *standing.pending)]
+    unused = (*standing.withdrawn, *standing.invalid, *standing.pending, *standing.cancelled_on_ana)
+    others += [line.collected for line in unused]
     others += [problem.line.collected for problem in standing.problems]
     fallback = max((day for day in others if day <= today), default=today)
     anchor = max((r.day for r in everything if r.analyte in ANCHORING), default=fallback)
@@ -124,10 +125,15 @@ def monitoring(states: dict[str, AntibodyState], known: frozenset[str]) -> bool:
 def latest_hep2(readings: tuple[Reading, ...], anchor: date) -> Reading | None:
     current = [r for r in readings if r.analyte == "ANA_HEP2" and 0 <= days(r.day, anchor) <= HISTORY]
     # Open (C10.19): a positive without pattern does not take away a pattern that was described before.
-    latest = max(current, key=lambda r: r.day, default=None)
+    latest = max(current, key=lambda r: (r.day, r.category == "NOT_TESTED"), default=None)
     if latest is not None and latest.category == "NOT_TESTED":
-        current = [r for r in current if r.category not in {"NOT_TESTED", "NEG"}] or [latest]
-    return max(current, key=lambda r: (r.day, HEP2_ORDER.index(r.category)), default=None)
+        described = [r for r in current if r.category != "NOT_TESTED"]
+        newest = max((r.day for r in described), default=None)
+        last = [r for r in described if r.day == newest]
+        current = [latest] if all(r.category == "NEG" for r in last) else last
+    return max(
+        current, key=lambda r: (r.day, HEP2_ORDER.index(r.category), r.line.received, r.line.filler), default=None
+    )
 
 
 # --- CK -------------------------------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def established_before(analyte: str, readings: tuple[Reading, ...], anchor: date
     return any(
         days(past.anchor, anchor) > WINDOW
         and (past.states[analyte].confirmed or concordant(past, analyte))
-        and not contradicted(analyte, past, readings, context)
+        and not contradicted(analyte, past, tuple(r for r in readings if days(r.day, anchor) > WINDOW), context)
         for past in earlier_views(readings, anchor, context)
     )
 
@@ -196,7 +202,8 @@ def contradicted(analyte: str, past: Episode, readings: tuple[Reading, ...], con
     """Open (C10.5): what the same window takes back was never established; "as of the last of them"."""
     window = tuple(r for r in readings if days(past.anchor, r.day) <= WINDOW)
     last = max(r.day for r in window)
-    return not view(window, last, last, context, frozenset()).states[analyte].positive
+    then = view(window, last, last, context, frozenset())
+    return not (then.states[analyte].confirmed or concordant(then, analyte))
 
 
 def strong_before(analyte: str, episode: Episode) -> bool:
@@ -213,7 +220,11 @@ def refuted(analyte: str, past: Episode, readings: tuple[Reading, ...]) -> bool:
     first = [r for r in readings if r.analyte == analyte and r.family in {"ip", "cba"}]
     shown = any(r.positive and r.day <= past.anchor for r in first)
     newest = past.states[analyte].newest_positive
-    if shown or newest is None:
+    recent = [r for r in readings if r.analyte == analyte and 0 <= days(r.day, past.anchor) <= HISTORY]
+    both = {"blot", "quant"} <= {
+        r.family for r in recent if r.positive
+    }  # C10.23: one tier-1 NEG does not outweigh both
+    if shown or both or newest is None:
         return False
     return any(r.negative and abs(days(newest.day, r.day)) <= HISTORY for r in first)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opinion_episode import Episode
-from opinion_record import Reading, days, plain_name
-from opinion_state import HISTORY, STRENGTH
+from opinion_record import days, plain_name
+from opinion_state import HISTORY, STRENGTH, WINDOW
 
 SYNTHETASES = {"jo1", "pl7", "pl12", "ej", "oj", "ks", "zo", "ha"}  # C10.24
 MYOSITIS_SPECIFIC = SYNTHETASES | {"mi2", "tif1", "mda5", "nxp2", "sae"}  # C10.24, outside SRP and HMGCR
@@ -36,16 +36,19 @@ class OtherAntibodies:
 def other_antibodies(episode: Episode) -> OtherAntibodies:
     readings = episode.of("OTHER_MSA")
     current = [r for r in readings if days(r.day, episode.anchor) <= HISTORY]
-    latest: dict[tuple[str, str], Reading] = {}
-    for reading in sorted(current, key=lambda r: (r.day, STRENGTH.index(r.category))):
-        latest[plain_name(reading.line.antigen), reading.family] = reading
     strength: dict[str, str] = {}
-    for (name, _family), reading in latest.items():
-        strength[name] = max(strength.get(name, "NEG"), reading.category, key=STRENGTH.index)
+    positive: set[str] = set()
+    for reading in current:
+        name = plain_name(reading.line.antigen)
+        newest = max(r.day for r in current if plain_name(r.line.antigen) == name)
+        # Open (C10.3 "usable and POS_LOW or stronger"): within 30 d no NEG of another method takes a positive back.
+        if days(reading.day, newest) <= WINDOW:
+            strength[name] = max(strength.get(name, "NEG"), reading.category, key=STRENGTH.index)
+            positive |= {reading.family} if reading.positive and name in MYOSITIS_SPECIFIC else set()
     explaining = SYNTHETASES | RIBOSOMAL_P
     return OtherAntibodies(
         strength,
         # C10.22 reads "of that analyte": what is to be confirmed are the positive antigens.
-        frozenset(r.family for r in current if r.positive),
+        frozenset(positive),
         any(r.positive and plain_name(r.line.antigen) in explaining for r in readings),
     )

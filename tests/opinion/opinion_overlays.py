@@ -8,7 +8,7 @@ from datetime import timedelta
 from opinion_categories import NEGATED, Patient
 from opinion_core import Findings, Question
 from opinion_record import ANTIBODIES, Line, Problem, Reading, Standing, days
-from opinion_state import HISTORY, WINDOW
+from opinion_state import HISTORY, TIER, WINDOW, AntibodyState
 from opinion_trends import depletion_doubtful
 
 WASH_OUT = 60  # O1: not before infusion + 60 d
@@ -29,10 +29,19 @@ def passive(q: Question, f: Findings) -> None:
     f.flag("PASSIVE_AB_POSSIBLE", "minor")
     if "ANA_HEP2" in q.episode.passive and "ANA_HEP2" not in q.waiting:
         f.suggest("ANA_HEP2", ("hep2_iif",), "routine")  # C20 suggests a repeat, so it is in the list (C10.8)
-    if delays(q):
-        for analyte in DELAYED:
-            if analyte in f.retests:
-                f.retests[analyte] = (f.retests[analyte][0], "routine", ivig + timedelta(days=WASH_OUT))
+
+
+def wait_for_infusion(q: Question, f: Findings, problems: list[Problem]) -> None:
+    """O1: what is measured again has to wait. Open (C1.6): the number of a sample already taken has not."""
+    ivig, at_once = (
+        q.episode.context.ivig,
+        {problem.analyte for problem in problems if problem.flag == "RESULT_CENSORED"},
+    )
+    if ivig is None or not delays(q):
+        return
+    for analyte in DELAYED:
+        if analyte in f.retests and analyte not in at_once:
+            f.retests[analyte] = (f.retests[analyte][0], "routine", ivig + timedelta(days=WASH_OUT))
 
 
 def delays(q: Question) -> bool:
@@ -92,24 +101,49 @@ def patient_context(q: Question, f: Findings, patient: Patient) -> None:
         f.flag("CK_ULN_ASSUMED", "info", "CK")
 
 
-def quality(q: Question, f: Findings) -> None:
+def quality(q: Question, f: Findings, problems: list[Problem]) -> None:
     """O8, C1.4: a new specimen where the antibody is weak; for CK only where it could change the band."""
     e = q.episode
     for analyte in ANTIBODIES:
-        noted = [r for r in e.states[analyte].window if quality_note(r)]
-        if noted:
+        state = e.states[analyte]
+        behind = [r for r in state.window if rests_on(state, r)]
+        lines = [r.line for r in (*behind, *state.corroborated_by)]
+        poor = [line for line in (*lines, *undecided(problems, analyte)) if noted(line)]
+        if poor:
             f.flag("SPECIMEN_QUALITY", "minor", analyte)
         # Open (C3): not for a known antibody, where a weak result is followed, not confirmed.
-        if noted and e.category(analyte) in {"POS_LOW", "EQUIVOCAL"} and not q.known(analyte):
+        if poor and e.category(analyte) in {"POS_LOW", "EQUIVOCAL"} and not q.known(analyte):
             f.suggest(analyte, ("same_new_specimen",), "routine")
     if e.hep2 is not None and quality_note(e.hep2):
         f.flag("SPECIMEN_QUALITY", "minor", "ANA_HEP2")
     if e.ck is not None and quality_note(e.ck) and e.band in {"NORMAL", "MILD"}:
         f.flag("SPECIMEN_QUALITY", "minor", "CK")
+    for reading in (*e.of("OTHER_MSA"), *e.of("CREAT")):
+        if quality_note(reading) and current(reading.line, q):
+            f.flag("SPECIMEN_QUALITY", "minor", reading.analyte)
+    for analyte in ("ANA_HEP2", "OTHER_MSA"):  # of a CK its band tells whether it matters
+        if any(noted(line) for line in undecided(problems, analyte)):
+            f.flag("SPECIMEN_QUALITY", "minor", analyte)
+
+
+def undecided(problems: list[Problem], analyte: str) -> list[Line]:
+    """Final results that wait for a person or a number."""
+    other = {"RESULT_NOT_FINAL", "STATUS_UNKNOWN", "CONFLICTING_DUPLICATE"}
+    return [problem.line for problem in problems if problem.analyte == analyte and problem.flag not in other]
+
+
+def rests_on(state: AntibodyState, reading: Reading) -> bool:
+    """Tissue counts where there is nothing else, and where it confirms (C2)."""
+    supports = state.confirmed and state.analyte == "HMGCR" and reading.positive and TIER[state.best] > 1
+    return reading.family != "tissue" or state.best == "tissue" or supports
 
 
 def quality_note(reading: Reading) -> bool:
-    return bool(QUALITY.search(NEGATED.sub(" ", reading.line.note)))
+    return noted(reading.line)
+
+
+def noted(line: Line) -> bool:
+    return bool(QUALITY.search(NEGATED.sub(" ", line.note)))
 
 
 # --- flags of single results ----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class AntibodyState:
     resolved: bool = False
     best: str = ""
     window: tuple[Reading, ...] = ()
+    corroborated_by: tuple[Reading, ...] = ()
 
     @property
     def families(self) -> set[str]:
@@ -69,8 +70,10 @@ def aggregate(
     if not window:
         return AntibodyState(analyte)
     state = compare(analyte, window, monitored=monitored)
-    if state.positive and not state.confirmed and confirmed_earlier(state, recent, ivig):
-        return AntibodyState(analyte, "POS_STRONG", True, best=state.best, window=window)
+    open_still = state.category != "NEG" and not state.confirmed and not state.discordant
+    earlier = confirmed_earlier(state, recent, ivig) if open_still else ()
+    if earlier:
+        return AntibodyState(analyte, "POS_STRONG", True, best=state.best, window=window, corroborated_by=earlier)
     return state
 
 
@@ -104,9 +107,8 @@ def disagree(earlier: Reading, later: Reading, monitored: bool) -> bool:
 
 
 def differs(one: Reading, other: Reading) -> bool:
-    """Another method, or another stated manufacturer; a manufacturer not stated is not known to be another one."""
-    makers = {one.line.manufacturer, other.line.manufacturer} - {""}
-    return one.line.method != other.line.method or len(makers) > 1
+    """Another method or manufacturer; one not stated is not the same as one that is (C10.27)."""
+    return one.kit != other.kit
 
 
 def compare(analyte: str, window: tuple[Reading, ...], *, monitored: bool) -> AntibodyState:
@@ -122,13 +124,15 @@ def compare(analyte: str, window: tuple[Reading, ...], *, monitored: bool) -> An
     best = specific[0].family
     first = [view for view in specific if TIER[view.family] == 1 and view.sign]
     others = [view for view in specific if TIER[view.family] > 1]
-    tissue = any(reading.family == "tissue" and reading.positive for reading in window)
+    tissue = any(view.family == "tissue" and view.sign == "pos" for view in views)
     if first:
         return decide_by_tier1(analyte, first, others, window)
-    if analyte == "HMGCR" and tissue and any(view.sign in {"pos", "both"} for view in others):
-        # C2: independent native antigen. Open: with a NEG of another family too, the two positives still stand.
-        return AntibodyState(analyte, "POS_STRONG", True, best=best, window=window)
     signs = {view.sign for view in others}
+    if analyte == "HMGCR" and tissue and "pos" in signs and "both" not in signs:
+        # C2: independent native antigen; with a NEG of another family too, two positives stand (C3.2). What disagrees
+        # within a family only tier 1 decides (C10.2).
+        positive = next(view.family for view in others if view.sign == "pos")
+        return AntibodyState(analyte, "POS_STRONG", True, best=positive, window=window)
     if "both" in signs or {"pos", "neg"} <= signs:
         return AntibodyState(analyte, "EQUIVOCAL", discordant=True, best=best, window=window)
     if sum(view.sign == "pos" for view in others) >= 2:
@@ -162,12 +166,14 @@ def decide_by_tier1(
     return AntibodyState(analyte, "NEG", resolved=bool(positive_families), best=best, window=window)
 
 
-def confirmed_earlier(state: AntibodyState, own: list[Reading], ivig: date | None) -> bool:
+def confirmed_earlier(state: AntibodyState, own: list[Reading], ivig: date | None) -> tuple[Reading, ...]:
     """C10.9: a positive of another family 31-180 d before, nothing negative between, not passively acquired."""
-    newest = state.newest_positive
+    last = {r.family: max((x for x in state.window if x.family == r.family), key=rank_in_time) for r in state.window}
+    positive = [r for r in last.values() if r.positive and r.family != "tissue"]  # C10.2: the latest of a family counts
+    newest = max(positive, key=lambda r: r.day, default=None)
     if newest is None or from_infusion(newest, ivig):
-        return False
-    for earlier in own:
+        return ()
+    for earlier in sorted(own, key=lambda r: (r.day, r.line.received, r.line.filler), reverse=True):
         apart = days(earlier.day, newest.day)
         if not (earlier.positive and CONFIRM_LATER[0] <= apart <= CONFIRM_LATER[1]):
             continue
@@ -175,9 +181,13 @@ def confirmed_earlier(state: AntibodyState, own: list[Reading], ivig: date | Non
             continue
         if any(r.negative and r.family != "tissue" and earlier.day <= r.day <= newest.day for r in own):
             continue
-        if corroborates(state.analyte, earlier, newest):
-            return True
-    return False
+        if corroborates(earlier, newest):
+            return (earlier,)
+    return ()
+
+
+def rank_in_time(reading: Reading) -> tuple[date, int]:
+    return (reading.day, STRENGTH.index(reading.category))
 
 
 def from_infusion(reading: Reading, ivig: date | None) -> bool:
@@ -185,10 +195,10 @@ def from_infusion(reading: Reading, ivig: date | None) -> bool:
     return ivig is not None and 0 <= days(ivig, reading.day) <= IVIG_DAYS
 
 
-def corroborates(analyte: str, earlier: Reading, newest: Reading) -> bool:
+def corroborates(earlier: Reading, newest: Reading) -> bool:
     tiers = {TIER[earlier.family], TIER[newest.family]}
     if "tissue" in {earlier.family, newest.family}:
-        return analyte == "HMGCR"  # C2: a tissue pattern confirms HMGCR, never SRP
+        return False  # C10.9 counts for C3.2, in which tissue takes no part (C3.4)
     return earlier.family != newest.family and min(tiers) <= 2
 
 

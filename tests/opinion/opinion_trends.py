@@ -7,7 +7,7 @@ from fractions import Fraction
 from opinion_categories import CREATININE_FACTOR, Patient
 from opinion_core import Findings, Question
 from opinion_episode import Episode, latest_before, strong_before
-from opinion_record import ANTIBODIES, Reading, days
+from opinion_record import ANTIBODIES, PARTNER, Reading, days
 from opinion_state import STRENGTH, WINDOW, AntibodyState, other_method
 
 PAIR = (14, 365)  # C7, C10.27: inclusive
@@ -29,9 +29,12 @@ def trends(q: Question, f: Findings, patient: Patient) -> set[str]:
         for earlier, later in pairs(q.episode, state):
             comments |= seroconversion(q, f, state, earlier, later)
             comments |= seroreversion(q, f, state, earlier, later)
-            comments |= titre(q, f, earlier, later)
+            if state.positive:  # Open (L5, L6): nothing rises that methods disagree about
+                comments |= titre(q, f, earlier, later)
+        changed = any(converted(state, *pair) or reverted(q, state, *pair) for pair in pairs(q.episode, state))
+        if not changed and not old_reversion(q, state):
+            method_change(q, f, state)  # Open (L4): where a comparable pair changed, "no trend" would contradict it
         comments |= reversion_without_pair(q, f, state)
-        method_change(q, f, state)
         comments |= persistence(q, f, state)
     comments |= rebound(q, f)
     comments |= sarcopenia(q, f, patient)
@@ -49,7 +52,7 @@ def comparable(one: Reading, other: Reading) -> bool:
 def pairs(e: Episode, state: AntibodyState) -> list[tuple[Reading, Reading]]:
     """For each kit of the current window its latest result and the nearest earlier one 14-365 d before."""
     latest: dict[tuple[str, str], Reading] = {}
-    for reading in sorted(state.window, key=lambda r: (r.day, STRENGTH.index(r.category))):
+    for reading in sorted(state.window, key=lambda r: (r.day, STRENGTH.index(r.category), r.number or -1)):
         latest[reading.kit] = reading
     found = []
     for later in latest.values():
@@ -57,33 +60,48 @@ def pairs(e: Episode, state: AntibodyState) -> list[tuple[Reading, Reading]]:
             r for r in e.of(state.analyte) if comparable(r, later) and PAIR[0] <= days(r.day, later.day) <= PAIR[1]
         ]
         if earlier:
-            found.append((max(earlier, key=lambda r: (r.day, STRENGTH.index(r.category))), later))
+            found.append((max(earlier, key=lambda r: (r.day, STRENGTH.index(r.category), r.number or -1)), later))
     return found
 
 
 def seroconversion(q: Question, f: Findings, state: AntibodyState, earlier: Reading, later: Reading) -> set[str]:
-    """L1 with C10.27; never when it may have come with IVIG (O1)."""
-    if not (earlier.negative and later.positive) or days(earlier.day, later.day) > CONVERSION_DAYS:
-        return set()
-    if state.analyte in q.episode.passive or not (later.category == "POS_STRONG" or doubled(earlier, later)):
+    """L1; never when it may have come with IVIG (O1)."""
+    if state.analyte in q.episode.passive or not converted(state, earlier, later):
         return set()
     f.flag("SEROCONVERSION", "major", state.analyte)
-    others = () if state.confirmed or q.known(state.analyte) else other_method(state)
+    settled = state.confirmed or q.known(state.analyte) or state.analyte in q.waiting
+    others = () if settled else other_method(state)
     f.suggest(state.analyte, ("same_new_specimen", *others), "urgent")
     return {"C14"}
 
 
+def converted(state: AntibodyState, earlier: Reading, later: Reading) -> bool:
+    """L1 with C10.27. Open: what methods disagree about has not become positive; the disagreement is told."""
+    if not (earlier.negative and later.positive) or days(earlier.day, later.day) > CONVERSION_DAYS:
+        return False
+    return state.positive and (later.category == "POS_STRONG" or doubled(earlier, later))
+
+
+def reverted(q: Question, state: AntibodyState, earlier: Reading, later: Reading) -> bool:
+    """L2 and L3. A pair that is already a disagreement of one family is not also a reversion (C10.2). Open: what methods
+    disagree about, or tier 1 found, has not gone."""
+    disagreement = days(earlier.day, later.day) <= WINDOW and not q.known(state.analyte)
+    return earlier.positive and later.negative and state.category == "NEG" and not disagreement
+
+
 def doubled(earlier: Reading, later: Reading) -> bool:
-    if later.family != "quant" or earlier.number is None or later.number is None:
+    if (
+        later.family != "quant"
+        or earlier.number is None
+        or later.number is None
+        or earlier.line.unit != later.line.unit
+    ):
         return False
     return later.number >= 2 * earlier.number
 
 
 def seroreversion(q: Question, f: Findings, state: AntibodyState, earlier: Reading, later: Reading) -> set[str]:
-    """L2 and L3; a pair that is already a disagreement of one family is not also a reversion (C10.2)."""
-    if not (earlier.positive and later.negative):
-        return set()
-    if days(earlier.day, later.day) <= WINDOW and not q.known(state.analyte):
+    if not reverted(q, state, earlier, later):
         return set()
     return revert(q, f, state.analyte, comment=state.analyte == "HMGCR")
 
@@ -104,18 +122,22 @@ def reversion_without_pair(q: Question, f: Findings, state: AntibodyState) -> se
     analyte, e = state.analyte, q.episode
     if state.category != "NEG" or any(earlier.positive and later.negative for earlier, later in pairs(e, state)):
         return set()
-    newest = max(reading.day for reading in state.window)
-    earlier = [r for r in e.of(analyte) if r.positive and days(r.day, newest) > WINDOW]
+    negative = [reading for reading in state.window if reading.negative and reading.family != "tissue"]
+    newest = max(reading.day for reading in negative or state.window)
+    positives = [r for r in e.of(analyte) if r.positive and r.family != "tissue"]
+    earlier = [r for r in positives if days(r.day, newest) > WINDOW]
     if q.known(analyte):
-        if analyte != "HMGCR":
-            return set()
-        old = [r for r in earlier if any(comparable(r, now) for now in state.window)]
+        if analyte != "HMGCR" or state.best == "tissue" or any(later.negative for _, later in pairs(e, state)):
+            return set()  # C10.26: "no comparable pair". Open: tissue only supports (C2)
+        old = [r for r in earlier if any(comparable(r, now) for now in negative)]
         if old:
             return revert(q, f, analyte, comment=True)
         if earlier:
             f.flag("METHOD_CHANGE_NO_TREND", "info", analyte)
         # Open (C10.26): known from the record with no earlier result here is treated like a change of method.
-        return revert(q, f, analyte, comment=True) if e.hi else set()
+        # Without such a result there is nothing to tell beside a new antibody, which says more (C10.5).
+        told = bool(earlier) or not e.states[PARTNER[analyte]].positive
+        return revert(q, f, analyte, comment=told) if e.hi else set()
     if not strong_before(analyte, e):
         return set()
     if e.hi:
@@ -123,6 +145,15 @@ def reversion_without_pair(q: Question, f: Findings, state: AntibodyState) -> se
     code, severity = REVERSION[analyte]
     f.flag(code, severity, analyte)  # C10.4: "otherwise the flag alone"
     return set()
+
+
+def old_reversion(q: Question, state: AntibodyState) -> bool:
+    """C10.26: a known HMGCR, negative now, was positive by the same kit more than a year ago."""
+    if state.analyte != "HMGCR" or state.category != "NEG" or not q.known("HMGCR"):
+        return False
+    positives = [r for r in q.episode.of("HMGCR") if r.positive]
+    negatives = [r for r in state.window if r.negative]
+    return any(comparable(r, now) and days(r.day, now.day) > PAIR[1] for r in positives for now in negatives)
 
 
 def method_change(q: Question, f: Findings, state: AntibodyState) -> None:
@@ -155,15 +186,17 @@ def titre(q: Question, f: Findings, earlier: Reading, later: Reading) -> set[str
     if not both or later.family != "quant" or not earlier.number or later.number is None:
         return set()
     change = later.number / earlier.number
-    rising = change >= RISE and earlier.comparator == "" and later.comparator in {"", ">"}
-    falling = change <= HALF and later.comparator == "" and earlier.comparator in {"", ">"}
+    rising = change >= RISE and earlier.comparator in {"", "<"} and later.comparator in {"", ">"}
+    falling = change <= HALF and later.comparator in {"", "<"} and earlier.comparator in {"", ">"}
     if rising:
         f.flag("TITRE_RISING", "minor", later.analyte)
     cks = [nearest_ck(q.episode, sample) for sample in (earlier, later)]
     if cks[0] is None or cks[1] is None or not cks[0].number or cks[1].number is None:
         return set()
-    ck_change = cks[1].number / cks[0].number
-    if (rising and ck_change <= HALF) or (falling and ck_change >= 2):
+    ck_change, (first, second) = cks[1].number / cks[0].number, (ck.comparator for ck in cks if ck is not None)
+    fell = ck_change <= HALF and first in {"", ">"} and second in {"", "<"}
+    rose = ck_change >= 2 and first in {"", "<"} and second in {"", ">"}
+    if (rising and fell) or (falling and rose):
         f.flag("TITRE_CK_DIVERGENCE", "minor", later.analyte)
         f.suggest(later.analyte, ("same_new_specimen",), "routine")  # C16 suggests both, so both are listed (C10.8)
         if "CK" not in q.waiting:
@@ -223,9 +256,9 @@ def rebound(q: Question, f: Findings) -> set[str]:
 
 
 def creatinine_low(e: Episode, ck: Reading, patient: Patient) -> bool:
-    """C10.28: the latest creatinine within 30 d of the CK, in its own unit, against its own limit."""
+    """C10.28: the creatinine nearest to the CK (of two the lower) within 30 d, in its own unit, against its own limit."""
     near = [r for r in e.of("CREAT") if r.number is not None and abs(days(r.day, ck.day)) <= WINDOW]
-    latest = max(near, key=lambda r: r.day, default=None)
+    latest = min(near, key=lambda r: (abs(days(r.day, ck.day)), r.number or 0), default=None)
     if latest is None or latest.number is None:
         return False
     limit = latest.line.ref_low
@@ -248,7 +281,8 @@ def sarcopenia(q: Question, f: Findings, patient: Patient) -> set[str]:
     positive = [s.newest_positive for s in e.states.values() if s.positive and s.newest_positive is not None]
     if not e.known and not positive:
         return set()
-    tiny = [ck for ck in e.set_aside if depletion_doubtful(e, ck, patient)]
+    recent = [ck for ck in e.set_aside if abs(days(ck.day, e.anchor)) <= WINDOW]
+    tiny = [ck for ck in recent if depletion_doubtful(e, ck, patient)]
     if f.has("CK_LOW_DISCORDANT") and not tiny:
         return set()
     believed = [r for r in (*e.valid_ck, *tiny) if r.ratio is not None]

@@ -169,6 +169,8 @@ def file_thread(thread: Thread, standing: Standing) -> None:
     last = thread.last
     if last is None:
         return
+    if last.analyte == "CREAT" and thread.state in {"conflict", "unknown"}:
+        return  # C10.28: what is wrong with a companion holds nothing; it is only not used
     for happened, shelf in (
         (thread.corrected, standing.corrected),
         (thread.withdrawn, standing.withdrawn),
@@ -201,6 +203,8 @@ def file_pending(line: Line, standing: Standing, *, reopened: bool) -> None:
 def file_usable(line: Line, standing: Standing) -> None:
     if specimen_invalid(line):
         standing.invalid.append(line)
+    elif line.analyte == "CREAT" and dates_implausible(line, standing.today):
+        return
     elif dates_implausible(line, standing.today):
         standing.problems.append(Problem("VALUE_IMPLAUSIBLE", line))
     else:
