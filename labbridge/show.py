@@ -75,8 +75,9 @@ def outcome_text(outcome: Outcome, explain: bool = False, pathway: Pathway | Non
         lines.append(
             f"  retest   {retest.analyte} by {' or '.join(retest.families)}, {retest.priority.value}: {retest.reason}"
         )
-    if outcome.outstanding:
-        lines.append(f"  waiting  {', '.join(outcome.outstanding)} in progress{_until(outcome)}")
+    if outcome.outstanding or outcome.offered_from:
+        waited = f"{', '.join(outcome.outstanding)} in progress" if outcome.outstanding else "nobody has to act yet"
+        lines.append(f"  waiting  {waited}{_until(outcome)}")
     if outcome.said_on:
         lines.append(f"  silent   the same comment was posted on {outcome.said_on}; it is not repeated")
     if outcome.hold:
@@ -94,9 +95,11 @@ def outcome_text(outcome: Outcome, explain: bool = False, pathway: Pathway | Non
 
 
 def _until(outcome: Outcome) -> str:
-    """From when the comment is offered for release; a person may release it earlier, having seen what is still out."""
+    """From when the comment is offered for release, or the findings are to be looked at; a person may do either earlier."""
     if outcome.offered_from is None:
         return ""
+    if outcome.comment is None:
+        return f"; on the worklist from {outcome.offered_from:%Y-%m-%d %H:%M}"
     return f"; the comment is offered from {outcome.offered_from:%Y-%m-%d %H:%M}, earlier by a person"
 
 

@@ -5,6 +5,9 @@ validity (C1), categories (C2) and episode (C3) say what is there; facts name it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 import msgspec
 
 from labbridge.interpret.comment import choose
@@ -18,7 +21,7 @@ from labbridge.interpret.rules import RuleSet, Verdict
 from labbridge.interpret.slots import Case
 from labbridge.knowledge.build import Knowledge
 from labbridge.model.history import History
-from labbridge.model.outcome import Comment, Outcome, States
+from labbridge.model.outcome import Comment, Outcome, Severity, States
 from labbridge.model.result import Analyte, Result
 
 _SPECIFIC = (Analyte.SRP, Analyte.HMGCR)
@@ -82,15 +85,28 @@ class Interpreter:
             outstanding=found.outstanding,
             settles=comment is not None and comment.comment_class not in self.knowledge.decisions.style.kept,
             quiet=verdict.quiet,
-            repeat_d=self._repeat_d(comment),
+            repeat_d=self._repeat_d(comment, verdict.quiet),
+            prompts_from=self._prompts_from(found, verdict) if comment is None else None,
             pathway=self._standing(one.facts, verdict.retests),
         )
 
-    def _repeat_d(self, comment: Comment | None) -> int:
+    def _prompts_from(self, found: Episode, verdict: Verdict) -> datetime | None:
+        """From when prompts that wait reach the worklist, where they are all there is to see: so many days after the first
+        of the pair was final (C10.16)."""
+        flags = self.knowledge.decisions.flags
+        seen = [one for one in verdict.flags if one.severity is not Severity.INFO and one.code not in verdict.quiet]
+        final = [one.status_time or one.received for one in (*found.srp.results, *found.hmgcr.results)]
+        if verdict.hold or not seen or not final or any(one.severity is not Severity.MINOR for one in seen):
+            return None
+        waits = [flags[one.code].waits for one in seen]
+        return min(final) + timedelta(days=max(map(self.knowledge.policy.days, waits))) if all(waits) else None
+
+    def _repeat_d(self, comment: Comment | None, quiet: Sequence[str]) -> int:
         """For how many days the comment is not posted again; not where it tells of a correction (C10.39)."""
         if comment is None or "C19" in comment.addendum_classes:
             return 0
-        number = self.knowledge.decisions.style.repeats.get(comment.comment_class)
+        style, name = self.knowledge.decisions.style, comment.comment_class
+        number = (style.repeats_quiet.get(name) if name in quiet else None) or style.repeats.get(name)
         return self.knowledge.policy.days(number) if number else 0
 
     def judge(self, history: History) -> Judgement:

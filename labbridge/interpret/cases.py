@@ -64,7 +64,8 @@ def completed(case: Mapping[str, FactValue]) -> dict[str, FactValue]:
 def _nothing(name: str) -> FactValue:
     """The value of a fact of which nothing is known."""
     domain = REGISTRY[name].domain
-    return next((value for value in ("NOT_TESTED", "UNKNOWN", "unknown", "none") if value in domain), False)
+    usual = False if False in domain else domain[0]
+    return next((value for value in ("NOT_TESTED", "UNKNOWN", "unknown", "none") if value in domain), usual)
 
 
 def _raised(case: Mapping[str, FactValue]) -> tuple[Raised, ...]:

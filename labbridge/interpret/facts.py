@@ -224,6 +224,12 @@ def _context_on_file(episode: Episode, _policy: Policy) -> FactValue:
     return tested or others or episode.suspicion or episode.suspicion_implied
 
 
+@_fact("critical_owner", ("lis", "labbridge"))
+def _critical_owner(_episode: Episode, policy: Policy) -> FactValue:
+    """whose procedure a critical CK follows at this site (C10.18)"""
+    return policy.choice("critical_owner")
+
+
 @_fact("ck_latest", CK)
 def _ck_latest(episode: Episode, _policy: Policy) -> FactValue:
     """the latest CK of the 30 days before the anchor as a multiple of its limit (C10.33)"""
@@ -264,6 +270,12 @@ def _suspicion(episode: Episode, _policy: Policy) -> FactValue:
 def _suspicion_any(episode: Episode, _policy: Policy) -> FactValue:
     """a suspicion is recorded, or implied by an antibody result on file or a HEp-2 without pattern (C10.1, C10.19 a)"""
     return episode.suspicion or episode.suspicion_implied
+
+
+@_fact("partner_elsewhere", TRUTH)
+def _partner_elsewhere(_episode: Episode, policy: Policy) -> FactValue:
+    """this site tests the other antibody where this service does not see it (C10.16)"""
+    return policy.choice("partner_elsewhere") == "yes"
 
 
 @_fact("other_msa_positive", TRUTH)

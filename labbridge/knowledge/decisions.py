@@ -13,16 +13,20 @@ from labbridge.model.result import Analyte, Family
 
 FactValue = str | bool
 Severity = Literal["info", "minor", "major", "critical", "by_ck"]
+BY_CK = ("minor", "major")
 Priority = Literal["routine", "urgent", "by_ck"]
 BestSource = Literal["tier1", "quant", "blot", "tissue", "none", "any", "discordant", "exhausted"]
 
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A flag of clinical.md C4; `hold`: nothing is posted until a person decides."""
+    """A flag of clinical.md C4. `severity`: those it may have; `hold`: nothing is posted until a person decides; `waits`:
+    the policy number of days for which it waits, alone and no more than minor, before it reaches the worklist (C10.16)."""
 
     id: str
     meaning: str
+    severity: Severity | tuple[Severity, ...]
     hold: bool = False
+    waits: str = ""
 
 
 class RetestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,7 +124,8 @@ class CommentRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """House style of clinical.md D2: lengths, ranks, and words that no comment may hold. `kept`: comments that no follow-up
     replaces; it is appended to them. `last`: classes that stand where nothing else does, with the other comments they are
-    appended to. `repeats`: the policy number of days within which a class does not say the same again."""
+    appended to. `repeats`: the policy number of days within which a class does not say the same again;
+    `repeats_quiet`: where it stays quiet (C10.16)."""
 
     sentences_most: int = 3
     characters_most: int = 500
@@ -129,6 +134,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kept: tuple[str, ...] = ()
     last: dict[str, tuple[str, ...]] = {}
     repeats: dict[str, str] = {}
+    repeats_quiet: dict[str, str] = {}
     ranks: tuple[str, ...] = ()
     addendum_ranks: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()

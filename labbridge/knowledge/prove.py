@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from labbridge.knowledge.combinations import FILE as FACTS
-from labbridge.knowledge.combinations import Domains, FactRow, Facts, read_facts
+from labbridge.knowledge.combinations import Combinations, Domains, FactRow, Facts, FactValue, read_facts
 from labbridge.knowledge.decisions import Decisions, Rule
 from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_records
 from labbridge.knowledge.properties import (
@@ -150,12 +150,24 @@ class _Prover:
         return self._board.decisions.fault(rules[-1].id, message, repair)
 
     def _silent(self) -> Iterator[Fault]:
-        """Rows that speak in no combination: they ask for what cannot be together."""
+        """Rows that speak in no combination, and values in their lists for which they never do: what cannot be together."""
         for rule in self._board.every:
             view = View(self._board.facts, [rule])
             if not any(view.speaking(mask) for mask, _combination in view):
                 text = f"{rule.id} speaks in no combination: it asks for facts that are never together."
                 yield self._fault([rule], text, "Mend its conditions, or retire it.")
+                continue
+            for name, value in _listed(rule):
+                if not Combinations(self._board.facts, [], given={**rule.when, name: value}, every=True).front:
+                    text = f"{rule.id} asks for `{name}: {value}`, which is never together with its other conditions."
+                    yield self._fault([rule], text, f"Take {value} out of the list.")
+
+
+def _listed(rule: Rule) -> Iterator[tuple[str, FactValue]]:
+    """The values of a rule's lists: of each it may be one or another."""
+    for name, values in rule.when.items():
+        if isinstance(values, tuple):
+            yield from ((name, value) for value in values)
 
 
 def _scope(table: Table) -> Scope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labbridge.knowledge.build import Knowledge
-from labbridge.knowledge.decisions import Rule
+from labbridge.knowledge.decisions import BY_CK, Decisions, FlagRow, RetestAction, Rule
 from labbridge.knowledge.documents import Fault
 from labbridge.knowledge.pathway import check_pathway
 from labbridge.model.result import Analyte, Family
@@ -33,9 +33,11 @@ def check_references(knowledge: Knowledge) -> list[Fault]:
 def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
     decisions = knowledge.decisions
     for entry in rule.then.flags:
-        for code in entry:
+        for code, severity in entry.items():
             if code not in decisions.flags:
                 yield f"Flag {code} is not listed.", "Use an id of flags.yaml."
+            else:
+                yield from _severity(decisions.flags[code], severity)
     for analyte in filter(None, (rule.about, *rule.analytes, *(action.analyte for action in rule.then.retest))):
         if analyte not in set(Analyte):
             yield f"{analyte} is no analyte.", f"Use one of {', '.join(Analyte)}."
@@ -47,6 +49,7 @@ def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
             yield f"`by: {action.by}` is no list.", f"Use one of {', '.join(RAISED_ONLY)} or a list of families."
         if action.reason not in decisions.flags:
             yield f"Reason {action.reason} is no flag.", "Use an id of flags.yaml."
+        yield from _exempt(action, decisions)
     if rule.then.comment and rule.then.comment not in decisions.comments:
         yield f"Comment {rule.then.comment} has no text.", "Add it to comments/en.yaml."
     if not rule.citations:
@@ -56,3 +59,23 @@ def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
             yield f"Citation {id} is not listed.", "Add it to citations.yaml."
     if rule.on and rule.on not in decisions.flags:
         yield f"`on: {rule.on}` is no flag.", "Use an id of flags.yaml."
+
+
+def _severity(flag: FlagRow, given: str) -> Iterator[tuple[str, str]]:
+    """A severity that clinical.md C4 does not know of this flag."""
+    known = flag.severity if isinstance(flag.severity, tuple) else (flag.severity,)
+    wrong = [one for one in (BY_CK if given == "by_ck" else (given,)) if one not in known]
+    if wrong:
+        yield f"{flag.id} is never {' or '.join(wrong)}.", f"It is {' or '.join(known)} (flags.yaml)."
+
+
+def _exempt(action: RetestAction, decisions: Decisions) -> Iterator[tuple[str, str]]:
+    """What is measured anew (a new specimen, on dilution, the number that ends a hold) is asked whatever was done before
+    (clinical.md C10.22); that no method is, the proof of P6 shows."""
+    if isinstance(action.by, str) or action.exempt:
+        return
+    lists = decisions.retests.values()
+    anew = not any(family in families for family in action.by for families in lists)
+    held = decisions.flags.get(action.reason)
+    if anew or (held is not None and held.hold):
+        yield f"{', '.join(action.by)} for {action.reason} is asked whatever was done before.", "Say `exempt: true`."

@@ -37,6 +37,7 @@ KINDS = {
 }  # fmt: skip
 
 E = TypeVar("E", bound=StrEnum)
+SPECIMEN = "SPECIMEN"  # in units.yaml: the volume of a tube
 
 
 def read_systems(sources: Sequence[Source], faults: list[Fault]) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
@@ -48,9 +49,10 @@ def read_systems(sources: Sequence[Source], faults: list[Fault]) -> tuple[dict[s
 
 
 class UnitRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Spellings of one unit of an analyte and the exact factor to the canonical one (`refuse`: contradicts it)."""
+    """Spellings of one unit of an analyte (SPECIMEN: of its volume) and the exact factor to the canonical one (`refuse`:
+    contradicts it)."""
 
-    analyte: Analyte
+    analyte: str
     unit: str
     factor: Decimal
     spellings: tuple[str, ...]
@@ -62,8 +64,12 @@ def read_units(sources: Sequence[Source], faults: list[Fault]) -> dict[tuple[str
     for row, record in read_records(sources, "units.yaml", UnitRecord, faults):
         if record.factor <= 0 or not record.factor.is_finite():
             faults.append(row.fault("A factor is above zero.", "Mend the factor."))
+        if record.analyte not in (*Analyte, SPECIMEN):
+            faults.append(
+                row.fault(f"{record.analyte} is no analyte.", f"Use one of {', '.join(Analyte)}, {SPECIMEN}.")
+            )
         unit = UnitRow(record.unit, record.factor)
-        rows += [(row, (record.analyte.value, spelling), unit) for spelling in record.spellings]
+        rows += [(row, (record.analyte, spelling), unit) for spelling in record.spellings]
     return by_key(rows, faults)
 
 

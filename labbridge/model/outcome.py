@@ -103,6 +103,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     newest result used, `outstanding` the analytes in progress with it; `settles`: the comment waits for them (C10.15),
     until `offered_from` at the latest. `quiet` are flags and classes that alone open no case (C10.16, C10.18). A comment is
     not repeated within `repeat_d` days (C10.39): `said_on` is the day it was posted, and then there is none.
+    `prompts_from`: the case shows nothing but prompts that wait until then (C10.16).
     `pathway` stands beside all this: nothing else depends on it, and no comment holds any of it.
     """
 
@@ -128,6 +129,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     quiet: tuple[str, ...] = ()
     repeat_d: int = 0
     said_on: date | None = None
+    prompts_from: datetime | None = None
     pathway: Standing = Standing()
 
 

@@ -153,7 +153,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     it gave none. `upper_limit`, `lower_limit` are in the value's unit. `cancelled_for_ana`: the reason given for a
     cancelled SRP/HMGCR mentions ANA. `takes_stored_value`: the status finalises a value sent before (OBX-11 U, B, V
     without a value). `collected_estimated`: the collection day is a substitute and takes no part in trends. `lots` and
-    `dilution` are as sent (SID-2, TCD). `used_up`: nothing is left of the specimen (its volume is 0).
+    `dilution` are as sent (SID-2, TCD). `used_up`: too little is left of the specimen for a further test (SPM-12).
     """
 
     ref: str

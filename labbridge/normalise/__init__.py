@@ -33,7 +33,7 @@ class Normaliser:
     """Normalises reports by one Knowledge; remembers what it has looked up of codes, names and methods."""
 
     def __init__(self, knowledge: Knowledge) -> None:
-        self._terminology = knowledge.terminology
+        self._terminology, self._least_ml = knowledge.terminology, knowledge.policy.number("add_on_least_ml")
         self._identifier = Identifier(knowledge.terminology)
         self._resembles = Resembles(knowledge.terminology)
         self._methods = Methods(knowledge.terminology)
@@ -54,7 +54,7 @@ class Normaliser:
             sightings = self._sort(report, order, feed, received, sorted_out)
             if not sightings:
                 continue
-            tube = specimens.tube(order, self._terminology.words)
+            tube = specimens.tube(order, self._terminology, self._least_ml)
             if tube.control:
                 sorted_out.notes.append(note("N108", order.at))
                 continue

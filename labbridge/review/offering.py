@@ -11,15 +11,17 @@ from labbridge.model.outcome import Outcome, PostedComment
 
 
 def offered(outcome: Outcome, elsewhere: Iterable[PostedComment], today: date, settle: timedelta) -> Outcome:
-    """The outcome with the moment from which its comment is offered: at once, or, while analytes ordered together are in
-    progress, `settle` after the newest result. `elsewhere` are the comments of the patient's other cases: one that says the
-    same of the same analytes is not said again for a while."""
+    """The outcome with the moment from which it is offered: at once; its comment, while analytes ordered together are in
+    progress, `settle` after the newest result; prompts that wait, when they have (C10.16). `elsewhere` are the comments of
+    the patient's other cases: one that says the same of the same analytes is not said again for a while."""
     before = _said(outcome, elsewhere, today)
     if before is not None:
         return msgspec.structs.replace(outcome, comment=None, said_on=before)
     if outcome.settles and outcome.outstanding and outcome.newest is not None:
         return msgspec.structs.replace(outcome, offered_from=outcome.newest + settle)
-    return outcome
+    return (
+        outcome if outcome.prompts_from is None else msgspec.structs.replace(outcome, offered_from=outcome.prompts_from)
+    )
 
 
 def _said(outcome: Outcome, elsewhere: Iterable[PostedComment], today: date) -> date | None:

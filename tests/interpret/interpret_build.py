@@ -216,3 +216,10 @@ def case(found: Episode, verdict: Verdict, knowledge: Knowledge, **fields: Any) 
 
 def changed(found: dict[str, FactValue], **values: FactValue) -> dict[str, FactValue]:
     return {**found, **values}
+
+
+def site(knowledge: Knowledge, choice: str, value: str) -> Knowledge:
+    """The knowledge of a site that has chosen so."""
+    one = msgspec.structs.replace(knowledge.policy.choices[choice], value=value)
+    policy = msgspec.structs.replace(knowledge.policy, choices={**knowledge.policy.choices, choice: one})
+    return msgspec.structs.replace(knowledge, policy=policy)

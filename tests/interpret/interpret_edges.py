@@ -241,5 +241,8 @@ ELSEWHERE = {
     "add_on_other_msa_d": "what the comment says of the sample",
     "repeat_comment_d": "whether a comment is posted again",
     "repeat_rebound_d": "whether a comment is posted again",
+    "repeat_quiet_comment_d": "whether a comment is posted again",
+    "partner_prompt_d": "when a prompt reaches the worklist: tests/review/test_review_offering.py",
+    "add_on_least_ml": "which tube is used up: tests/normalise/test_normalise_specimens.py",
 }
 """Numbers that decide no category, band or flag, and what they decide."""

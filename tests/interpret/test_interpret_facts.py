@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from interpret_build import antibody, ck, episode, evidence, hep2, history, other
+from interpret_build import antibody, ck, episode, evidence, hep2, history, other, site
 
 from labbridge.interpret.episode import episode as evaluate
 from labbridge.interpret.evidence import (
@@ -133,8 +133,24 @@ def test_a_fact_follows_what_it_names(knowledge: Knowledge, name: str, found: Ep
 
 def test_every_fact_but_the_twins_of_hmgcr_has_been_moved() -> None:
     moved = {name for name, _episode, _value in MOVES}
-    assert {name for name in REGISTRY if not name.startswith("hmgcr_")} - moved == set()
+    chosen = {"critical_owner", "partner_elsewhere"}  # by the site, whoever the patient is
+    assert {name for name in REGISTRY if not name.startswith("hmgcr_")} - moved == chosen
     assert {name.replace("hmgcr", "srp", 1) for name in REGISTRY if name.startswith("hmgcr")} <= set(REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("choice", "value", "fact", "wanted"),
+    [
+        ("partner_elsewhere", "yes", "partner_elsewhere", True),
+        ("partner_elsewhere", "no", "partner_elsewhere", False),
+        ("critical_owner", "labbridge", "critical_owner", "labbridge"),
+        ("critical_owner", "lis", "critical_owner", "lis"),
+    ],
+)
+def test_a_fact_is_what_the_site_chose(
+    knowledge: Knowledge, choice: str, value: str, fact: str, wanted: object
+) -> None:
+    assert facts(with_(), site(knowledge, choice, value).policy)[fact] == wanted
 
 
 def test_nothing_known_has_a_value_for_every_fact(knowledge: Knowledge) -> None:
@@ -142,7 +158,7 @@ def test_nothing_known_has_a_value_for_every_fact(knowledge: Knowledge) -> None:
     assert list(found) == list(REGISTRY)
     assert {name: value for name, value in found.items() if value not in (False, "NOT_TESTED", "none")} == {
         "hep2_stated": True, "hep2_cytoplasm_stated": True, "ck": "UNKNOWN", "age_group": "adult", "identity": "agrees",
-        "ck_latest": "UNKNOWN", "statin": "unknown",
+        "ck_latest": "UNKNOWN", "statin": "unknown", "critical_owner": "lis",
     }  # fmt: skip
 
 

@@ -41,7 +41,10 @@ def ask(analyte: str = "SRP", by: Any = "other_method", priority: Any = "routine
 
 
 def judge(knowledge: Knowledge, *rules: Rule, at: Episode = HERE) -> Verdict:
-    flags = {code: FlagRow(id=code, meaning=code, hold=code == "H") for code in ("A", "B", "H")}
+    flags = {
+        code: FlagRow(id=code, meaning=code, severity=("info", "minor", "major", "critical"), hold=code == "H")
+        for code in ("A", "B", "H")
+    }
     decisions = Decisions(rules=rules, flags=flags, retests=LISTS)
     return RuleSet(decisions, 60).judge(at, facts(at, knowledge.policy))
 

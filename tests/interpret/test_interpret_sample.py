@@ -45,7 +45,7 @@ def at(*results: Result, today: date = DAY) -> Episode:
 
 def windows(policy: Policy, **days: int) -> Policy:
     changed = {id: replace(policy.numbers[id], value=Decimal(value)) for id, value in days.items()}
-    return Policy({**policy.numbers, **changed})
+    return Policy({**policy.numbers, **changed}, policy.choices)
 
 
 def late(*results: Result, days: int) -> Episode:

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from itertools import product
 
 import pytest
-from interpret_build import episode, evidence
+from interpret_build import antibody, ck, episode, evidence, hep2, history, site, stated
 from interpret_written import Written, write
 
+from labbridge.interpret import Interpreter
 from labbridge.interpret.evidence import AntibodyEvidence
 from labbridge.interpret.rules import RuleSet
 from labbridge.knowledge.build import Knowledge
 from labbridge.model.outcome import Comment, Priority
+from labbridge.model.result import ContextKind
 
 _SENTENCE_END = re.compile(r"[.!?](?: |$)")
 # D2.3, D2.4, D2.5, D2.8, D2.12 and P12: what no comment may say, whatever its facts.
@@ -270,3 +272,37 @@ def test_the_text_is_of_the_positive_antibody(rules: RuleSet, knowledge: Knowled
     one = write(found, rules, knowledge)
     assert one is not None
     assert one.comment.text.startswith("Anti-SRP ")
+
+
+# ---------------------------------------------------------------- what the site has chosen
+
+
+@pytest.mark.parametrize(
+    ("language", "not_seen", "not_tested"),
+    [
+        ("en", "was not seen by this service", "was not part of this test"),
+        ("fr", "n'ont pas été vus par ce service", "ne font pas partie de cet examen"),
+        ("de", "liegt diesem Dienst nicht vor", "war nicht Teil dieser Untersuchung"),
+        ("es", "no constan en este servicio", "no formaban parte de este estudio"),
+    ],
+)
+def test_a_partner_that_is_tested_elsewhere_is_not_said_to_be_untested(
+    knowledge: Knowledge, language: str, not_seen: str, not_tested: str
+) -> None:
+    """C10.16: C05, C01 and C22, each in every language."""
+    elsewhere = Interpreter(site(knowledge, "partner_elsewhere", "yes"))
+    one = history(antibody("SRP", "NEG"), ck(2), language=language)
+    here, there = (interpreter(one).comment for interpreter in (Interpreter(knowledge), elsewhere))
+    assert here is not None
+    assert there is not None
+    assert (here.comment_class, there.comment_class) == ("C05", "C05")
+    assert not_tested in here.text
+    assert not_seen in there.text
+    assert not_tested not in there.text
+    strong = history(antibody("SRP", "POS_STRONG"), hep2("CYTO_COMPAT"), ck(20), language=language)
+    alone = history(ck(20), language=language, context=(stated(ContextKind.SUSPECT_IIM, "Y"),))
+    for given, name in ((strong, "C01"), (alone, "C22")):
+        said = elsewhere(given).comment
+        assert said is not None
+        assert said.comment_class == name
+        assert not_seen.split()[-1] in said.text

@@ -19,7 +19,7 @@ def with_numbers(knowledge: Knowledge, given: tuple[tuple[str, str], ...]) -> Kn
     numbers = dict(knowledge.policy.numbers)
     for name, value in given:
         numbers[name] = msgspec.structs.replace(numbers[name], value=Decimal(value))
-    return msgspec.structs.replace(knowledge, policy=Policy(numbers))
+    return msgspec.structs.replace(knowledge, policy=Policy(numbers, knowledge.policy.choices))
 
 
 def interpreted(edge: Edge, at: Decimal, readers: Readers) -> Outcome:

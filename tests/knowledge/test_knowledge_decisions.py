@@ -170,7 +170,12 @@ def test_a_site_replaces_a_comment_by_its_class() -> None:
 
 def test_flags_lists_and_citations() -> None:
     found, faults = read(
-        ("flags.yaml", "- {id: H, meaning: m, hold: true, source: s}\n- {id: A, meaning: m, source: s}\n", False),
+        (
+            "flags.yaml",
+            "- {id: H, meaning: m, severity: major, hold: true, source: s}\n"
+            "- {id: A, meaning: m, severity: info, source: s}\n",
+            False,
+        ),
         ("retests.yaml", "- {id: x, analyte: SRP, from: blot, families: [quant, ip], source: s}\n", False),
         ("citations.yaml", "- {id: picard-2016, authors: Picard}\n", False),
     )
@@ -183,8 +188,8 @@ def test_flags_lists_and_citations() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("flags.yaml", "- {id: H, source: s}\n"),
-        ("flags.yaml", "- {id: H, meaning: m, hold: perhaps, source: s}\n"),
+        ("flags.yaml", "- {id: H, severity: major, source: s}\n"),
+        ("flags.yaml", "- {id: H, meaning: m, severity: major, hold: perhaps, source: s}\n"),
         ("retests.yaml", "- {id: x, analyte: SRP, families: [ip], source: s}\n"),
     ],
 )

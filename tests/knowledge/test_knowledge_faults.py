@@ -51,6 +51,11 @@ def asking(fields: str) -> str:
     return ruled("flags: [{MSA_POSITIVE: major}]", retest)
 
 
+def asked(family: str, reason: str) -> str:
+    action = f"retest: [{{analyte: SRP, by: [{family}], priority: urgent, reason: {reason}}}]"
+    return ruled("flags: [{MSA_POSITIVE: major}]", action)
+
+
 def ruled(before: str, after: str) -> str:
     assert before in OWN_RULE
     return OWN_RULE.replace(before, after, 1)
@@ -96,7 +101,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("rules/own.yaml", in_one_line(OWN_RULE)),
         ("comments/en.yaml", TEXT),
         ("retests.yaml", RETEST),
-        ("flags.yaml", "- {id: OURS, meaning: of our own, source: us}\n"),
+        ("flags.yaml", "- {id: OURS, meaning: of our own, severity: info, source: us}\n"),
         ("qualifiers.csv", f"{QUALIFIERS}text,faible,,fr,POS_LOW,us\ntext,Faible,,it,POS_LOW,us\n"),
     ],
 )  # fmt: skip
@@ -200,7 +205,7 @@ TERMS = [
     ("policy.yaml", WINDOW.replace("value: 5", 'value: "5 d"'), 1, "The value is not a decimal number."),
     ("policy.yaml", WINDOW.replace("value: 5", "value: [5]"), 1, "The value is not a decimal number."),
     ("policy.yaml", WINDOW + WINDOW, 2, "'ck_window_d' stands twice."),
-    ("flags.yaml", "- {id: OURS, source: us}\n", 1, "missing required field `meaning`"),
+    ("flags.yaml", "- {id: OURS, severity: info, source: us}\n", 1, "missing required field `meaning`"),
     ("retests.yaml", RETEST.replace("[quant, ip]", "quant"), 1, "Expected `array`"),
     ("comments/en.yaml", "- {id: style, sentence_most: 5}\n", 1, "unknown field `sentence_most`"),
     ("comments/en.yaml", texted("version: 9", "version: nine"), 1, "Expected `int`"),
@@ -212,10 +217,10 @@ TERMS = [
     ("name", "text", "line", "message"),
     [
         *TERMS,
-        named("flags.yaml", "- {id: OURS, meaning: m, holds: true, source: us}\n"),
+        named("flags.yaml", "- {id: OURS, meaning: m, severity: info, holds: true, source: us}\n"),
         named("retests.yaml", RETEST.replace("source: us", "sauce: us")),
         named("citations.yaml", "- {authors: Nobody, read: all, on: 2026-01-01}\n"),
-        named("flags.yaml", "- {id: OURS, meaning: m, source: us}\n" * 2),
+        named("flags.yaml", "- {id: OURS, meaning: m, severity: info, source: us}\n" * 2),
         named("citations.yaml", "- {id: ours, authors: Us, read: all, on: 2026-01-01}\n" * 2),
         named("retests.yaml", RETEST + RETEST.replace("[quant, ip]", "[ip]")),
         named("comments/en.yaml", TEXT + TEXT),
@@ -246,6 +251,12 @@ def test_a_row_that_cannot_be_used_is_named(
     [
         ("rules/own.yaml", ruled("MSA_POSITIVE", "MSA_POSITIV"), 1, "Flag MSA_POSITIV is not listed."),
         ("rules/own.yaml", ruled("flags: [{MSA_POSITIVE: major}]", "comment: C99"), 1, "Comment C99 has no text."),
+        ("rules/own.yaml", ruled("MSA_POSITIVE: major", "MSA_POSITIVE: minor"), 1, "MSA_POSITIVE is never minor."),
+        ("rules/own.yaml", ruled("MSA_POSITIVE: major", "CK_EXTREME: by_ck"), 1, "CK_EXTREME is never minor or major."),
+        ("rules/own.yaml", asked("same_new_specimen", "SEROCONVERSION"), 1,
+         "same_new_specimen for SEROCONVERSION is asked whatever was done before."),
+        ("rules/own.yaml", asked("quant", "RESULT_CENSORED"), 1,
+         "quant for RESULT_CENSORED is asked whatever was done before."),
         ("rules/own.yaml", ruled("picard-2016", "picard"), 1, "Citation picard is not listed."),
         ("rules/own.yaml", ruled("  citations: [picard-2016]\n", ""), 1, "Rule own cites nothing."),
         ("rules/own.yaml", f"{OWN_RULE}  on: CK_MISING\n", 1, "`on: CK_MISING` is no flag."),

@@ -71,6 +71,9 @@ POLICY = {
     "creatinine_low_female": ("45", "umol/L", "L9"),
     "repeat_comment_d": ("180", "d", "C10.39"),
     "repeat_rebound_d": ("14", "d", "C10.39"),
+    "repeat_quiet_comment_d": ("365", "d", "C10.16"),
+    "partner_prompt_d": ("7", "d", "C10.16"),
+    "add_on_least_ml": ("0", "mL", "no page gives a volume"),
     "creatinine_low_male": ("60", "umol/L", "L9"),
 }
 

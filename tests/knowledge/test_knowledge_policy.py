@@ -133,8 +133,41 @@ def test_days_are_asked_of_rows_in_days() -> None:
 def test_no_shipped_number_is_left_over() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in Path(labbridge.__file__).parent.rglob("*.py"))
     knowledge = load()
-    named = set(knowledge.decisions.style.repeats.values())  # by the house style of the comments
+    style, flags = knowledge.decisions.style, knowledge.decisions.flags.values()
+    named = {*style.repeats.values(), *style.repeats_quiet.values(), *(flag.waits for flag in flags)}  # by rows
     assert [name for name in knowledge.policy.numbers if f'"{name}"' not in text and name not in named] == []
+
+
+CHOICE = "- {id: owner, value: lis, choices: [lis, us], tag: CONVENTION, source: clinical.md C10.18}\n"
+
+
+def test_a_site_chooses_among_the_ways_that_ours_names() -> None:
+    policy, faults = read(CHOICE, "- {id: owner, value: us, tag: CONVENTION, source: our director}\n")
+    assert faults == []
+    assert policy.choice("owner") == "us"
+    assert (policy.choices["owner"].choices, policy.choices["owner"].source) == (("lis", "us"), "our director")
+    assert read(CHOICE)[0].choice("owner") == "lis"
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ((CHOICE, "- {id: owner, value: nobody, tag: CONVENTION, source: us}\n"), "owner is never 'nobody'."),
+        ((CHOICE.replace("value: lis", "value: nobody"),), "owner is never 'nobody'."),
+        ((CHOICE.replace("CONVENTION", "RECALLED"),), "Tag RECALLED does not ship."),
+        ((CHOICE + CHOICE,), "'owner' stands twice."),
+        ((CHOICE.replace("value: lis, ", ""),), "Object missing required field `value`."),
+        ((CHOICE, "- {id: owner, value: us, tag: CONVENTION}\n"), "Object missing required field `source`."),
+    ],
+)
+def test_a_choice_that_cannot_be_used_is_named(texts: tuple[str, ...], message: str) -> None:
+    assert [fault.message for fault in read(*texts)[1]] == [message]
+
+
+def test_every_choice_that_is_asked_for_is_there() -> None:
+    choices = load().policy.choices
+    assert {name: one.value for name, one in choices.items()} == {"partner_elsewhere": "no", "critical_owner": "lis"}
+    assert all(one.still_valid_on and one.reviewed == () for one in choices.values())
 
 
 def test_every_shipped_number_has_a_date_and_claims_no_review() -> None:

@@ -66,7 +66,7 @@ def codes(knowledge: Knowledge, sender: str, code: str, system: str = "L") -> li
          lambda k: (k.policy.days("ck_window_d"), k.policy.days("aggregation_window_d")), (30, 30), (14, 30)),
         ("specimens-validated.yaml", "- {id: own, analyte: SRP, material: heparin_plasma, source: us}\n",
          lambda k: sorted(m for a, m in k.terminology.validated if a == "SRP"), ["serum"], ["heparin_plasma", "serum"]),
-        ("flags.yaml", "- {id: UNIT_UNKNOWN, meaning: shown only, hold: false, source: us}\n",
+        ("flags.yaml", "- {id: UNIT_UNKNOWN, meaning: shown only, severity: major, hold: false, source: us}\n",
          lambda k: [k.decisions.flags[code].hold for code in ("UNIT_UNKNOWN", "STATUS_UNKNOWN")],
          [True, True], [False, True]),
         ("retests.yaml", "- {id: SRP-blot, analyte: SRP, from: blot, families: [ip], source: us}\n",

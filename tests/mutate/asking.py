@@ -43,12 +43,14 @@ SLOW = ("written", "late")
 """Fixtures: every comment of every combination, for the house style. The tests that use one are left out."""
 FIRST = (
     "tests/interpret/test_interpret_core_table.py",
+    "tests/interpret/test_interpret_surroundings.py",
+    "tests/interpret/test_interpret_raised.py",
     "tests/opinion/test_opinion_agrees.py",
     "tests/interpret/test_interpret_stories.py",
 )
 """Where nothing is known yet of an edited file, these are asked first."""
 OF_NUMBERS = (
-    *FIRST[1:],
+    *FIRST[3:],
     *(
         f"tests/interpret/test_interpret_{name}.py"
         for name in "thresholds ck course trends categories aggregate".split()

@@ -4,6 +4,7 @@ C10.11; standards.md 2.2, 2.8)."""
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ OTHER, UNSTATED = Material.OTHER, Material.UNSTATED
 
 
 def of(*sent: Specimen) -> Tube:
-    return specimens.tube(Order(at="OBR[1]", specimens=sent), knowledge().terminology.words)
+    return specimens.tube(Order(at="OBR[1]", specimens=sent), knowledge().terminology, Decimal(0))
 
 
 def typed(code: str, display: str = "", system: str = "") -> Specimen:
@@ -243,6 +244,27 @@ def test_a_tube_whose_volume_was_sent_as_0_is_used_up(volume: str, empty: bool) 
     assert of(sent).empty is empty
     found, _notes = read(ck("312"), specimens=(sent,))
     assert [one.used_up for one in found.results] == [empty]
+
+
+@pytest.mark.parametrize(
+    ("volume", "unit", "empty"),
+    [
+        ("0.29", "mL", True),
+        ("0,29", "ml", True),
+        ("0.3", "mL", False),
+        ("299", "uL", True),
+        ("300", "µL", False),
+        ("0.0002", "L", True),
+        ("0.1", "tube", False),
+        ("0", "tube", True),
+        ("1e-9", "mL", False),
+        ("0.1 mL", "mL", False),
+    ],
+)
+def test_less_than_a_further_test_needs_is_used_up(volume: str, unit: str, empty: bool) -> None:
+    """A site that has said how much that is; a unit that is not known says nothing of what is left."""
+    sent = Order(at="OBR[1]", specimens=(Specimen(type=(Coding("SER"),), volume=volume, volume_unit=unit),))
+    assert specimens.tube(sent, knowledge().terminology, Decimal("0.3")).empty is empty
 
 
 # ---------------------------------------------------------------- controls

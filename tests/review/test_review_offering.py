@@ -105,6 +105,38 @@ def opens(found: Outcome) -> bool:
     return worklist.change(Entry(None, DAY), found) is not None
 
 
+KNOWN = {"known_msa": [{"analyte": "SRP", "confirmed": True, "partner_tested": False}]}
+
+
+def test_a_prompt_that_nothing_else_brings_waits_a_week() -> None:
+    """C10.16: the partner of a known antibody was never tested, and CK is not high."""
+    found = interpreted(srp("90"), ck("300"), **KNOWN)
+    assert ([flag.code for flag in found.flags if flag.severity != "info"], found.comment) == (
+        ["PARTNER_MISSING"],
+        None,
+    )
+    then = offered(found, (), DAY, SETTLE)
+    assert found.newest is not None
+    assert then.offered_from == found.prompts_from == found.newest + timedelta(days=7)
+    assert opens(then)  # it is kept, not lost: the worklist shows it from then on
+
+
+@pytest.mark.parametrize(
+    ("results", "context"),
+    [
+        ([srp("90"), ck("9000")], {"suspicion": True}),
+        ([srp("2"), ck("300")], {}),
+        ([srp("90"), hmgcr(value="25"), ck("300")], KNOWN),
+        ([srp("90"), ck("300"), hmgcr(value="25", unit="", cutoff="")], KNOWN),
+    ],
+)
+def test_a_prompt_beside_anything_else_waits_for_nothing(
+    results: list[dict[str, Any]], context: dict[str, Any]
+) -> None:
+    found = interpreted(*results, **context)
+    assert found.prompts_from is None
+
+
 @pytest.mark.parametrize(
     ("results", "context", "wanted"),
     [
@@ -167,6 +199,14 @@ def test_the_days_of_each_class_are_those_of_the_policy() -> None:
     corrected = interpreted(srp("2"), hmgcr(value="30"), hmgcr(value="3", status="C", received="2026-11-08"), ck("120"))
     assert corrected.comment is not None
     assert (corrected.comment.addendum_classes, corrected.repeat_d) == (("C19",), 0)
+
+
+@pytest.mark.parametrize(("days", "silent"), [(180, True), (365, True), (366, False)])
+def test_a_quiet_prompt_is_not_said_again_within_a_year(days: int, silent: bool) -> None:
+    """C10.16: once in 12 months; C10.39 says half a year of all others."""
+    found = interpreted(srp("2"), ck("120"))
+    assert found.quiet == ("PARTNER_MISSING", "C05")
+    assert (offered(found, (said("C05", days, "HMGCR"),), DAY, SETTLE).comment is None) is silent
 
 
 def test_the_comments_of_the_patients_other_cases_count() -> None:
