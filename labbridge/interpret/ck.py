@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -59,11 +61,21 @@ def evidence(results: Sequence[Result], policy: Policy, *, when: When, monitorin
 
 
 def latest_of(near: Sequence[Result]) -> Result | None:
-    """The latest; of simultaneous ones the highest (C10.32)."""
-    newest = max(near, key=ordered, default=None)
-    if newest is None:
+    """The latest of CKs, oldest first; of simultaneous ones the highest (C10.32)."""
+    if not near:
         return None
-    return max((one for one in near if not after(one, newest)), key=lambda one: (_ratio_or_none(one), ordered(one)))
+    newest = near[-1]
+    first = bisect_left(near, newest.collected.day, key=_day)
+    if first == len(near) - 1:
+        return newest
+    same = (one for one in near[first:] if not after(one, newest))
+    return max(same, key=lambda one: (_ratio_or_none(one), ordered(one)))
+
+
+def before(results: Sequence[Result], one: Result) -> list[Result]:
+    """Those of results, oldest first, that were collected before this one."""
+    first = bisect_left(results, one.collected.day, key=_day)
+    return [*results[:first], *(other for other in results[first:] if after(other, one))]
 
 
 def _critical(near: Sequence[Result], results: Sequence[Result], when: When, window: int) -> Sequence[Result]:
@@ -134,6 +146,17 @@ def after(earlier: Result, later: Result) -> bool:
 def _ratio_or_none(result: Result) -> Decimal:
     its = ratio(result)
     return NO_RATIO if its is None else its
+
+
+def put_in_order(results: list[Result]) -> None:
+    """In time, oldest first: by day, which tells most apart, then as `ordered` says."""
+    if len(results) > 1:
+        results.sort(key=_day)
+        if len({one.collected.day for one in results}) < len(results):
+            results.sort(key=ordered)
+
+
+_day = attrgetter("collected.day")
 
 
 def ordered(result: Result) -> tuple[object, ...]:

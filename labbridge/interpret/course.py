@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from labbridge.interpret.ck import after, band, latest_of, ordered, ratio
+from labbridge.interpret.ck import after, band, before, latest_of, ordered, ratio
 from labbridge.interpret.evidence import CkCourse, LowCk, Rebound
 from labbridge.interpret.trends import comparable
 from labbridge.knowledge.policy import Policy
@@ -37,7 +37,7 @@ def too_low(
     such a one (O3, C10.29)."""
     found: list[Doubted] = []
     within, least = policy.days("ck_fall_within_d"), policy.number("ck_depleted_below")
-    before: Result | None = None
+    last: Result | None = None
     for place, one in enumerate(cks):
         value = one.value
         if isinstance(value, Quantity) and not value.comparator.above:
@@ -46,36 +46,36 @@ def too_low(
                 if beside_strong(one.collected.day) or _high_before(value, one, others, policy):
                     explained = _explained(one, others, creatinines, patient, policy)
                     found.append(Doubted(one, LowCk.LOW_MUSCLE_MASS if explained else LowCk.DISCORDANT))
-            elif before is not None and _days(before, one) <= within and _fell(value, one, cks[:place], policy):
+            elif last is not None and _days(last, one) <= within and _fell(value, one, cks[:place], policy):
                 found.append(Doubted(one, LowCk.DISCORDANT))
-        before = one
+        last = one
     return found
 
 
-def _high_before(value: Quantity, one: Result, before: Sequence[Result], policy: Policy) -> bool:
-    recent = _above(before, one, policy.days("ck_depletion_before_d"), policy)
-    return bool(recent) or _fell(value, one, before, policy)
+def _high_before(value: Quantity, one: Result, others: Sequence[Result], policy: Policy) -> bool:
+    recent = _above(others, one, policy.days("ck_depletion_before_d"), policy)
+    return bool(recent) or _fell(value, one, others, policy)
 
 
-def _fell(value: Quantity, one: Result, before: Sequence[Result], policy: Policy) -> bool:
+def _fell(value: Quantity, one: Result, others: Sequence[Result], policy: Policy) -> bool:
     """By more than 90 % within 72 hours, from above 10 times the limit (C10.29)."""
     left = 1 - policy.number("ck_fall_percent") / 100
-    high = [two for two in _above(before, one, policy.days("ck_fall_within_d"), policy) if after(two, one)]
+    high = [two for two in _above(others, one, policy.days("ck_fall_within_d"), policy) if after(two, one)]
     return any(value.number < _number(earlier) * left for earlier in high)
 
 
 def _explained(
-    one: Result, before: Sequence[Result], creatinines: Sequence[Result], patient: Patient, policy: Policy
+    one: Result, others: Sequence[Result], creatinines: Sequence[Result], patient: Patient, policy: Policy
 ) -> bool:
-    clear = not _above(before, one, policy.days("ck_depletion_clear_d"), policy)
+    clear = not _above(others, one, policy.days("ck_depletion_clear_d"), policy)
     return clear and low_creatinine(creatinines, one, patient, policy) is not None
 
 
-def _above(before: Sequence[Result], one: Result, days: int, policy: Policy) -> list[Result]:
-    """The CKs above 10 times their limit in the days before this one; `before` are those not after it, oldest first."""
+def _above(others: Sequence[Result], one: Result, days: int, policy: Policy) -> list[Result]:
+    """The CKs above 10 times their limit in the days before this one; `others` are those not after it, oldest first."""
     high = policy.number("ck_high_above")
     found = []
-    for earlier in reversed(before):
+    for earlier in reversed(others):
         if _days(earlier, one) > days:
             break
         its = ratio(earlier)
@@ -106,15 +106,15 @@ def course(
     last = next((one for one in reversed(aside) if not any(after(one.result, two) for two in valid)), None)
     latest = latest_of(near)
     raised = policy.number("ck_mod_from")
-    before = [one for one in told if newest is not None and after(one, newest)]
+    earlier = before(told, newest) if newest is not None else []
     found = CkCourse(
-        was_high=any((its := ratio(one)) is not None and its >= raised for one in before),
+        was_high=any((its := ratio(one)) is not None and its >= raised for one in earlier),
         low=last.low if last else LowCk.NONE,
         low_result=last.result if last else None,
     )
     if latest is None:
         return found
-    previous = latest_of([one for one in told if after(one, latest) and one not in explained])
+    previous = latest_of([one for one in before(told, latest) if one not in explained])
     return msgspec.structs.replace(
         found,
         latest=latest,
@@ -129,11 +129,11 @@ def _rebound(previous: Result | None, latest: Result, policy: Policy) -> Rebound
     """Above 1.5 times the limit and twice the one before, which was not; or from a raised one to 4 times (L8, C10.25)."""
     if previous is None:
         return Rebound.NONE
-    before, now, days = ratio(previous), ratio(latest), _days(previous, latest)
-    if before is None or now is None or days > policy.days("ck_rebound_most_d"):
+    was, now, days = ratio(previous), ratio(latest), _days(previous, latest)
+    if was is None or now is None or days > policy.days("ck_rebound_most_d"):
         return Rebound.NONE
     above = policy.number("ck_rebound_above")
-    from_plateau = before > above
+    from_plateau = was > above
     reached = now >= policy.number("ck_mod_from") if from_plateau else now > above
     long_enough = not from_plateau or days >= policy.days("ck_rebound_least_d")
     if not (reached and long_enough) or _number(latest) < _number(previous) * policy.number("ck_rebound_fold"):
@@ -161,8 +161,8 @@ def low_creatinine(creatinines: Sequence[Result], ck: Result, patient: Patient, 
     return nearest if below else None
 
 
-def _days(before: Result, after: Result) -> int:
-    return (after.collected.day - before.collected.day).days
+def _days(first: Result, second: Result) -> int:
+    return (second.collected.day - first.collected.day).days
 
 
 def _number(one: Result) -> Decimal:

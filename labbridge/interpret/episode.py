@@ -116,11 +116,13 @@ class _Evaluation:
             return found
         graded = self._held.graded[found.analyte].all
         window, latest = self._policy.days("ck_window_d"), went.latest
-        near = latest is not None and any(
-            abs((one.day - latest.collected.day).days) <= window for one in graded if one.positive
+        near = (
+            found.state.positive
+            and latest is not None
+            and any(abs((one.day - latest.collected.day).days) <= window for one in reversed(graded) if one.positive)
         )
         trend = Course(graded, core.cks, anchor, self._policy).trend(found, self._history.told)
-        return msgspec.structs.replace(found, trend=trend, beside_ck=found.state.positive and near)
+        return msgspec.structs.replace(found, trend=trend, beside_ck=near)
 
     # ---------------------------------------------------------------- companions, context
 

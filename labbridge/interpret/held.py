@@ -69,8 +69,10 @@ class Held:
         self.history, self.policy = history, policy
         self.settled = validity.settle(history.results, history.today, history.decided, policy)
         self.of: dict[Analyte, list[Result]] = {analyte: [] for analyte in Analyte}
-        for result in sorted(self.settled.usable, key=ck.ordered):
+        for result in self.settled.usable:
             self.of[result.analyte].append(result)
+        for results in self.of.values():
+            ck.put_in_order(results)
         self.censored: list[Raised] = []
         self.graded = {analyte: InTime(self._grade(analyte), _graded_day) for analyte in ANTIBODIES}
         for other in self.of[Analyte.OTHER_MSA]:

@@ -29,7 +29,7 @@ class Course:
             "aggregation_window_d"
         )  # within it results are of one episode, and may be discordant
         self._graded = [one for one in graded if one.family is not Family.TISSUE and not one.result.collected_estimated]
-        self._cks = [one for one in cks if not one.collected_estimated]
+        self._cks = cks
 
     def trend(self, found: AntibodyEvidence, told: frozenset[str] = frozenset()) -> Trend:
         """What became of the antibody whose state this is. `told`: refs of results whose change was told before."""
@@ -103,25 +103,29 @@ class Course:
         """Another sign by another method or manufacturer says nothing of a trend (L4): the newest results of the sign that
         stands against the nearest before the window, where no result of their own method is there to compare."""
         for later in (one for one in reversed(signed) if one.day == signed[-1].day):
-            earlier = [one for one in self._between(later, self._window + 1) if _sign(one) is not None]
-            if any(_same_method(one, later) for one in earlier):
+            if any(_same_method(one, later) for one in self._signed_before(later)):
                 continue
+            earlier = [*self._signed_before(later)]
             nearest = (one for one in earlier if one.day == earlier[0].day)
             other = next((one for one in nearest if _sign(one) is not _sign(later)), None)
             if other is not None:
                 return _trend(Change.METHOD_CHANGED, later, other)
         return Trend()
 
+    def _signed_before(self, later: Graded) -> Iterator[Graded]:
+        """Positive and negative results of another episode, newest first."""
+        return (one for one in self._between(later, self._window + 1) if _sign(one) is not None)
+
     # ---------------------------------------------------------------- titre
 
     def _titre(self, found: AntibodyEvidence, latest: Sequence[Graded], trend: Trend) -> Trend:
         """The number of a quantitative method against its last one, both positive, and CK at both (L5, L6). Line-blot
         intensities are never compared."""
+        if not found.state.positive:
+            return trend
         for later in self._newest_of_each(latest):
-            earlier = self._previous(later)
-            if earlier is None or later.family is not Family.QUANT or not found.state.positive:
-                continue
-            if not (earlier.positive and later.positive):
+            earlier = self._previous(later) if later.positive and later.family is Family.QUANT else None
+            if earlier is None or not earlier.positive:
                 continue
             cks = tuple(one for one in (self._ck_near(later.result), self._ck_near(earlier.result)) if one is not None)
             moved = self._moved(earlier.result, later.result, cks)
@@ -155,7 +159,8 @@ class Course:
     def _ck_near(self, sample: Result) -> Result | None:
         """The CK nearest to a sample, within 30 days of it (C10.33)."""
         day, window = sample.collected.day, self._policy.days("ck_window_d")
-        near = [one for one in self._cks if abs((one.collected.day - day).days) <= window]
+        told = (one for one in self._cks if not one.collected_estimated)
+        near = [one for one in told if abs((one.collected.day - day).days) <= window]
         return min(near, key=lambda one: (abs((one.collected.day - day).days), one.ref), default=None)
 
     # ---------------------------------------------------------------- pairs

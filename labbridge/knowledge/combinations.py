@@ -76,6 +76,26 @@ class Facts:
         """A condition on one fact in words."""
         return " or ".join(self.rows[name].word(value) for value in self.domains[name] if value in allowed(values))
 
+    def impossible(self, given: When) -> bool:
+        """Whether these values can never be together, as far as one limit after the other tells."""
+        left = {name: set(self.domains[name]) for name in self.domains}
+        left |= {name: {*allowed(values)} for name, values in given.items()}
+        narrowed = True
+        while narrowed and all(left.values()):
+            narrowed = sum(self._narrow(left, never) for never in self.never) > 0
+        return not all(left.values())
+
+    @staticmethod
+    def _narrow(left: dict[str, set[FactValue]], never: Mapping[str, frozenset[FactValue]]) -> bool:
+        """Where all facts of a limit but one can only be what it rules out, that one cannot: whether this was new."""
+        free = [name for name, values in never.items() if not left[name] <= values]
+        if len(free) > 1:
+            return False
+        (name,) = free or list(never)[:1]
+        before = len(left[name])
+        left[name] -= never[name]
+        return len(left[name]) < before
+
     def can_be(self, combination: Mapping[str, FactValue]) -> bool:
         """Whether the facts left out can be such that all limits hold."""
         given: dict[str, Values] = dict(combination)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from labbridge.knowledge.combinations import FILE as FACTS
-from labbridge.knowledge.combinations import Combinations, Domains, FactRow, Facts, FactValue, read_facts
+from labbridge.knowledge.combinations import Domains, FactRow, Facts, FactValue, read_facts
 from labbridge.knowledge.decisions import Decisions, Rule
 from labbridge.knowledge.documents import Fault, Row, Source, by_key, read_records
 from labbridge.knowledge.properties import (
@@ -158,7 +158,7 @@ class _Prover:
                 yield self._fault([rule], text, "Mend its conditions, or retire it.")
                 continue
             for name, value in _listed(rule):
-                if not Combinations(self._board.facts, [], given={**rule.when, name: value}, every=True).front:
+                if self._board.facts.impossible({**rule.when, name: value}):
                     text = f"{rule.id} asks for `{name}: {value}`, which is never together with its other conditions."
                     yield self._fault([rule], text, f"Take {value} out of the list.")
 

@@ -74,7 +74,8 @@ class Said:
 class Combination:
     """One cell of the core table, with its context: what C5 asks in G0, and what C10 adds.
 
-    `others`: `positive` (another myositis-specific antibody), `synthetase` (one that explains the cytoplasm), `tested`
+    `others`: `positive` (another myositis-specific antibody), `synthetase` (one that explains the cytoplasm), `before` (such
+    a one of long ago), `tested`
     (six and more negative). `titre_low`: C10.20. `undescribed`: a cytoplasm without pattern, `unspecified`: positive
     without any (C10.19 c, a).
     """
@@ -96,6 +97,10 @@ class Combination:
     @property
     def another(self) -> bool:
         return self.others in ("positive", "synthetase")
+
+    @property
+    def explained(self) -> bool:
+        return self.others in ("synthetase", "before")
 
     @property
     def hi(self) -> bool:
@@ -335,22 +340,24 @@ def _g5(at: Combination, said: Said) -> None:
         if at.hep2 != "CYTO_COMPAT":
             _others(at, "routine", said)
     else:
-        said.comment = "C13" if at.hep2 == "CYTO_COMPAT" else "C07"
+        said.comment = "C07"
+        if at.hep2 == "CYTO_COMPAT":
+            said.comment = "NONE" if at.explained else "C13"
     _g5_compatible(at, said)
 
 
 def _g5_compatible(at: Combination, said: Said) -> None:
     if at.hep2 != "CYTO_COMPAT":
         return
-    said.flag("HEP2_CYTO_MSA_NEG", "info" if at.others == "synthetase" else at.severity)
+    said.flag("HEP2_CYTO_MSA_NEG", "info" if at.explained else at.severity)
     _others(at, at.pr, said)
     if at.hi and at.srp.source != "ip" and not at.another:
         said.retest("SRP", ("ip",), "urgent")
 
 
 def _others(at: Combination, priority: str, said: Said) -> None:
-    """OTHER_MSA, where it was not tested enough (C10.37) and none is positive (C10.3)."""
-    if at.another:
+    """OTHER_MSA, where it was not tested enough (C10.37), none is positive (C10.3) or explains the pattern (C10.38)."""
+    if at.another or (at.explained and at.hep2 == "CYTO_COMPAT"):
         return
     if at.others != "tested":
         said.single("OTHER_MSA", priority)
@@ -365,7 +372,7 @@ def _g6(at: Combination, said: Said) -> None:
     if at.hep2 == "NEG":
         said.flag("ANA_NEG_NOT_EXCLUDING", "info")
     if at.hep2 == "CYTO_COMPAT" and not untested.pending:
-        said.flag("HEP2_CYTO_MSA_INCOMPLETE", "info" if at.others == "synthetase" else "minor")
+        said.flag("HEP2_CYTO_MSA_INCOMPLETE", "info" if at.explained else "minor")
         if at.others != "tested":
             _others(at, "routine", said)
 
@@ -376,10 +383,9 @@ def _g0(at: Combination, said: Said) -> None:
         if all(pending):
             said.flag("MSA_PENDING", "info")
             return
-        said.comment = "C12"
-        explained = at.others == "synthetase"
-        said.flag("HEP2_CYTO_MSA_UNTESTED", "info" if explained else at.severity)
-        if at.hi or not explained:
+        said.comment = "NONE" if at.explained else "C12"
+        said.flag("HEP2_CYTO_MSA_UNTESTED", "info" if at.explained else at.severity)
+        if at.hi or not at.explained:
             for analyte in UNTESTED:
                 said.retest(analyte, UNTESTED[analyte], at.pr)
         _others(at, at.pr, said)

@@ -29,6 +29,15 @@ FORBIDDEN_PAIRS = [
 ]
 
 
+OTHERS = {
+    "positive": (other("MI2", "POS_LOW"),),
+    "synthetase": (other("JO1", "POS_STRONG", synthetase=True),),
+    "before": (),
+    "tested": (),
+}
+"""What `others` of a combination means: the positive ones of the episode."""
+
+
 class Judged(NamedTuple):
     """A combination with what the product and the second reading say of it."""
 
@@ -85,7 +94,7 @@ def contexts(at: Combination) -> Iterator[Combination]:
     """One combination with each thing that C10 asks beside it."""
     for name in ("suspicion", "persistent", "ck_pending", "others_pending"):
         yield replace(at, **{name: True})
-    for others in ("positive", "synthetase", "tested"):
+    for others in OTHERS:
         yield replace(at, others=others)
         yield replace(at, others=others, suspicion=True)
     for change in ({"pending": True}, {"known": True}, {"once_positive": True}):
@@ -114,10 +123,11 @@ def _two_at_once(at: Combination) -> Iterator[Combination]:
         known = replace(mine, known=True)
         yield replace(at, **{one: known, other_one: replace(theirs, pending=True)})
         yield replace(at, **{one: replace(known, partner_tested=True)})
-        for others in ("positive", "synthetase", "tested"):
+        for others in OTHERS:
             yield replace(at, others=others, **{one: replace(mine, pending=True)})
             yield replace(at, others=others, **{one: replace(mine, once_positive=True)})
-    for others in ("positive", "synthetase", "tested"):
+            yield replace(at, others=others, **{one: known})
+    for others in OTHERS:
         pending = {name: replace(getattr(at, name), pending=True) for name in ("srp", "hmgcr")}
         yield replace(at, others=others, **pending)
         yield replace(at, others=others, persistent=True)
@@ -155,17 +165,11 @@ def as_episode(at: Combination) -> Episode:
         found,
         hep2=fluorescence,
         ck=creatine,
-        other_positive=OTHERS.get(at.others, ()),
+        other_positive=OTHERS[at.others] if at.others else (),
         other_negative=6 if at.others == "tested" else 0,
         synthetase_negative=at.others == "tested",
-        synthetase_on_file=at.others == "synthetase",
+        synthetase_on_file=at.explained,
     )
-
-
-OTHERS = {
-    "positive": (other("MI2", "POS_LOW"),),
-    "synthetase": (other("JO1", "POS_STRONG", synthetase=True),),
-}
 
 
 def judge(at: Combination, rules: RuleSet, knowledge: Knowledge) -> Judged:

@@ -147,6 +147,10 @@ def differs(at: Surroundings, rules: RuleSet, knowledge: Knowledge) -> str:
         return f"comments {comments - comments_before}, not {wanted.comments}"
     if beside - beside_before != {name for name, _about in wanted.beside} - beside_before:
         return f"beside {beside - beside_before}, not {wanted.beside}"
+    codes = {flag.code for flag in after.flags}
+    for retest in after.retests:
+        if retest.reason not in codes and retest not in before.retests:
+            return f"{retest.analyte} for {retest.reason}, which was not raised"
     for name, about in (*wanted.comments, *wanted.beside):
         if about and about not in {**after.comments, **after.beside}[name]:
             return f"{name} is not about {about}"

@@ -49,6 +49,8 @@ FIRST = (
     "tests/interpret/test_interpret_stories.py",
 )
 """Where nothing is known yet of an edited file, these are asked first."""
+OPINION_EXAMPLES = "100"
+"""A quarter of what every run of the tests looks at, for each edit."""
 OF_NUMBERS = (
     *FIRST[3:],
     *(
@@ -126,7 +128,7 @@ class Asking:
         self._noticed: dict[str, Counter[str]] = {}
         os.chdir(tree)
         sys.path.insert(0, str(tree))
-        os.environ.update(PYTHONPATH=str(tree), HYPOTHESIS_PROFILE="mutate")
+        os.environ.update(PYTHONPATH=str(tree), HYPOTHESIS_PROFILE="mutate", OPINION_EXAMPLES=OPINION_EXAMPLES)
         sys.dont_write_bytecode = False  # the copy is read once for each edit
         for name in [one for one in sys.modules if one.partition(".")[0] == "labbridge"]:
             del sys.modules[name]

@@ -111,7 +111,12 @@ def _changes(file: str, rows: Sequence[Fields], place: int) -> Iterator[Change]:
 
 
 def of_number(fields: Fields) -> Iterator[Change]:
-    """A number one step down and one up: a tenth of a fold, one dilution of a titre, one of everything that is counted."""
+    """A number one step down and one up: a tenth of a fold, one dilution of a titre, one of everything that is counted; of a
+    choice every other one."""
+    if "choices" in fields:
+        others = (one for one in fields["choices"] if one != fields["value"])
+        yield from ((f"{fields['value']} -> {other}", {**fields, "value": other}) for other in others)
+        return
     value, unit = Decimal(fields["value"]), fields["unit"]
     if unit.startswith("x "):
         steps = [value * (1 - FOLD), value * (1 + FOLD)]
