@@ -35,7 +35,7 @@ def check(
         ours = read_folder(base)
         theirs = read_folder(Path(site), site=True) if site else []
     except KnowledgeError as error:
-        return error.faults, f"{len(error.faults)} faults"
+        return error.faults, _counted(error.faults)
     knowledge, faults = build([*ours, *theirs])
     decisions = knowledge.decisions
     phrases = read_phrases([*ours, *theirs], faults)
@@ -45,8 +45,12 @@ def check(
     shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
     faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
     rules = sum(rule.status == "active" for rule in decisions.rules)
-    word = "no fault" if not faults else f"{len(faults)} faults"
-    return faults, f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {word}"
+    counted = _counted(faults)
+    return faults, f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {counted}"
+
+
+def _counted(faults: Sequence[Fault]) -> str:
+    return {0: "no fault", 1: "1 fault"}.get(len(faults), f"{len(faults)} faults")
 
 
 def _proved(decisions: Decisions, sources: Sequence[Source], say: Callable[[str], None]) -> list[Fault]:
@@ -81,7 +85,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
         lines.append(_line(True, f"knowledge {knowledge.version[:19]}", ""))
         lines += _in_force(config, knowledge.version)
     except KnowledgeError as fault:
-        lines.append(_line(False, "knowledge", f"{len(fault.faults)} faults; run `labbridge check`"))
+        lines.append(_line(False, "knowledge", f"{_counted(fault.faults)}; run `labbridge check`"))
     lines += _store_lines(config)
     lines.append(
         _line(bool(config.feeds), f"{len(config.feeds)} feeds configured", "add [feeds.NAME] to the configuration")

@@ -60,7 +60,7 @@ def test_a_site_with_faults_is_missing_with_their_number_and_the_command_that_li
 
 def test_a_site_folder_that_is_not_there_is_missing_too(tmp_path: Path) -> None:
     lines, sound = examine(settings(tmp_path, site=tmp_path / "nowhere"))
-    assert (sound, missing(lines)) == (False, ["missing  knowledge: 1 faults; run `labbridge check`"])
+    assert (sound, missing(lines)) == (False, ["missing  knowledge: 1 fault; run `labbridge check`"])
 
 
 @pytest.mark.parametrize("name", ["store.db", "deep/er/store.db"])
@@ -173,7 +173,7 @@ def test_a_slip_in_a_table_is_found_with_its_line(
     faults, summary = check(mappings, "", write_lock=False)
     assert any((fault.file, said in fault.message) == (file, True) and abs(fault.line - line) < 9 for fault in faults)
     assert all(fault.repair for fault in faults)
-    assert summary.endswith(f"{len(faults)} faults")
+    assert summary.endswith(": 1 fault" if len(faults) == 1 else f": {len(faults)} faults")
 
 
 def test_a_folder_with_faults_gets_no_lock_written(mappings: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_read_is_one_fault_and_its_number(tmp_path: Path
     faults, summary = check(tmp_path / "nowhere", "", write_lock=False)
     assert ([str(fault).endswith("Name the folder of the knowledge files.") for fault in faults], summary) == (
         [True],
-        "1 faults",
+        "1 fault",
     )
     (tmp_path / "codes").mkdir()
     (tmp_path / "codes/lis.csv").write_bytes(b"system,code\nL,\xff\n")

@@ -193,7 +193,7 @@ def test_a_sites_fault_is_one_line_with_place_and_repair(tmp_path: Path) -> None
     done = run("check", "--site", tmp_path)
     assert done.code == 1
     assert done.err == "policy.yaml:2: The value is not a decimal number. Write digits with a point.\n"
-    assert done.out.endswith("1 faults\n")
+    assert done.out.endswith("1 fault\n")
 
 
 def test_the_doctor_names_each_thing_with_its_repair(tmp_path: Path) -> None:

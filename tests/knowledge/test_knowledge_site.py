@@ -137,7 +137,7 @@ def test_the_command_says_where_and_leaves_with_one(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr == "policy.yaml:2: The value is not a decimal number. Write digits with a point.\n"
-    assert run.stdout.endswith(": 1 faults\n")
+    assert run.stdout.endswith(": 1 fault\n")
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,9 @@ FIRST = (
 """Where nothing is known yet of an edited file, these are asked first."""
 OPINION_EXAMPLES = "100"
 """A quarter of what every run of the tests looks at, for each edit."""
-OF_NUMBERS = (
-    *FIRST[3:],
-    *(
-        f"tests/interpret/test_interpret_{name}.py"
-        for name in "thresholds ck course trends categories aggregate".split()
-    ),
-    "tests/vignettes/test_vignettes_orders.py",
+OF_NUMBERS = tuple(
+    f"tests/interpret/test_interpret_{name}.py"
+    for name in "thresholds ck course trends categories aggregate stories".split()
 )
 """What a number or a list of retests may change."""
 
@@ -74,8 +70,9 @@ class Watch:
     """A pytest plugin: the tests in the order of their likelihood, without those that tell nothing; no example is made
     smaller; what failed, and how long each took."""
 
-    def __init__(self, usual: Usual, noticed: Mapping[str, int]) -> None:
-        self._before, self._noticed = usual, noticed
+    def __init__(self, usual: Usual, noticed: Mapping[str, int], named: str = "") -> None:
+        """`named`: the id of the edited record; the tests that are named for it come first."""
+        self._before, self._noticed, self._named = usual, noticed, f"[{named}]"
         self.usual = Usual()
 
     @pytest.hookimpl(tryfirst=True)
@@ -89,7 +86,10 @@ class Watch:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         telling = [one for one in items if one.nodeid not in self._before.failing]
         quick = [one for one in telling if not set(SLOW) & set(_fixtures(one))]
-        items[:] = sorted(quick, key=lambda one: (-self._noticed.get(one.nodeid, 0), self._cost(one)))
+        items[:] = sorted(quick, key=self._place)
+
+    def _place(self, item: pytest.Item) -> tuple[bool, int, float]:
+        return (self._named not in item.nodeid, -self._noticed.get(item.nodeid, 0), self._cost(item))
 
     def _cost(self, item: pytest.Item) -> float:
         """Whoever comes first pays for a fixture: it counts for all that use it."""
@@ -146,19 +146,20 @@ class Asking:
             raise SystemExit("The knowledge has faults before anything is edited: run `labbridge check`")
         return msgspec.convert(answer["usual"], Usual)
 
-    def noticed_by(self, file: str, text: str) -> str:
-        """What notices that this file of mappings/ has this text: CHECK, the name of a test, LATE; nothing: ""."""
+    def noticed_by(self, file: str, text: str, id: str = "") -> str:
+        """What notices that this file of mappings/ has this text, and the record of this id changed: CHECK, the name of a
+        test, LATE; nothing: ""."""
         target = self._tree / "mappings" / file
         before = target.read_text(encoding="utf-8")
         target.write_text(text, encoding="utf-8")
         try:
-            by = str(self._apart(lambda: self._asked(file))["by"])
+            by = str(self._apart(lambda: self._asked(file, id))["by"])
         finally:
             target.write_text(before, encoding="utf-8")
         self._noticed.setdefault(file, Counter())[by] += 1
         return by
 
-    def _asked(self, file: str) -> Answer:
+    def _asked(self, file: str, id: str) -> Answer:
         """The check; the likeliest tests; numbers and lists beside their pages; all other tests."""
         noticed = self._noticed.get(file, Counter())
         tests = dict.fromkeys(test.partition("::")[0] for test, _times in noticed.most_common(5) if "::" in test)
@@ -166,7 +167,7 @@ class Asking:
         rest = [*BEHAVIOUR, *(f"--ignore={one}" for one in first)]
         found = _check()
         for tests_of in ([*first], PINNED, rest):
-            found = found if found.get("by") else _run(tests_of, Watch(self._usual, noticed))
+            found = found if found.get("by") else _run(tests_of, Watch(self._usual, noticed, id))
         return found
 
     def _apart(self, ask: Callable[[], Answer]) -> Answer:

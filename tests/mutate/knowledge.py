@@ -41,7 +41,7 @@ def unedited(tests: Sequence[str]) -> Usual:
 
 def noticed_by(edit: KnowledgeEdit, usual: Usual) -> str:
     _asking.usually(usual)
-    return _asking.noticed_by(edit.file, edit.text)
+    return _asking.noticed_by(edit.file, edit.text, edit.id)
 
 
 def reasons() -> dict[str, str]:
