@@ -123,6 +123,7 @@ def _two_at_once(at: Combination) -> Iterator[Combination]:
         known = replace(mine, known=True)
         yield replace(at, **{one: known, other_one: replace(theirs, pending=True)})
         yield replace(at, **{one: replace(known, partner_tested=True)})
+        yield replace(at, **{one: replace(known, once_positive=True)})
         for others in OTHERS:
             yield replace(at, others=others, **{one: replace(mine, pending=True)})
             yield replace(at, others=others, **{one: replace(mine, once_positive=True)})
