@@ -16,8 +16,8 @@ from labbridge.interpret.parity import check_parity, read_phrases
 from labbridge.interpret.style import check_style
 from labbridge.knowledge.build import build
 from labbridge.knowledge.decisions import Decisions
-from labbridge.knowledge.documents import Fault, Source
-from labbridge.knowledge.lock import Entry, check_lock, entries, written
+from labbridge.knowledge.documents import Fault, Source, counted
+from labbridge.knowledge.lock import Entry, check_lock, entries, raised_in_vain, written
 from labbridge.knowledge.prove import prove, read_claims
 from labbridge.sources import KnowledgeError, load, read_folder, shipped, unfit
 from labbridge.store.sqlite import StoreRefused, status
@@ -35,7 +35,7 @@ def check(
         ours = read_folder(base)
         theirs = read_folder(Path(site), site=True) if site else []
     except KnowledgeError as error:
-        return error.faults, _counted(error.faults)
+        return error.faults, counted(error.faults)
     knowledge, faults = build([*ours, *theirs])
     decisions = knowledge.decisions
     phrases = read_phrases([*ours, *theirs], faults)
@@ -44,13 +44,10 @@ def check(
     faults += [] if faults else _proved(decisions, [*ours, *theirs], say)
     shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
     faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
+    faults += raised_in_vain([*ours, *theirs], ours, "ships")
     rules = sum(rule.status == "active" for rule in decisions.rules)
-    counted = _counted(faults)
-    return faults, f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {counted}"
-
-
-def _counted(faults: Sequence[Fault]) -> str:
-    return {0: "no fault", 1: "1 fault"}.get(len(faults), f"{len(faults)} faults")
+    summary = f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {counted(faults)}"
+    return faults, summary
 
 
 def _proved(decisions: Decisions, sources: Sequence[Source], say: Callable[[str], None]) -> list[Fault]:
@@ -85,7 +82,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
         lines.append(_line(True, f"knowledge {knowledge.version[:19]}", ""))
         lines += _in_force(config, knowledge.version)
     except KnowledgeError as fault:
-        lines.append(_line(False, "knowledge", f"{_counted(fault.faults)}; run `labbridge check`"))
+        lines.append(_line(False, "knowledge", f"{counted(fault.faults)}; run `labbridge check`"))
     lines += _store_lines(config)
     lines.append(
         _line(bool(config.feeds), f"{len(config.feeds)} feeds configured", "add [feeds.NAME] to the configuration")

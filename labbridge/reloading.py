@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from labbridge.errors import Refused, StoreUnavailable
-from labbridge.knowledge.build import build, version
-from labbridge.knowledge.documents import Fault, Source
-from labbridge.knowledge.lock import entries
+from labbridge.knowledge.build import version
+from labbridge.knowledge.documents import Fault, Source, counted
+from labbridge.knowledge.lock import raised_in_vain
 from labbridge.model.work import AuditEvent, Count
 from labbridge.observe import logs
 from labbridge.ports import Clock
@@ -110,7 +110,7 @@ class Reloading:
 
     async def _refuse(self, name: str, before: str, offered: str, faults: Sequence[Fault]) -> dict[str, Any]:
         """Nothing changes. The log names the places; what stands there is said to who asks, and by `labbridge check`."""
-        await self._record(name, REFUSED, f"{_counted(faults)} in {offered or 'the files'}; {before} stays")
+        await self._record(name, REFUSED, f"{counted(faults)} in {offered or 'the files'}; {before} stays")
         _log.error("knowledge_refused", count=len(faults), knowledge=before)
         for fault in faults:
             _log.error("knowledge_fault", place=f"{fault.file}:{fault.line}")
@@ -172,29 +172,6 @@ def prove(site: str, texts: Sequence[Source], before: Sequence[Source]) -> list[
     return raised_in_vain(texts, before)
 
 
-def raised_in_vain(texts: Sequence[Source], before: Sequence[Source]) -> list[Fault]:
-    """Rows of a site that say something else than those in force under a version that is no higher: a draft names the rule
-    and version it rests on, and must go on meaning the same. Shipped rows have the lock for that, and to go back to one is
-    no change."""
-    decisions = build(texts)[0].decisions
-    old = entries(build(before)[0].decisions)
-    shipped = entries(build([one for one in texts if not one.site])[0].decisions)
-    return [
-        decisions.fault(
-            name.partition(":")[2], f"{name} is not what is in force as version {entry.version}.", "Raise its version."
-        )
-        for name, entry in entries(decisions).items()
-        if entry != shipped.get(name)
-        and (was := old.get(name)) is not None
-        and was.sha256 != entry.sha256
-        and entry.version <= was.version
-    ]
-
-
-def _counted(faults: Sequence[object]) -> str:
-    return f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-
-
 def printed(answer: dict[str, Any], format: str) -> tuple[str, list[str]]:
     """What `labbridge reload` prints: the outcome, and each fault with its file, line and repair."""
     if format == "json":
@@ -205,6 +182,6 @@ def printed(answer: dict[str, Any], format: str) -> tuple[str, list[str]]:
     sentences = {
         ACCEPTED: f"In force: {answer['in_force']} (before: {answer['before']})",
         UNCHANGED: f"Nothing has changed; in force stays {answer['in_force']}",
-        REFUSED: f"Refused: {_counted(faults)}; in force stays {answer['in_force']}",
+        REFUSED: f"Refused: {counted(faults)}; in force stays {answer['in_force']}",
     }
     return sentences[answer["outcome"]], faults

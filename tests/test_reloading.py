@@ -14,9 +14,10 @@ from labbridge import reloading
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Fault, Source
+from labbridge.knowledge.lock import raised_in_vain
 from labbridge.model.work import AuditEvent, Count
 from labbridge.processing import Started
-from labbridge.reloading import Reloading, printed, prove, raised_in_vain
+from labbridge.reloading import Reloading, printed, prove
 from labbridge.sources import read_all
 from labbridge.store.desk import SqliteDesk
 from labbridge.supervising import Supervisor

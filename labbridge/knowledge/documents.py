@@ -182,3 +182,8 @@ def by_key(rows: Iterable[tuple[Row, K, V]], faults: list[Fault], *, agree: bool
             faults.append(row.fault(f"{name.strip()!r} stands twice.", "Keep one of the rows."))
         found[key] = value
     return found
+
+
+def counted(faults: Sequence[object]) -> str:
+    """How many faults there are, in words."""
+    return "no fault" if not faults else f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"

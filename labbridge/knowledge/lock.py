@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import msgspec
 
+from labbridge.knowledge.build import build
 from labbridge.knowledge.decisions import Decisions
-from labbridge.knowledge.documents import Fault
+from labbridge.knowledge.documents import Fault, Source
 
 FILE = "versions.lock.json"
 
@@ -74,3 +76,22 @@ def written(found: dict[str, Entry], text: str) -> str:
         if before is None or (entry.version > before.version and not before.retired):
             locked[name] = entry
     return json.dumps({name: msgspec.to_builtins(locked[name]) for name in sorted(locked)}, indent=1) + "\n"
+
+
+def raised_in_vain(texts: Sequence[Source], before: Sequence[Source], what: str = "is in force") -> list[Fault]:
+    """Rows of a site that say something else than those before (`what` they are) under a version that is no higher: a draft
+    names the rule and version it rests on, and must go on meaning the same. Shipped rows have the lock for that, and to go
+    back to one is no change."""
+    decisions = build(texts)[0].decisions
+    old = entries(build(before)[0].decisions)
+    shipped = entries(build([one for one in texts if not one.site])[0].decisions)
+    return [
+        decisions.fault(
+            name.partition(":")[2], f"{name} is not what {what} as version {entry.version}.", "Raise its version."
+        )
+        for name, entry in entries(decisions).items()
+        if entry != shipped.get(name)
+        and (was := old.get(name)) is not None
+        and was.sha256 != entry.sha256
+        and entry.version <= was.version
+    ]

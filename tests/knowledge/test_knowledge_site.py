@@ -197,6 +197,19 @@ def test_a_rule_is_changed_with_a_raised_version_only(mappings: Path) -> None:
     assert locked(mappings) == []
 
 
+def test_a_site_changes_a_shipped_rule_under_a_raised_version_only(tmp_path: Path) -> None:
+    """A draft names `rule@version`: one version must not mean two things."""
+    text = next(source.text for source in SHIPPED if source.name == "rules/ck.yaml")
+    changed = text.replace("no usable limit came with the result", "no limit of use")
+    assert changed != text
+    (fault,) = check(None, lay(tmp_path / "same", {"rules/ours.yaml": changed}), write_lock=False)[0]
+    message = "rule:ck-limit-assumed is not what ships as version 1."
+    assert (fault.file, fault.line, fault.message) == ("rules/ours.yaml", 1, message)
+    raised = changed.replace("version: 1", "version: 2")
+    assert check(None, lay(tmp_path / "raised", {"rules/ours.yaml": raised}), write_lock=False)[0] == []
+    assert check(None, lay(tmp_path / "copied", {"rules/ours.yaml": text}), write_lock=False)[0] == []
+
+
 def test_a_rule_is_never_dropped(mappings: Path) -> None:
     (mappings / "rules/ck.yaml").unlink()
     gone = ["rule:ck-limit-assumed is gone. An id is never dropped: set its status to retired."]
