@@ -74,7 +74,7 @@ def read_policy(rows: Iterable[Row], faults: list[Fault]) -> Policy:
     ways that ours names."""
     every = list(rows)
     chosen = [row for row in every if "choices" in row.fields]
-    offered = {row.fields.get("id") for row in chosen}
+    offered = [row.fields.get("id") for row in chosen]
     chosen += [row for row in every if row.site and row.fields.get("id") in offered and row not in chosen]
     numbers = [(row, one.id, one) for row in every if row not in chosen and (one := _number(row, faults)) is not None]
     ours = {id: number for row, id, number in numbers if not row.site}

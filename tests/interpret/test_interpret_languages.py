@@ -386,7 +386,7 @@ PLANTED = [
     ("de", "Dies spricht für", "Dies beruht auf", "C01", "English says 'supports', this does not."),
     ("de", "Dies spricht für eine", "Dies spricht nicht für eine", "C01", "'nicht' (de) stands in no phrase."),
     ("de", "hep2: CYTO_COMPAT, retest_srp", "hep2: NEG, retest_srp", "C06", "other alternatives or conditions"),
-    ("de", "  version: 2\n  reviewed: []\n  parts", "  version: 2\n  parts", "C01", "does not say who has read it."),
+    ("de", "  version: 3\n  reviewed: []\n  parts", "  version: 3\n  parts", "C01", "does not say who has read it."),
     ("de", "- id: C13\n", "- id: C13X\n", "C13", "this class is not translated"),
     ("de", "- id: C13\n", "- id: C13X\n", "C13X", "this class is not in English."),
     ("de", "line blot: Line-Blot, ", "", "method", "'line blot' has no name."),
