@@ -51,7 +51,7 @@ class Course:
             earlier = self._previous(later)
             if earlier is None:
                 continue
-            compared = compared or later.category is Category.NEG
+            compared = compared or (later.category is Category.NEG and _sign(earlier) is not None)
             if positive and later.positive and self._converted(earlier, later):
                 return _trend(Change.BECAME_POSITIVE, later, earlier)
             apart = (later.day - earlier.day).days

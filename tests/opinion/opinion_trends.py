@@ -127,8 +127,9 @@ def reversion_without_pair(q: Question, f: Findings, state: AntibodyState) -> se
     positives = [r for r in e.of(analyte) if r.positive and r.family != "tissue"]
     earlier = [r for r in positives if days(r.day, newest) > WINDOW]
     if q.known(analyte):
-        if analyte != "HMGCR" or state.best == "tissue" or any(later.negative for _, later in pairs(e, state)):
-            return set()  # C10.26: "no comparable pair". Open: tissue only supports (C2)
+        signed = any(now.negative and (then.positive or then.negative) for then, now in pairs(e, state))
+        if analyte != "HMGCR" or state.best == "tissue" or signed:
+            return set()  # C10.26: "no comparable pair". Open: one has a sign; tissue only supports (C2)
         old = [r for r in earlier if any(comparable(r, now) for now in negative)]
         if old:
             return revert(q, f, analyte, comment=True)
