@@ -125,7 +125,8 @@ def monitoring(states: dict[str, AntibodyState], known: frozenset[str]) -> bool:
 def latest_hep2(readings: tuple[Reading, ...], anchor: date) -> Reading | None:
     current = [r for r in readings if r.analyte == "ANA_HEP2" and 0 <= days(r.day, anchor) <= HISTORY]
     # Open (C10.19): a positive without pattern does not take away a pattern that was described before.
-    latest = max(current, key=lambda r: (r.day, r.category == "NOT_TESTED"), default=None)
+    in_time = sorted(current, key=lambda r: (r.day, r.category == "NOT_TESTED", r.line.received, r.line.filler))
+    latest = in_time[-1] if in_time else None
     if latest is not None and latest.category == "NOT_TESTED":
         described = [r for r in current if r.category != "NOT_TESTED"]
         newest = max((r.day for r in described), default=None)
