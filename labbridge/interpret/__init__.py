@@ -22,9 +22,7 @@ from labbridge.interpret.slots import Case
 from labbridge.knowledge.build import Knowledge
 from labbridge.model.history import History
 from labbridge.model.outcome import Comment, Outcome, Severity, States
-from labbridge.model.result import Analyte, Result
-
-_SPECIFIC = (Analyte.SRP, Analyte.HMGCR)
+from labbridge.model.result import Result
 
 
 class Judgement(msgspec.Struct, frozen=True):

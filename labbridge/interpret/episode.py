@@ -181,11 +181,14 @@ class _Evaluation:
             Analyte.HEP2.value: (core.hep2.result,),
             Analyte.CK.value: (core.ck.result,),
         }
-        if analyte not in rests or (
-            analyte != Analyte.CK.value and ref in {each for one in self._held.censored for each in one.refs}
-        ):
+        if analyte not in rests or (analyte != Analyte.CK.value and not self._categorised(analyte, ref)):
             return False
         return ref not in {one.ref for one in rests[analyte] if one is not None}
+
+    def _categorised(self, analyte: str, ref: str) -> bool:
+        """Usable, and not waiting for a number."""
+        censored = {each for one in self._held.censored for each in one.refs}
+        return ref not in censored and any(one.ref == ref for one in self._held.of[Analyte(analyte)])
 
 
 def _known_by_context(items: Sequence[ContextItem]) -> frozenset[str]:

@@ -750,3 +750,10 @@ def test_tissue_alone_is_support_only(interpreter: Interpreter) -> None:
     found = interpreter(history(tissue, ck(20)))
     assert states(found)[1] == "EQUIVOCAL"
     assert "HMGCR" in retests(found)
+
+
+def test_the_poor_specimen_of_a_held_result_is_told(interpreter: Interpreter) -> None:
+    """A person decides on the result, and has to know of its specimen (C1.4, C10.14); one that was replaced says nothing."""
+    held = antibody("SRP", "POS_LOW", quality_poor=True, problems=(Problem.LIMITS_MISSING,))
+    codes = {flag.code for flag in interpreter(history(held, antibody("HMGCR", "NEG", "quant"))).flags}
+    assert {"ASSAY_UNMAPPED", "SPECIMEN_QUALITY"} <= codes
