@@ -3,6 +3,7 @@ one. Same rules, same audit."""
 
 from __future__ import annotations
 
+import base64
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,12 +12,13 @@ from typing import Any
 from labbridge import __version__, pipeline
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.errors import Refuse, Refused, StoreUnavailable
+from labbridge.hl7.incoming import read_reports
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.hl7.structure import read_structure
 from labbridge.model.values import Coding
-from labbridge.model.work import AuditEvent, Feed
+from labbridge.model.work import AuditEvent, Feed, Kept, Verdict
 from labbridge.ports import Clock
-from labbridge.review import policies
+from labbridge.review import identity, policies
 from labbridge.store.desk import SqliteDesk
 
 JUDGE_WITHIN_S = 60.0
@@ -43,27 +45,31 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 
 
 class Acts:
-    """Release and reprocess on one store. `comment`: the code our comments carry, of the knowledge in force."""
+    """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force."""
 
     def __init__(self, config: Config, comment: tuple[Coding, ...], desk: SqliteDesk, clock: Clock) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request of the control socket or the command line: {"command", "keys", "as"}. Each key has its answer."""
-        commands: Mapping[str, Callable[[list[str], str], list[dict[str, Any]]]] = {
-            "release": self.release,
-            "reprocess": self.reprocess,
+        """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
+        beside. Each key has its answer."""
+        commands: Mapping[str, Callable[[list[str], str, dict[str, Any]], list[dict[str, Any]]]] = {
+            "release": self._released,
+            "reprocess": self._reprocessed,
+            "edit": self._edited,
+            "identity": self._identified,
+            "unlink": self._unlinked,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
         if act is None or not isinstance(keys, list) or not isinstance(name, str):
             return {"ok": False, "error": "This service does not know the command; is it older than the command line?"}
-        done = act([str(key) for key in keys], name)
+        done = act([str(key) for key in keys], name, request)
         return {"ok": all(one["ok"] for one in done), "done": done}
 
-    def release(self, keys: list[str], name: str) -> list[dict[str, Any]]:
+    def _released(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
         with JudgeProcess() as judge:
-            return [self._each(key, lambda key: f"D{self._release(key, name, judge)}") for key in keys]
+            return [_each(key, lambda key: f"D{self._release(key, name, judge)}") for key in keys]
 
     def _release(self, shown: str, name: str, judge: JudgeProcess) -> int:
         case = self._desk.case(policies.parse_shown(shown)[0])
@@ -76,35 +82,104 @@ class Acts:
     def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
         source = self._config.feeds.get(feed) or FeedSection()
-        return pipeline.Letterhead(receiver, format_of(self._config, section, source, self.comment), source.charset)
+        format = format_of(self._config, section, source, self.comment)
+        return pipeline.Letterhead(receiver, format, source.charset, self._config.limits.comments_per_specimen)
 
-    def reprocess(self, keys: list[str], name: str) -> list[dict[str, Any]]:
-        return [self._each(key, lambda key: self._reprocess(key, name)) for key in keys]
+    # ---------------------------------------------------------------- messages and deliveries that need a person
+
+    def _reprocessed(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._reprocess(key, name)) for key in keys]
 
     def _reprocess(self, shown: str, name: str) -> str:
         policies.check_signer(name)
+        kind, key = policies.parse_key(shown)
+        event = AuditEvent(at=self._clock.now(), actor=name, action="reprocess", subject=shown)
+        if kind == "D":
+            self._desk.send_again(key, event)
+            return shown
+        message = self._message(shown)
+        edit = self._desk.pending_edit(key)
+        policies.check_second_person(shown, edit.editor if edit else "", name)
+        lanes = self._lanes(shown, message, edit.raw if edit else message.raw, "still cannot be read")
+        self._desk.reprocess(key, lanes, event)
+        return shown
+
+    def _edited(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """{"raw": the repaired message in base64, "why": the reason}. One key alone."""
+        return [_each(key, lambda key: self._edit(key, name, request)) for key in keys[:1]]
+
+    def _edit(self, shown: str, name: str, request: dict[str, Any]) -> str:
+        policies.check_signer(name)
+        why = policies.check_reason(str(request.get("why", "")))
+        message = self._message(shown)
+        policies.check_editable(shown, message)
+        try:
+            raw = base64.b64decode(str(request.get("raw", "")), validate=True)
+        except ValueError:
+            raise Refused("The repaired message did not come in base64") from None
+        self._lanes(shown, message, raw, "as edited cannot be read")
+        event = AuditEvent(at=self._clock.now(), actor=name, action="edited", subject=shown, detail=why)
+        return f"{shown}, version {self._desk.edit(message.key, raw, why, event)}"
+
+    # ---------------------------------------------------------------- who is who
+
+    def _identified(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """{"verdict": "same" or "other"}: whether what a message states is the patient whose number it bears."""
+        verdict = str(request.get("verdict", ""))
+        return [_each(key, lambda key: self._identify(key, name, verdict)) for key in keys]
+
+    def _identify(self, shown: str, name: str, verdict: str) -> str:
+        policies.check_signer(name)
+        if verdict not in list(Verdict):
+            raise Refused("Say --is same (of the patient whose number it bears) or --is other (of somebody else)")
+        message = self._message(shown)
+        reports = read_reports(message.raw, self._feed(shown, message), message.received)
+        who = [(report.lane, identity.stated(report.patient)) for report in reports if report.patient.key is not None]
+        if not who:
+            raise Refused(f"{shown} names no patient: there is nothing to decide")
+        event = AuditEvent(at=self._clock.now(), actor=name, action=f"identity {verdict}", subject=shown)
+        self._desk.decide(message.key, who, Verdict(verdict), event)
+        return shown
+
+    def _unlinked(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._unlink(key, name)) for key in keys]
+
+    def _unlink(self, shown: str, name: str) -> str:
+        policies.check_signer(name)
+        message = self._message(shown)
+        self._desk.unlink(message.key, AuditEvent(at=self._clock.now(), actor=name, action="unlinked", subject=shown))
+        return shown
+
+    # ---------------------------------------------------------------- the message an act is about
+
+    def _message(self, shown: str) -> Kept:
         kind, key = policies.parse_key(shown)
         if kind != "M":
             raise Refused(f"{shown!r} is not a message; write M17")
         message = self._desk.message(key)
         if message is None:
             raise Refused(f"There is no message {shown}")
+        return message
+
+    def _feed(self, shown: str, message: Kept) -> Feed:
         section = self._config.feeds.get(message.feed)
         if section is None:
             raise Refused(f"The feed {message.feed} of {shown} is not configured; restore it first")
-        try:
-            lanes = read_structure(message.raw, feed_of(message.feed, section)).lanes
-        except Refuse as fault:
-            raise Refused(f"{shown} still cannot be read: {fault.text} {fault.location}".strip()) from None
-        event = AuditEvent(at=self._clock.now(), actor=name, action="reprocess", subject=shown)
-        self._desk.reprocess(key, lanes, event)
-        return shown
+        return feed_of(message.feed, section)
 
-    def _each(self, key: str, act: Callable[[str], str]) -> dict[str, Any]:
+    def _lanes(self, shown: str, message: Kept, raw: bytes, otherwise: str) -> tuple[str, ...]:
+        feed = self._feed(shown, message)
         try:
-            return {"key": key, "ok": True, "result": act(key)}
-        except (Refused, StoreUnavailable) as refusal:
-            return {"key": key, "ok": False, "error": str(refusal)}
+            return read_structure(raw, feed).lanes
+        except Refuse as fault:
+            raise Refused(f"{shown} {otherwise}: {fault.text} {fault.location}".strip()) from None
+
+
+def _each(key: str, act: Callable[[str], str]) -> dict[str, Any]:
+    try:
+        return {"key": key, "ok": True, "result": act(key)}
+    except (Refused, StoreUnavailable) as refusal:
+        return {"key": key, "ok": False, "error": str(refusal)}
 
 
 def feed_of(name: str, section: FeedSection) -> Feed:
@@ -122,6 +197,7 @@ def feed_of(name: str, section: FeedSection) -> Feed:
         default_method=section.default_method,
         settle_s=section.settle_s,
         application_ack=section.application_ack,
+        second_identifier=section.second_identifier,
     )
 
 

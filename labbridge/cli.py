@@ -193,8 +193,44 @@ def quarantine(
 
 @app.command()
 def reprocess(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
-    """Send parked or quarantined messages through again after a repair."""
+    """Send parked or quarantined messages through again after a repair, and comments (D3) that were given up."""
     _act(config, {"command": "reprocess", "keys": keys, "as": name}, format)
+
+
+@app.command()
+def edit(
+    key: Annotated[str, typer.Argument(help="M17: a parked or quarantined message.")],
+    file: Annotated[Path, typer.Argument(help="The repaired message, its bytes as they are to be read.")],
+    why: Annotated[str, typer.Option(help="What was repaired, for the audit.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Keep a repaired message beside the one received; somebody else reads it and sends it through (reprocess)."""
+    import base64
+
+    raw = base64.b64encode(file.read_bytes()).decode()
+    _act(config, {"command": "edit", "keys": [key], "as": name, "raw": raw, "why": why}, format)
+
+
+@app.command()
+def identity(
+    keys: list[str],
+    verdict: Annotated[
+        Literal["same", "other"], typer.Option("--is", help="same: that patient; other: somebody else.")
+    ],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Say whether messages are of the patient whose number they bear, where birth date, sex or name leave it open."""
+    _act(config, {"command": "identity", "keys": keys, "as": name, "verdict": verdict}, format)
+
+
+@app.command()
+def unlink(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Undo what an identity message linked (ADT^A40, A18, A34): two patients again, each evaluated on its own."""
+    _act(config, {"command": "unlink", "keys": keys, "as": name}, format)
 
 
 @app.command()

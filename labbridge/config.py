@@ -96,6 +96,11 @@ class FeedSection(_Section):
     application_ack: str = Field(
         "", description="receiver of application acknowledgements (MSH-16); empty: none is sent"
     )
+    second_identifier: Literal["required", "where_sent"] = Field(
+        "required",
+        description="whether birth date or name must agree, beside the number, before held results are used;"
+        " where_sent: messages that state neither are taken at their number",
+    )
 
     @model_validator(mode="after")
     def _safe(self) -> FeedSection:
@@ -145,6 +150,7 @@ class LimitsSection(_Section):
     connections: int = Field(1024, ge=1, description="connections in all")
     inflight_bytes: int = Field(256 * 2**20, ge=2**20, description="bytes read and not yet answered, in all")
     disk_free_bytes: int = Field(2 * 2**30, ge=0, description="below this (or 5 %) free, reading pauses")
+    comments_per_specimen: int = Field(5, ge=1, description="comments that may leave for one specimen in 24 hours")
     drain_s: float = Field(10.0, gt=0, description="time to finish frames in hand at a stop")
 
 

@@ -5,21 +5,21 @@ Each takes a message on its way and adds what it finds; Park where a person must
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import counting
+from labbridge import counting, identifying
 from labbridge.errors import Park, Refuse
-from labbridge.hl7 import incoming, outgoing, times
+from labbridge.hl7 import echoes, incoming, times
 from labbridge.interpret import Interpreter
 from labbridge.model.report import Report
 from labbridge.model.result import PatientResults
-from labbridge.model.work import CaseChange, Count, Drafted, Feed, Kept, StoredHistory
+from labbridge.model.work import CaseChange, Count, Drafted, Feed, Kept, StoredHistory, Verdict
 from labbridge.normalise import Normaliser
 from labbridge.ports import Clock, Work
-from labbridge.review import worklist
+from labbridge.review import identity, worklist
 from labbridge.states import Reason
 
 MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has to look
@@ -57,11 +57,23 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         raise Park(Reason.UNREADABLE, text)
     report = _report(one.message, one.feed)
     if report.identity:
-        one.reason = Reason.IDENTITY
-    elif outgoing.is_own(report, reader.application, reader.comment_codes):
+        one.report, one.reason = report, Reason.IDENTITY
+    elif echoes.is_own(report, reader.application, reader.comment_codes):
         one.reason = Reason.ECHO
     else:
-        one.report = report
+        _keep_foreign(one, report, work, reader)
+
+
+def _keep_foreign(one: Progress, report: Report, work: Work, reader: Reader) -> None:
+    """What is left of a report without our own words; an echo where that is nothing."""
+    texts = echoes.texts(report)
+    known = work.own_texts(list(texts)) if texts else frozenset()
+    foreign = echoes.without(report, reader.comment_codes, known)
+    had = any(order.observations for order in report.orders)
+    if had and not any(order.observations for order in foreign.orders):
+        one.reason = Reason.ECHO
+    else:
+        one.report = foreign
 
 
 def _report(message: Kept, feed: Feed) -> Report:
@@ -76,13 +88,14 @@ def _report(message: Kept, feed: Feed) -> Report:
 
 
 def normalise(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
-    if one.report is None or one.feed is None:
+    if one.report is None or one.feed is None or one.report.identity:
         return
     message, report = one.message, one.report
     found, notes = reader.normalise(report, one.feed, message.received, f"M{message.key}")
     all_notes = (*message.notes, *report.notes, *notes)
     version = reader.interpret.knowledge.version
-    one.drafted = Drafted(message=message, results=found, cases=(), notes=all_notes, knowledge=version)
+    who = identity.stated(found.patient)
+    one.drafted = Drafted(message=message, results=found, who=who, cases=(), notes=all_notes, knowledge=version)
     one.reason = _meaning(found)
 
 
@@ -95,14 +108,32 @@ def _meaning(found: PatientResults) -> Reason:
 
 
 def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
-    if one.drafted is None or one.feed is None or one.reason is not Reason.DRAFTED:
+    if one.report is None or one.feed is None:
         return
-    found, message = one.drafted.results, one.message
-    today = message.received.astimezone(times.zone(one.feed.timezone)).date()
-    settle = timedelta(seconds=one.feed.settle_s)
-    arrived = worklist.Arrived(found, today, reader.languages.get(one.feed.name, "en"), settle)
-    history = work.history(found.patient.key, message.lane)
-    one.drafted = _draft(one.drafted, arrived, history, reader.interpret, clock.now())
+    if one.report.identity:
+        _identify(one, one.report, work, reader)
+    elif one.drafted is not None and one.reason is Reason.DRAFTED:
+        _evaluate(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader, clock)
+
+
+def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: Reader, clock: Clock) -> None:
+    arrived = _arrived(drafted.results, one, reader)
+    if history.verdicts.get((one.message.lane, drafted.who)) is Verdict.OTHER:
+        one.reason = Reason.OTHER_PATIENT
+        one.drafted = _again(drafted, _without(history, drafted), arrived, reader)
+        return
+    strict = one.feed is None or one.feed.second_identifier == "required"
+    if strict and identity.usable(history, arrived.found.patient, one.message.lane).unproven:
+        text = "Neither its birth date nor its name can be compared with what is held under the same number"
+        raise Park(Reason.IDENTITY_CONFLICT, f"{text}; compare both, then `labbridge identity`")
+    one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
+
+
+def _arrived(found: PatientResults, one: Progress, reader: Reader) -> worklist.Arrived:
+    feed = one.feed or Feed(name=one.message.feed)
+    today = one.message.received.astimezone(times.zone(feed.timezone)).date()
+    language = reader.languages.get(feed.name, "en")
+    return worklist.Arrived(found, today, language, timedelta(seconds=feed.settle_s))
 
 
 def _draft(
@@ -110,18 +141,69 @@ def _draft(
 ) -> Drafted:
     """Every case the new results touch, evaluated again as of the message's receipt; only what changed is written."""
     policy, message = interpret.knowledge.policy, drafted.message
-    changes: list[CaseChange] = []
-    counts: list[Count] = counting.results(arrived.found, message.feed)
-    for entry in worklist.touched(arrived, history, policy):
-        outcome = interpret(worklist.history_of(entry, arrived, history, policy))
-        outcome = worklist.offer(entry, arrived, history, outcome)
-        change = worklist.change(entry, outcome)
-        if change is not None:
-            changes.append(change)
-        counts += counting.evaluation(outcome, entry.case.outcome if entry.case else None)
+    changes, counts = _changes(worklist.touched(arrived, history, policy), arrived, history, interpret)
+    counts = [*counting.results(arrived.found, message.feed), *counts]
     return msgspec.structs.replace(
         drafted,
         patient=worklist.patient_to_keep(arrived, history),
         cases=tuple(changes),
         counts=(*counts, *counting.stage("drafted", message.received, now)),
     )
+
+
+def _changes(
+    entries: Sequence[worklist.Entry], arrived: worklist.Arrived, history: StoredHistory, interpret: Interpreter
+) -> tuple[list[CaseChange], list[Count]]:
+    changes: list[CaseChange] = []
+    counts: list[Count] = []
+    for entry in entries:
+        outcome = interpret(worklist.history_of(entry, arrived, history, interpret.knowledge.policy))
+        outcome = worklist.offer(entry, arrived, history, outcome)
+        change = worklist.change(entry, outcome)
+        if change is not None:
+            opened = sum(one.case is None for one in changes)
+            changes.append(msgspec.structs.replace(change, seen=len(history.cases) + opened))
+        counts += counting.evaluation(outcome, entry.case.outcome if entry.case else None)
+    return changes, counts
+
+
+# ---------------------------------------------------------------- who is who
+
+
+def _identify(one: Progress, report: Report, work: Work, reader: Reader) -> None:
+    """An identity message: what it says is written, and everything held of the patient is evaluated anew."""
+    found = identifying.identify(one.message, report, work)
+    if not found.again and found.history.verdicts.get((report.lane, identity.stated(report.patient))) is Verdict.OTHER:
+        one.reason = Reason.OTHER_PATIENT
+    drafted = Drafted(
+        message=one.message,
+        results=found.found,
+        patient=found.patient,
+        link=found.link,
+        same=found.same,
+        cases=(),
+        notes=(*one.message.notes, *report.notes),
+        knowledge=reader.interpret.knowledge.version,
+    )
+    if found.again:
+        drafted = _again(drafted, found.history, _arrived(found.found, one, reader), reader)
+    one.drafted = drafted
+
+
+def _again(drafted: Drafted, history: StoredHistory, arrived: worklist.Arrived, reader: Reader) -> Drafted:
+    """Everything held, evaluated anew: whose results are whose is known otherwise now."""
+    sent = history.patient or arrived.found.patient
+    nothing = PatientResults(lane=arrived.found.lane, patient=sent)
+    arrived = msgspec.structs.replace(arrived, found=nothing)
+    again = worklist.again(history, sent, arrived.found.lane, reader.interpret.knowledge.policy)
+    changes, counts = _changes(again.entries, arrived, history, reader.interpret)
+    changes += [worklist.closed(case) for case in again.covered]
+    return msgspec.structs.replace(drafted, cases=tuple(changes), counts=tuple(counts))
+
+
+def _without(history: StoredHistory, drafted: Drafted) -> StoredHistory:
+    """What is held, seen as the patient last stated there: what this message states is somebody else."""
+    if identity.trusted(history) is not None:
+        return history
+    known = (identity.read(part.who) for part in history.parts if part.who and part.who != drafted.who)
+    return msgspec.structs.replace(history, patient=next(known, None))

@@ -18,7 +18,7 @@ import msgspec
 from labbridge import counting, drafting, receiving
 from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park, Refuse, Refused, Retry
-from labbridge.hl7 import ack, batch, outgoing
+from labbridge.hl7 import ack, batch, echoes, outgoing
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
 from labbridge.model.report import PlacedNote
@@ -57,12 +57,13 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Letterhead(msgspec.Struct, frozen=True):
-    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, and the character
-    set of the feed the result came by (empty: MSH-18 is trusted)."""
+    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the character
+    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day."""
 
     receiver: str
     format: outgoing.ReceiverFormat
     source_charset: str = ""
+    per_specimen: int = 0
 
 
 # ---------------------------------------------------------------- receive
@@ -196,7 +197,7 @@ def release(shown: str, signer: str, desk: Desk, *, letterhead: Letterhead, judg
     now = clock.now()
     control_id = desk.next_control_id(now)
     letter = _letter(case, signer, control_id, now)
-    raw = _final_bytes(case, letter, desk, letterhead)
+    raw, specimen = _final_bytes(case, letter, desk, letterhead)
     faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
     if faults:
         raise Refused(f"The comment of C{key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
@@ -204,12 +205,16 @@ def release(shown: str, signer: str, desk: Desk, *, letterhead: Letterhead, judg
         case=key,
         version=version,
         receiver=letterhead.receiver,
-        lane=f"{letterhead.receiver}/{case.lane}",
+        lane=f"{letterhead.receiver}/{letter.lanes[0]}",
         control_id=control_id,
         raw=raw,
         correction=bool(case.posted),
         posted=policies.posted(case, now),
         counts=tuple(counting.stage("signed", case.updated, now)),
+        expires=policies.expires(case, now),
+        specimen=f"{letterhead.receiver}/{specimen}",
+        per_specimen=letterhead.per_specimen,
+        digest=echoes.digest(letter.text),
     )
     return desk.release(out, _event(now, signer, "released", shown, control_id))
 
@@ -217,7 +222,7 @@ def release(shown: str, signer: str, desk: Desk, *, letterhead: Letterhead, judg
 def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
     return outgoing.Letter(
         at=case.subject_at,
-        lane=case.lane,
+        lanes=case.lanes or (case.lane,),
         text=policies.sent_text(case),
         sub_id=case.sub_id,
         correction=bool(case.posted),
@@ -227,11 +232,15 @@ def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing
     )
 
 
-def _final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> bytes:
+def _final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
+    """The comment's bytes, and the specimen it speaks of."""
     message = desk.message(case.subject_message) if case.subject_message is not None else None
     if message is None:
         raise Refused(f"The message C{case.key} was written from is not in this store; it cannot be addressed")
-    return outgoing.comment_message(message.raw, letterhead.source_charset, letterhead.format, letter)
+    naming = desk.naming(letter.lanes[0])
+    named, charset = naming.raw if naming else b"", letterhead.source_charset
+    raw = outgoing.comment_message(message.raw, charset, letterhead.format, letter, named)
+    return raw, outgoing.specimen(message.raw, charset, letter)
 
 
 # ---------------------------------------------------------------- deliver

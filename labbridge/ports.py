@@ -68,7 +68,10 @@ class Work(Protocol):
         nothing that this could change, and once it gives nothing at all everything is on disk."""
 
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
-        """All that is held of a patient: by identifier, else by lane."""
+        """All that is held of the patient of a lane, over every lane linked with it."""
+
+    def own_texts(self, digests: Sequence[bytes]) -> frozenset[bytes]:
+        """Those of these digests that a comment of this service bears (hl7/echoes.py)."""
 
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
         """Write results, context, unmapped codes, notes, counts and drafts."""
@@ -89,10 +92,14 @@ class Desk(Protocol):
 
     def release(self, outgoing: Outgoing, audit: AuditEvent) -> int:
         """Outbox row with the final bytes, the case signed, one transaction. Returns the delivery key. Raises Refused
-        when the case has a newer version than `outgoing.version` or was signed already."""
+        when the case has a newer version than `outgoing.version` or was signed already, or when too many comments have
+        left for the specimen."""
 
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
         """Send a parked, quarantined or done message through again, keeping its place; `lanes` as it reads now."""
+
+    def naming(self, lane: str) -> Kept | None:
+        """The identity message that says who the patient of a surviving lane is now; None where none merged into it."""
 
     def next_control_id(self, now: datetime) -> str:
         """A control id never used before by this store (MSH-10 of an outgoing message)."""
@@ -103,7 +110,8 @@ class Outbox(Protocol):
 
     async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
         """The oldest due message of a receiver whose lane has none ahead, marked SENT with attempts + 1. In the same
-        transaction a message whose case has a newer version is CANCELLED and its case reopened, never returned."""
+        transaction a message whose case has a newer version is CANCELLED, and one that has expired is too and its case
+        reopened: neither is returned. One of a patient of whom a message waits to be processed is left waiting."""
 
     async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
         """Record what the receiver answered. Only pipeline.set_delivery calls this."""

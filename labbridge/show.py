@@ -22,6 +22,7 @@ from labbridge.model.work import Case
 from labbridge.notes import NOTES
 from labbridge.offline import CaseOutcome, PatientOutcome
 from labbridge.review.policies import parse_key
+from labbridge.states import DeliveryState
 from labbridge.store import counts as counting
 from labbridge.store import reading
 
@@ -269,15 +270,20 @@ def _one_message(store: sqlite3.Connection, key: int, format: str) -> str | None
     if row is None:
         return None
     fields = {"key": f"M{key}", **dict(zip(names, row[:-1], strict=True))}
-    raw = row[-1].decode("utf-8", "backslashreplace").replace("\r", "\n").strip()
+    raw = _readable(row[-1])
     lanes = store.execute(f"SELECT {', '.join(WORK)} FROM work WHERE message = ? ORDER BY id", (key,))  # noqa: S608
+    edits = store.execute(EDITS, (key,)).fetchall()
+    fields["edits"] = [dict(zip(EDIT, (*edit[:-1], _readable(edit[-1])), strict=True)) for edit in edits]
     fields["work"] = [_work(lane) for lane in lanes]
     if format == "json":
         return json.dumps({**fields, "raw": raw}, ensure_ascii=False)
     work = [line for lane in fields.pop("work") for line in _work_lines(lane)]
-    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), *work, raw))
+    edits = [_edit_line(edit) for edit in fields.pop("edits")]
+    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), *edits, *work, raw))
 
 
+EDIT = ("version", "editor", "why", "made", "approved_by", "raw")
+EDITS = "SELECT version, editor, why, made, approved_by, raw FROM edits WHERE message = ? ORDER BY version"
 WORK = ("state", "reason", "sentence", "attempts", "notes")
 
 
@@ -291,6 +297,15 @@ def _work_lines(lane: dict[str, Any]) -> list[str]:
     return [f"  work     {lane['state']}: {lane['sentence'] or lane['reason']}", *notes]
 
 
+def _readable(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace").replace("\r", "\n").strip()
+
+
+def _edit_line(edit: dict[str, Any]) -> str:
+    approved = f"sent through by {edit['approved_by']}" if edit["approved_by"] else "waits for a second person"
+    return f"  edited   version {edit['version']} by {edit['editor']}: {edit['why']}; {approved}"
+
+
 def _one_delivery(store: sqlite3.Connection, key: int, format: str) -> str | None:
     names = ("case", "version", "receiver", "control_id", "state", "reason", "attempts", "created", "updated")
     columns = ", ".join(f'"{name}"' for name in names)
@@ -298,10 +313,15 @@ def _one_delivery(store: sqlite3.Connection, key: int, format: str) -> str | Non
     if row is None:
         return None
     fields = {"key": f"D{key}", **dict(zip(names, row[:-1], strict=True))}
-    raw = row[-1].decode("utf-8", "backslashreplace").replace("\r", "\n").strip()
+    waiting = fields["state"] == DeliveryState.WAITING
+    unread = reading.unread_of(store, fields["case"]) if waiting else []
+    fields["waits_for"] = [f"M{message}" for message in unread]
+    raw = _readable(row[-1])
     if format == "json":
         return json.dumps({**fields, "raw": raw}, ensure_ascii=False)
-    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), raw))
+    waits = ", ".join(fields.pop("waits_for"))
+    said = [f"  waits    until {waits} of the same patient is processed"] if waits else []
+    return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), *said, raw))
 
 
 def acted(answer: dict[str, Any], format: str) -> str:

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     NOTHING_OF_OURS = "nothing_of_ours"
     ECHO = "echo"
     IDENTITY = "identity"
+    IDENTITY_CONFLICT = "identity_conflict"
+    OTHER_PATIENT = "other_patient"
     NO_PATIENT = "no_patient"
     STRUCTURE = "structure"
     CHARACTERS = "characters"
@@ -41,7 +43,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.DRAFTED: "Interpreted; the draft waits for a person.",
     Reason.NOTHING_OF_OURS: "Read in full; it holds no analyte of this service.",
     Reason.ECHO: "A message of our own came back; kept, never interpreted.",
-    Reason.IDENTITY: "It says who a patient is; kept, and not applied to what is held yet.",
+    Reason.IDENTITY: "It says who a patient is; applied to what is held of that patient.",
+    Reason.IDENTITY_CONFLICT: "Whose it is cannot be told for sure; a person says so with `labbridge identity`.",
+    Reason.OTHER_PATIENT: "A person said that it is not of the patient whose number it bears; kept, not interpreted.",
     Reason.NO_PATIENT: "It names no patient; its results are kept under their specimen and not interpreted.",
     Reason.STRUCTURE: "The structure breaks the standard at the place named; the sender was told.",
     Reason.CHARACTERS: "Bytes do not fit the declared character set; the sender was told.",

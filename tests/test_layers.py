@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes"}
 PURE = {"hl7", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store"}
-STORY = {"pipeline", "ports", "counting", "receiving", "drafting"}
+STORY = {"pipeline", "ports", "counting", "receiving", "drafting", "identifying"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model", "states"},
@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
     "receiving": WORDS | {"hl7"},
-    "drafting": WORDS | PURE | {"ports", "counting"},
+    "identifying": WORDS | {"hl7", "review", "ports"},
+    "drafting": WORDS | PURE | {"ports", "counting", "identifying"},
     "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting"},
     "store": WORDS | STORY | {"store", "observe"},
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},

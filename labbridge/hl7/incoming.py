@@ -77,6 +77,7 @@ class _Reading:
             orders=tuple(self._order(order) for order in group.orders),
             observations=tuple(self._observation(one) for one in group.observations),
             identity=self._envelope.identity,
+            merged=group.lanes[1] if len(group.lanes) > 1 else "",
             raw_pid=self._message.raw(group.pid) if group.pid is not None else b"",
             notes=notes if group.identifiers else (*notes, note("N019", "PID-3")),
         )

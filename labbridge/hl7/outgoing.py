@@ -9,8 +9,9 @@ These bytes are judged (conformance.py) before they are stored, and stored befor
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -18,12 +19,12 @@ import msgspec
 from labbridge.errors import Refuse, Refused
 from labbridge.hl7 import charset, escapes, reader, structure, times
 from labbridge.hl7.escapes import STANDARD, Delimiters
-from labbridge.hl7.groups import ObservationGroup, OrderGroup
+from labbridge.hl7.groups import ObservationGroup, OrderGroup, PatientGroup
 from labbridge.hl7.reader import Message, Segment
-from labbridge.model.report import Report
 from labbridge.model.values import Coding
 
 SUB_ID = re.compile(r"LB[0-9]+", re.ASCII)
+SOFTWARE = "labbridge-"  # with the version, what OBX-18 names: any comment made by this software, wherever it runs
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NULL = '""'
@@ -57,10 +58,11 @@ class ReceiverFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """One comment: the result it hangs on (`at`, in the message's lane), its text, its key and who signed it."""
+    """One comment: the result it hangs on (`at`, in one of the patient's lanes, the surviving one first), its text, its
+    key and who signed it."""
 
     at: str
-    lane: str
+    lanes: tuple[str, ...]
     text: str
     sub_id: str
     correction: bool
@@ -69,46 +71,54 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-def is_own(report: Report, application: str, codes: Collection[str]) -> bool:
-    """True for a message of our own that came back: sent under our name, or holding nothing but comments of ours
-    (their code and our sub-id). `codes` are the codes our comments carry.
-
-    A report that carries our comment beside results of the laboratory is the laboratory's, and is read.
-    """
-    if application and report.sender.partition("|")[0] == application:
-        return True
-    observations = [one for order in report.orders for one in order.observations]
-    return bool(observations) and all(
-        SUB_ID.fullmatch(one.sub_id) and any(coding.code in codes for coding in one.codes) for one in observations
-    )
-
-
-def comment_message(source: bytes, source_charset: str, format: ReceiverFormat, letter: Letter) -> bytes:
+def comment_message(
+    source: bytes, source_charset: str, format: ReceiverFormat, letter: Letter, naming: bytes = b""
+) -> bytes:
     """The final bytes of a comment on a result of `source`. Refused where they cannot be made: with the reason.
 
-    `source_charset` is the feed's own charset (empty: MSH-18 counts), as it was when the message was read.
+    `source_charset` is the feed's own charset (empty: MSH-18 counts), as it was when the message was read. `naming` is the
+    identity message by which the patient has another number by now: the old one is not written any more (ADT^A40).
     """
     if not letter.text.strip():
         raise Refused("The comment is empty; there is nothing to send")
     try:
         message = reader.read(source, source_charset)
-        pid, order, group = _place(message, letter)
+        patient, order, group = _place(message, letter)
     except Refuse as fault:
         raise Refused(f"The message the comment hangs on cannot be read: {fault.text} {fault.location}") from fault
     page = _Page(message, format, letter)
     body = {"obx": page.own_observation, "nte": page.echoed_observation, "report": page.own_report}[format.mode]
-    return page.encoded([page.header(), page.patient(pid), *body(order, group)])
+    renamed = naming and patient.lanes[0] != letter.lanes[0]
+    named = _named(naming, page, letter.lanes[0]) if renamed else page.patient(patient.pid)
+    return page.encoded([page.header(), named, *body(order, group)])
 
 
-def _place(message: Message, letter: Letter) -> tuple[Segment, OrderGroup, ObservationGroup]:
+def specimen(source: bytes, source_charset: str, letter: Letter) -> str:
+    """What the comments of one specimen have in common: its number, else the filler or placer number of the order."""
+    message = reader.read(source, source_charset)
+    _patient, order, _group = _place(message, letter)
+    filler, placer = (order.obr.field(n) or (order.orc.field(n) if order.orc else "") for n in (3, 2))
+    return structure.specimen_id(message, order) or filler or placer
+
+
+def _named(naming: bytes, page: _Page, lane: str) -> str:
+    """PID as the identity message has it, in the delimiters and characters of this page."""
+    message = reader.read(naming, "")
+    for patient in structure.patients_of(message):
+        if patient.lanes[0] == lane:
+            return page.of(message).patient(patient.pid)
+    raise Refused("The identity message that gave the patient another number does not name the patient any more")
+
+
+def _place(message: Message, letter: Letter) -> tuple[PatientGroup, OrderGroup, ObservationGroup]:
     """The result the comment hangs on, with its order and patient; never that of another patient (reliability.md H2)."""
     for patient in structure.patients_of(message):
-        if patient.pid is None or patient.lanes[0] != letter.lane:
+        if patient.pid is None or patient.lanes[0] not in letter.lanes:
             continue
         for order in patient.orders:
             for group in order.observations:
                 if group.obx.at == letter.at:
-                    return patient.pid, order, group
+                    return patient, order, group
     raise Refused("The result the comment hangs on is not in its message, or is another patient's, or names no patient")
 
 
@@ -126,9 +136,20 @@ class _Page:
         if codec is None:
             raise Refused(f"The character set {format.charset} of the receiver is not known here")
         self._codec = codec
-        same = source.delimiters.field == self._marks.field and source.delimiters.msh2 == self._marks.msh2
-        self._same_marks, self._same_characters = same, source.charset == codec
+        self._compare()
         self._now = self._text(times.written(letter.now.astimezone(times.zone(format.timezone))))
+
+    def of(self, source: Message) -> _Page:
+        """The same page, its fields copied from another message."""
+        other = copy.copy(self)
+        other._source = source
+        other._compare()
+        return other
+
+    def _compare(self) -> None:
+        source = self._source
+        same = source.delimiters.field == self._marks.field and source.delimiters.msh2 == self._marks.msh2
+        self._same_marks, self._same_characters = same, source.charset == self._codec
 
     def header(self) -> str:
         format, msh = self._format, self._source.msh
@@ -145,7 +166,9 @@ class _Page:
             self._text(format.version), "", "", "", "", "", self._charset,
         )  # fmt: skip
 
-    def patient(self, pid: Segment) -> str:
+    def patient(self, pid: Segment | None) -> str:
+        if pid is None:
+            raise Refused("The message names no patient")
         wanted = (3, 5, 7, 8)  # two identifiers and what a receiver checks them with; nothing else is passed on
         fields = [self._copied(pid.field(number)) if number in wanted else "" for number in range(2, 9)]
         fields[1] = self._typed(fields[1])

@@ -185,13 +185,13 @@ def lane_of(identifiers: tuple[Identifier, ...]) -> str:
 def _unnamed_lane(message: Message, patient: PatientGroup, sender: str) -> str:
     """Where no patient is named: the specimen, else the sender (architecture.md, Scale)."""
     for order in patient.orders:
-        specimen = _specimen_id(message, order)
+        specimen = specimen_id(message, order)
         if specimen:
             return f"s:{specimen}"
     return f"f:{sender}"
 
 
-def _specimen_id(message: Message, order: OrderGroup) -> str:
+def specimen_id(message: Message, order: OrderGroup) -> str:
     """SPM-2, the filler's number before the placer's: `namespace|id`; empty where none was sent."""
     for specimen in order.specimens:
         for component in (2, 1):

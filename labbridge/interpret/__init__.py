@@ -84,6 +84,7 @@ class Interpreter:
             settles=comment is not None and comment.comment_class not in self.knowledge.decisions.style.kept,
             quiet=verdict.quiet,
             repeat_d=self._repeat_d(comment, verdict.quiet),
+            expires_h=int(self.knowledge.policy.number("comment_expiry_h")),
             prompts_from=self._prompts_from(found, verdict) if comment is None else None,
             pathway=self._standing(one.facts, verdict.retests),
         )

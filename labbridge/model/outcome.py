@@ -103,6 +103,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     newest result used, `outstanding` the analytes in progress with it; `settles`: the comment waits for them (C10.15),
     until `offered_from` at the latest. `quiet` are flags and classes that alone open no case (C10.16, C10.18). A comment is
     not repeated within `repeat_d` days (C10.39): `said_on` is the day it was posted, and then there is none.
+    A comment that has not left `expires_h` hours after its signature is read again by a person (0: no limit).
     `prompts_from`: the case shows nothing but prompts that wait until then (C10.16).
     `pathway` stands beside all this: nothing else depends on it, and no comment holds any of it.
     """
@@ -130,6 +131,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     repeat_d: int = 0
     said_on: date | None = None
     prompts_from: datetime | None = None
+    expires_h: int = 0
     pathway: Standing = Standing()
 
 

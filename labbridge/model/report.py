@@ -156,9 +156,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one message says of one patient. A message of several patients gives several reports.
 
     `sender` is application and facility (`MYOLIS|LABA`). `lane` is the unit of order: the patient, else the specimen,
-    else the sender. `observations` are about the patient and of no order. `identity`: it says who the
-    patient is, and brings no results. `raw_pid` is the PID segment's bytes. `notes` are the odd things about the message
-    as a whole.
+    else the sender. `observations` are about the patient and of no order. `identity`: it says who the patient is, and
+    brings no results; `merged` is the lane of the patient who was merged into this one, if any. `raw_pid` is the PID
+    segment's bytes. `notes` are the odd things about the message as a whole.
     """
 
     feed: str
@@ -172,5 +172,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[Order, ...] = ()
     observations: tuple[Observation, ...] = ()
     identity: bool = False
+    merged: str = ""
     raw_pid: bytes = b""
     notes: tuple[PlacedNote, ...] = ()

@@ -20,7 +20,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     set; `decimal_mark` is "." or ","; `empty_status` "hold" or "final"; `cytoplasmic_reported_as` positive, negative,
     negative_with_comment or unknown; `processing_id` P, T or D; `default_method` maps analyte to a canonical method
     code for senders that name none; `postfix_comparators`: it writes comparators after numbers and as letters and arrows
-    (`100<` is above 100); `application_ack` names the receiver of application acknowledgements, if any.
+    (`100<` is above 100); `application_ack` names the receiver of application acknowledgements, if any; `second_identifier`
+    "required" or "where_sent": whether a patient's number alone connects a message with what is held of that patient.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     default_method: dict[str, str] = {}
     settle_s: float = 0.0
     application_ack: str = ""
+    second_identifier: str = "required"
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +127,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `opened_day` is the collection day of the result that opened it. `posted` are its comments that left or may have
     left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
-    they share. `text` is the comment of the current version, empty when there is none.
+    they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
+    patient: the one that identity messages merged the others into, then those.
     """
 
     key: int
@@ -133,6 +136,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     state: CaseState
     patient: Identifier | None
     lane: str
+    lanes: tuple[str, ...] = ()
     feed: str
     opened_day: date
     outcome: Outcome
@@ -145,20 +149,51 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     updated: datetime
 
 
-class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds of one patient: all result versions, context facts, cases, and the stored demographics."""
+class Verdict(StrEnum):
+    """What a person, or the LIS by an identity message, says of a lane and what was stated of its patient there."""
 
-    patient: Patient | None
+    SAME = "same"
+    OTHER = "other"
+
+
+class HeldPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Results and context that came in one lane under the same statements of who the patient is. `who` is what was stated
+    beside the number (review/identity.py); empty where it was kept before that was recorded."""
+
+    lane: str
+    who: str = ""
     results: tuple[Result, ...] = ()
     context: tuple[ContextItem, ...] = ()
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """An identity message said that the patient of the lane `prior` is the one of the lane `surviving`. Nothing is moved;
+    `undone` leaves the line and takes it out of force."""
+
+    prior: str
+    surviving: str
+    message: int
+    undone: bool = False
+
+
+class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store holds of one patient over all lanes linked to one (`lanes`, the surviving one first): result versions
+    and context in parts, cases, the demographics last stated, what was decided of who is who, and the links."""
+
+    patient: Patient | None
+    lanes: tuple[str, ...] = ()
+    parts: tuple[HeldPart, ...] = ()
     cases: tuple[Case, ...] = ()
+    verdicts: dict[tuple[str, str], Verdict] = {}
+    links: tuple[Link, ...] = ()
     decided: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
 
 
 class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft to write to a case: `case` None opens one. The write is undone when `version` is no longer current, or when
-    other comments than the `unsent` ones seen would have to be called back."""
+    """A draft to write to a case: `case` None opens one. The write is undone when `version` is no longer current, when
+    other comments than the `unsent` ones seen would have to be called back, or, where it opens a case, when the patient
+    has other cases than the `seen` ones."""
 
     case: int | None
     version: int
@@ -166,19 +201,33 @@ class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
     opened_day: date
     draft: Draft
     unsent: int = 0
+    seen: int = 0
 
 
 class Drafted(msgspec.Struct, frozen=True, kw_only=True):
     """All that processing one lane of one message writes: results, context, unmapped codes, case changes, notes, counts,
-    and the patient as now known (None: disagreement, the stored patient stays)."""
+    and the patient as now known (None: disagreement, the stored patient stays). `who` is what the message states of its
+    patient. An identity message may bring a `link`, and statements of which the LIS says now that they are of the same
+    patient (`same`, each with its lane)."""
 
     message: Kept
     results: PatientResults
+    who: str = ""
     patient: Patient | None = None
+    link: Link | None = None
+    same: tuple[tuple[str, str], ...] = ()
     cases: tuple[CaseChange, ...]
     notes: tuple[PlacedNote, ...]
     knowledge: str
     counts: tuple[Count, ...] = ()
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as a person repaired it, not yet approved by a second one."""
+
+    version: int
+    raw: bytes
+    editor: str
 
 
 class ApplicationAck(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +241,12 @@ class ApplicationAck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A comment ready to leave, final bytes. `control_id` and bytes are the same on every attempt."""
+    """A comment ready to leave, final bytes. `control_id` and bytes are the same on every attempt.
+
+    A comment that has not left when it `expires` is read again by a person. `specimen` is what the comments of one
+    specimen have in common; no more than `per_specimen` of them (0: any number) leave within a day. `digest` is what
+    the text is known by when it comes back (hl7/echoes.py).
+    """
 
     case: int
     version: int
@@ -203,6 +257,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     correction: bool
     posted: PostedComment
     counts: tuple[Count, ...] = ()
+    expires: datetime | None = None
+    specimen: str = ""
+    per_specimen: int = 0
+    digest: bytes = b""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

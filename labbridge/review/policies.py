@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labbridge.errors import Refused
 from labbridge.model.outcome import PostedComment
-from labbridge.model.work import Case
+from labbridge.model.work import Case, Kept
 from labbridge.review.offering import named
-from labbridge.states import CaseState
+from labbridge.states import CaseState, State
 
 _NUMBER = "[0-9]{1,18}"  # a key of the store; nothing longer is one
 _SHOWN = re.compile("C([1-9][0-9]{0,17})(?:@([1-9][0-9]{0,17}))?")
@@ -49,6 +49,26 @@ def check_release(case: Case, version: int, signer: str) -> None:
         raise Refused(f"C{case.key} has no comment to release; its findings are for the worklist only")
 
 
+def check_second_person(shown: str, editor: str, name: str) -> None:
+    """What one person edited another one sends through."""
+    if editor and editor.casefold().split() == name.casefold().split():
+        raise Refused(f"{shown} was edited by the same person: somebody else has to read the edit and reprocess it")
+
+
+def check_editable(shown: str, message: Kept) -> None:
+    """Only what waits for a person may be edited; the results of a processed message are its sender's to correct."""
+    if message.state not in (State.PARKED, State.QUARANTINED):
+        raise Refused(f"{shown} is {message.state}: only a parked or quarantined message may be edited")
+
+
+def check_reason(why: str) -> str:
+    """An edit needs its reason, for who reads the audit."""
+    why = " ".join(why.split())
+    if not why or not why.isprintable() or len(why) > 200:
+        raise Refused("An edit needs its reason: at most 200 printable characters (--why TEXT)")
+    return why
+
+
 def check_signer(signer: str) -> None:
     """A signature needs a name that can be printed beside it."""
     if not signer.strip() or not signer.isprintable() or len(signer) > 80:
@@ -58,6 +78,11 @@ def check_signer(signer: str) -> None:
 def sent_text(case: Case) -> str:
     """The text that leaves: the comment of the case's current version."""
     return case.text
+
+
+def expires(case: Case, now: datetime) -> datetime | None:
+    """Until when a comment signed now may leave (policy `comment_expiry_h`); None where its draft names no limit."""
+    return now + timedelta(hours=case.outcome.expires_h) if case.outcome.expires_h else None
 
 
 def posted(case: Case, now: datetime) -> PostedComment:

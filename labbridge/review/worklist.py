@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -38,34 +39,67 @@ def touched(arrived: Arrived, history: StoredHistory, policy: Policy) -> list[En
     result that changes, changes what they rest on), and one for each stretch of days that no case covers yet."""
     window = policy.days("case_window_d")
     days = sorted({result.collected.day for result in arrived.found.results})
+    cases = [case for case in history.cases if case.state is not CaseState.CLOSED]
     if not days:  # context alone: it concerns the newest case
-        return [Entry(case, case.opened_day) for case in history.cases[-1:]]
-    entries = [Entry(c, c.opened_day) for c in history.cases if (c.opened_day - days[0]).days >= -window]
+        return [Entry(case, case.opened_day) for case in cases[-1:]]
+    entries = [Entry(c, c.opened_day) for c in cases if (c.opened_day - days[0]).days >= -window]
+    return _with_new(entries, days, window)
+
+
+def _with_new(entries: list[Entry], days: Sequence[date], window: int) -> list[Entry]:
     for day in days:
         if not any(abs((entry.opened_day - day).days) <= window for entry in entries):
             entries.append(Entry(None, day))
     return sorted(entries, key=lambda entry: (entry.opened_day, entry.case is None))
 
 
+class Again(msgspec.Struct, frozen=True):
+    """What is to be evaluated anew once it is known otherwise who the patient is: every case and stretch of days, and the
+    cases that another one covers now (`covered`)."""
+
+    entries: list[Entry]
+    covered: list[Case]
+
+
+def again(history: StoredHistory, sent: Patient, lane: str, policy: Policy) -> Again:
+    """Of two cases within one window the one that speaks to the LIS already stays, else the older."""
+    window = policy.days("case_window_d")
+    kept: list[Case] = []
+    covered: list[Case] = []
+    for case in sorted(history.cases, key=lambda one: (not _spoke(one), one.opened_day, one.key)):
+        near = any(abs((case.opened_day - other.opened_day).days) <= window for other in kept)
+        (covered if near and not _spoke(case) else kept).append(case)
+    parts = identity.usable(history, sent, lane).parts
+    days = sorted({result.collected.day for part in parts for result in part.results})
+    entries = _with_new([Entry(case, case.opened_day) for case in kept], days, window)
+    return Again(entries, [case for case in covered if case.state is not CaseState.CLOSED])
+
+
+def _spoke(case: Case) -> bool:
+    return bool(case.posted or case.unsent)
+
+
 def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: Policy) -> History:
     """What an evaluation of this case looks at: everything collected up to the end of its window.
 
-    While identifier, birth date or sex disagree with the stored patient, nothing stored of that patient is used.
+    While anything that identifies the patient disagrees with what is held, nothing held is used.
     """
     last = entry.opened_day + timedelta(days=policy.days("case_window_d"))
-    disagreement = identity.disagreement(history.patient, arrived.found.patient)
-    stored = () if disagreement else history.results
+    sent = arrived.found.patient
+    usable = identity.usable(history, sent, arrived.found.lane)
+    stored = [result for part in usable.parts for result in part.results]
+    context = [item for part in usable.parts for item in part.context]
     held = {result.ref for result in stored}
     results = (*stored, *(result for result in arrived.found.results if result.ref not in held))
     return History(
-        patient=arrived.found.patient if disagreement else identity.merged(history.patient, arrived.found.patient),
+        patient=sent if usable.against else identity.merged(identity.trusted(history), sent),
         results=tuple(result for result in results if _until(result, last)),
-        context=arrived.found.context if disagreement else (*history.context, *arrived.found.context),
+        context=(*context, *arrived.found.context),
         posted=entry.case.posted if entry.case else (),
         decided=history.decided,
-        known=frozenset() if disagreement else history.known,
+        known=frozenset() if usable.against else history.known,
         told=frozenset(ref for case in history.cases if case != entry.case for ref in case.outcome.changes),
-        identity=disagreement,
+        identity=usable.against,
         today=arrived.today,
         language=arrived.language,
     )
@@ -83,9 +117,10 @@ def offer(entry: Entry, arrived: Arrived, history: StoredHistory, outcome: Outco
 
 
 def patient_to_keep(arrived: Arrived, history: StoredHistory) -> Patient | None:
-    """The patient as now known; None while a message disagrees with the stored one."""
+    """The patient as now known; None while a message disagrees with what is held."""
     sent = arrived.found.patient
-    return None if identity.disagreement(history.patient, sent) else identity.merged(history.patient, sent)
+    disagrees = identity.usable(history, sent, arrived.found.lane).against
+    return None if disagrees else identity.merged(identity.trusted(history), sent)
 
 
 def change(entry: Entry, outcome: Outcome) -> CaseChange | None:
@@ -95,12 +130,18 @@ def change(entry: Entry, outcome: Outcome) -> CaseChange | None:
         return (
             _written(0, CaseState.HELD if outcome.hold else CaseState.NEW, entry, outcome) if opens(outcome) else None
         )
-    if said(case.outcome) == said(outcome):
+    if case.state is not CaseState.CLOSED and said(case.outcome) == said(outcome):
         return None
     if case.state is CaseState.SIGNED and not supersedes(outcome, case):
         return None
     waiting = CaseState.REOPENED if case.posted else CaseState.NEW
     return _written(case.version, CaseState.HELD if outcome.hold else waiting, entry, outcome)
+
+
+def closed(case: Case) -> CaseChange:
+    """The case as it was, closed: another case of the patient covers its days."""
+    entry = Entry(case, case.opened_day)
+    return _written(case.version, CaseState.CLOSED, entry, msgspec.structs.replace(case.outcome, comment=None))
 
 
 def opens(outcome: Outcome) -> bool:

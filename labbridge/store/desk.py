@@ -5,36 +5,49 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from labbridge.errors import Refused
-from labbridge.model.work import AuditEvent, Case, Count, Delivery, Kept, Outgoing, Settled
-from labbridge.states import DeliveryState, State
-from labbridge.store import journal, reading
+from labbridge.errors import Refused, StoreUnavailable
+from labbridge.model.work import AuditEvent, Case, Count, Delivery, Edit, Kept, Outgoing, Settled, Verdict
+from labbridge.states import CaseState, DeliveryState, State
+from labbridge.store import edits, journal, links, reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.tally import COUNT_ALL, counts_row
-from labbridge.store.writer import Writer
+from labbridge.store.writer import Job, Writer
 
 SIGN = "UPDATE cases SET state = 'signed', updated = ? WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
 POST = 'INSERT INTO comments("case", version, body) VALUES (?,?,?)'
 SEND = (
-    'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated)'
-    " VALUES (?,?,?,?,?,?,?,'waiting',?,?)"
+    'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated, expires,'
+    " specimen) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?)"
 )
+SAID = "INSERT INTO texts(digest, comment) VALUES (?,?) ON CONFLICT(digest) DO NOTHING"
+OF_SPECIMEN = (
+    "SELECT count(*) FROM outbox WHERE specimen = ? AND created > ? AND NOT (state = 'cancelled' AND attempts = 0)"
+)
+A_DAY = timedelta(hours=24)
 DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created FROM outbox'
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires FROM outbox'
     " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
-VERSION = "SELECT version FROM cases WHERE id = ?"
-NO_CASE = 0  # an application acknowledgement: nothing newer can come
+VERSION = "SELECT version, lane FROM cases WHERE id = ?"
+UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
+AGAIN = "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, updated = ? WHERE message = ?"
+NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
-OUT_OF_DATE = "UPDATE outbox SET state = 'cancelled', reason = 'A newer version came', updated = ? WHERE id = ?"
+CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
+NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
+REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
+AGAIN_WAITING = (
+    "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
+)
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
 SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
 RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
+LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
 NEXT = "UPDATE tally SET count = count + 1 WHERE name = 'control_id' RETURNING labels, count"
 FIRST = "INSERT INTO tally(name, labels, count) VALUES ('control_id', ?, 1) RETURNING labels, count"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -58,6 +71,46 @@ class SqliteDesk:
 
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit)).result()
+
+    def send_again(self, key: int, audit: AuditEvent) -> None:
+        """A delivery that was given up goes again, the same bytes under the same control id. Refused in any other state."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(AGAIN_WAITING, (audit.at.isoformat(), key)).rowcount != 1:
+                raise Refused(f"D{key} was not given up: there is nothing to send again")
+            connection.execute(INSERT_AUDIT, audit_row(audit))
+
+        self._writer.submit(job).result()
+
+    def pending_edit(self, key: int) -> Edit | None:
+        """The newest edit of a message that no second person has approved yet."""
+        return edits.pending(self._reader, key)
+
+    def edit(self, key: int, raw: bytes, why: str, audit: AuditEvent) -> int:
+        """Keep a repaired message beside the one received; it is processed once a second person sends it through. Its
+        version."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            version = edits.add(connection, key, raw, why, audit)
+            connection.execute(INSERT_AUDIT, audit_row(audit))
+            return version
+
+        found: int = self._writer.submit(job).result()
+        return found
+
+    def decide(self, key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit: AuditEvent) -> None:
+        """What a message states of its patient, in each of its lanes, is the same patient or another; it is processed
+        again."""
+        self._writer.submit(_deciding(key, who, verdict, audit)).result()
+
+    def unlink(self, key: int, audit: AuditEvent) -> None:
+        """Undo the link an identity message made; both patients are evaluated anew. Refused where it made none."""
+        self._writer.submit(_unlinking(key, audit)).result()
+
+    def naming(self, lane: str) -> Kept | None:
+        """The identity message that says who the patient of a surviving lane is now; None where none merged into it."""
+        key = links.naming(self._reader, lane)
+        return None if key is None else reading.message(self._reader, key)
 
     def record(self, audit: AuditEvent, counts: Sequence[Count]) -> None:
         """An act that changes nothing of what is kept here, and that it was done."""
@@ -94,15 +147,31 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[sqlite3.Connection
         now = audit.at.isoformat()
         if connection.execute(SIGN, (now, out.case, out.version)).rowcount != 1:
             raise Refused(f"C{out.case} has changed since version {out.version} was read: read it again")
+        _check_storm(connection, out, audit.at)
         body = msgspec.json.encode(out.posted)
         comment = connection.execute(POST, (out.case, out.version, body)).lastrowid
+        expires = out.expires.isoformat() if out.expires else ""
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
-        key = connection.execute(SEND, row).lastrowid or 0
+        key = connection.execute(SEND, (*row, expires, out.specimen)).lastrowid or 0
+        if out.digest:
+            connection.execute(SAID, (out.digest, comment))
         connection.execute(COUNT_ALL, (counts_row(out.counts),))
         connection.execute(INSERT_AUDIT, audit_row(audit))
         return key
 
     return job
+
+
+def _check_storm(connection: sqlite3.Connection, out: Outgoing, now: datetime) -> None:
+    """Comments that follow each other on one specimen are a loop, or a laboratory at odds with itself: somebody looks."""
+    if not out.per_specimen or not out.specimen:
+        return
+    (left,) = connection.execute(OF_SPECIMEN, (out.specimen, (now - A_DAY).isoformat())).fetchone()
+    if left >= out.per_specimen:
+        raise Refused(
+            f"C{out.case}: {left} comments have left for this specimen within 24 hours; find out what sends its results"
+            " again and again ([limits] comments_per_specimen)"
+        )
 
 
 def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[sqlite3.Connection], None]:
@@ -111,39 +180,85 @@ def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callab
         row = connection.execute("SELECT state FROM journal WHERE id = ?", (key,)).fetchone()
         if row is None:
             raise Refused(f"There is no message M{key}")
+        edits.approve(connection, key, audit.actor)
         if row[0] == State.QUARANTINED:
             journal.take_up(connection, key, lanes, now)
         else:
-            again = (
-                "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, updated = ? WHERE message = ?"
-            )
-            connection.execute(again, (now, key))
-            connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
-            connection.execute("DELETE FROM results WHERE message = ?", (key,))  # they are read again from the bytes
+            edits.move(connection, key, lanes, now)
+            _again(connection, key, now)
+        connection.execute(INSERT_AUDIT, audit_row(audit))
+
+    return job
+
+
+def _again(connection: sqlite3.Connection, key: int, now: str) -> None:
+    connection.execute(AGAIN, (now, key))
+    connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
+    connection.execute("DELETE FROM results WHERE message = ?", (key,))  # they are read again from the bytes
+
+
+def _deciding(key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit: AuditEvent) -> Job:
+    def job(connection: sqlite3.Connection) -> None:
+        now = audit.at.isoformat()
+        for lane, stated in who:
+            connection.execute(links.DECIDE, (lane, stated, verdict.value, key, now))
+        _again(connection, key, now)
+        connection.execute(INSERT_AUDIT, audit_row(audit))
+
+    return job
+
+
+def _unlinking(key: int, audit: AuditEvent) -> Job:
+    def job(connection: sqlite3.Connection) -> None:
+        now = audit.at.isoformat()
+        if not links.undo(connection, key, now):
+            raise Refused(f"M{key} has linked no two patients, or its link was undone before")
+        _again(connection, key, now)
         connection.execute(INSERT_AUDIT, audit_row(audit))
 
     return job
 
 
 class SqliteOutbox:
-    """ports.Outbox on the writer."""
+    """ports.Outbox on the writer. One worker per receiver claims and settles, one delivery after the other."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self._owed: dict[str, Job] = {}  # by receiver: what its last attempt came to, where that could not be written
 
     async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
-        found: Delivery | None = await self._soon(lambda connection: _claim(connection, receiver, now))
+        """Before anything else what the last attempt came to is written: an answer that came is never forgotten. Whether
+        a claim was undone whose commit failed cannot be known everywhere; nothing of this receiver is under way now."""
+        owed = self._owed.get(receiver, _nothing)
+
+        def job(connection: sqlite3.Connection) -> Delivery | None:
+            owed(connection)
+            if receiver in self._owed:
+                connection.execute(LEFT_SENT, (now.isoformat(), receiver))
+            return _claim(connection, receiver, now)
+
+        found: Delivery | None = await self._owing(receiver, owed, job)
         return found
 
     async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
         def job(connection: sqlite3.Connection) -> None:
             due = settled.due.isoformat() if settled.due else ""
             row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
-            connection.execute(SETTLE, row)
-            connection.execute(COUNT_ALL, (counts_row(counts),))
-            connection.execute(INSERT_AUDIT, audit_row(audit))
+            if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
+                connection.execute(COUNT_ALL, (counts_row(counts),))
+                connection.execute(INSERT_AUDIT, audit_row(audit))
 
-        await self._soon(job)
+        await self._owing(delivery.receiver, job, job)
+
+    async def _owing(self, receiver: str, owed: Job, job: Job) -> Any:
+        """Run the job; where the store fails it `owed` is done before the next one."""
+        try:
+            found = await self._soon(job)
+        except StoreUnavailable:
+            self._owed[receiver] = owed
+            raise
+        self._owed.pop(receiver, None)
+        return found
 
     async def recover(self, now: datetime, audit: AuditEvent) -> int:
         def job(connection: sqlite3.Connection) -> int:
@@ -159,22 +274,45 @@ class SqliteOutbox:
         return await self._writer.submit_soon(job, asyncio.get_running_loop())
 
 
+def _cancel(connection: sqlite3.Connection, id: int, attempts: int, why: str, now: datetime) -> None:
+    connection.execute(CANCELLED, (why, now.isoformat(), id))
+    if attempts == 0:
+        connection.execute(VOID, (id,))  # nobody has seen it
+    audit = AuditEvent(at=now, actor="labbridge", action="delivery cancelled", subject=f"D{id}", detail=why)
+    connection.execute(INSERT_AUDIT, audit_row(audit))
+
+
+def _unread(connection: sqlite3.Connection, lane: str) -> bool:
+    return any(connection.execute(UNREAD, (one,)).fetchone() for one in links.lanes_of(connection, lane))
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """Nothing is owed."""
+
+
 def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
     moment = now.isoformat()
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created = row
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires = row
         if lane in busy:
             continue
         busy.add(lane)
         if state == DeliveryState.SENT or due > moment:
             continue
-        if case != NO_CASE and connection.execute(VERSION, (case,)).fetchone()[0] != version:
-            connection.execute(OUT_OF_DATE, (moment, id))
-            if attempts == 0:
-                connection.execute(VOID, (id,))
+        newest, patient = connection.execute(VERSION, (case,)).fetchone() or NO_CASE
+        if newest not in (version, None):
+            _cancel(connection, id, attempts, NEWER, now)
             busy.discard(lane)
             continue
+        if expires and expires <= moment:
+            _cancel(connection, id, attempts, EXPIRED, now)
+            reopened = CaseState.REOPENED if attempts else CaseState.NEW
+            connection.execute(REOPENED, (reopened.value, moment, case, version))
+            busy.discard(lane)
+            continue
+        if patient is not None and _unread(connection, patient):
+            continue  # a message of this patient is acknowledged and not read yet: it may be a correction
         connection.execute(SENT, (moment, id))
         return Delivery(
             key=id,

@@ -10,8 +10,9 @@ import msgspec
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
-from labbridge.model.work import Case, Kept, StoredHistory
+from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
 from labbridge.states import CaseState, State
+from labbridge.store import edits, links
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
@@ -57,6 +58,7 @@ def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
         state=CaseState(str(state)),
         patient=decoded.patient,
         lane=str(lane),
+        lanes=links.lanes_of(connection, str(lane)),
         feed=str(feed),
         opened_day=date.fromisoformat(str(opened)),
         outcome=decoded,
@@ -71,20 +73,30 @@ def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
 
 
 def history(connection: sqlite3.Connection, patient: Identifier | None, lane: str) -> StoredHistory:
-    """All that is held of a lane: its results and context, its cases, and the stored patient."""
-    results: list[Result] = []
-    context: list[ContextItem] = []
-    for kind, body in connection.execute("SELECT kind, body FROM results WHERE lane = ? ORDER BY id", (lane,)):
+    """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient."""
+    lanes = links.lanes_of(connection, lane)
+    cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
+    return StoredHistory(
+        patient=_stored(connection, patient),
+        lanes=lanes,
+        parts=tuple(part for one in lanes for part in _parts(connection, one)),
+        cases=tuple(sorted(cases, key=lambda case: (case.opened_day, case.key))),
+        verdicts=links.verdicts_of(connection, lanes),
+        links=links.links_of(connection, lanes),
+    )
+
+
+def _parts(connection: sqlite3.Connection, lane: str) -> list[HeldPart]:
+    found: dict[str, tuple[list[Result], list[ContextItem]]] = {}
+    for kind, body, who in connection.execute(
+        "SELECT kind, body, who FROM results WHERE lane = ? ORDER BY id", (lane,)
+    ):
+        results, context = found.setdefault(who, ([], []))
         if kind == "result":
             results.append(_result.decode(body))
         else:
             context.append(_context.decode(body))
-    return StoredHistory(
-        patient=_stored(connection, patient),
-        results=tuple(results),
-        context=tuple(context),
-        cases=cases_of(connection, lane),  # also where a reprocessed message took the only results with it
-    )
+    return [HeldPart(lane=lane, who=who, results=tuple(r), context=tuple(c)) for who, (r, c) in found.items()]
 
 
 def _stored(connection: sqlite3.Connection, patient: Identifier | None) -> Patient | None:
@@ -96,9 +108,19 @@ def _stored(connection: sqlite3.Connection, patient: Identifier | None) -> Patie
     return _patient.decode(row[0]) if row else None
 
 
+def unread_of(connection: sqlite3.Connection, case: int) -> list[int]:
+    """The messages of a case's patient that are acknowledged and not processed: no comment of the case leaves before."""
+    row = connection.execute("SELECT lane FROM cases WHERE id = ?", (case,)).fetchone()
+    lanes = links.lanes_of(connection, row[0]) if row else ()
+    asked = "SELECT message FROM work WHERE lane = ? AND state IN ('kept', 'parked') ORDER BY id"
+    return [message for lane in lanes for (message,) in connection.execute(asked, (lane,)).fetchall()]
+
+
 def message(connection: sqlite3.Connection, key: int) -> Kept | None:
     row = connection.execute(
-        "SELECT id, raw, feed, sender, control_id, lanes, received, state FROM journal WHERE id = ?", (key,)
+        f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.lanes, j.received, j.state"  # noqa: S608
+        " FROM journal j WHERE j.id = ?",
+        (key,),
     ).fetchone()
     if row is None:
         return None

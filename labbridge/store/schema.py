@@ -51,6 +51,7 @@ work = sa.Table(
     sa.Column("updated", sa.Text, nullable=False),
 )
 sa.Index("work_open", work.c.id, sqlite_where=work.c.state.in_(("kept", "parked")))
+sa.Index("work_lane", work.c.lane, sqlite_where=work.c.state.in_(("kept", "parked")))
 sa.Index("work_message", work.c.message)
 
 patients = sa.Table(
@@ -71,8 +72,45 @@ results = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("collected", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    _text("who"),
 )
 sa.Index("results_lane", results.c.lane)
+
+links = sa.Table(  # identity messages: the patient of `prior` is the one of `surviving`; undone ones stay, with when
+    "links",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("prior", sa.Text, nullable=False),
+    sa.Column("surviving", sa.Text, nullable=False),
+    sa.Column("message", sa.Integer, nullable=False),
+    sa.Column("made", sa.Text, nullable=False),
+    _text("undone"),
+)
+sa.Index("links_prior", links.c.prior)
+sa.Index("links_surviving", links.c.surviving)
+sa.Index("links_message", links.c.message)
+
+merged = (
+    sa.Table(  # what the links in force come to: each lane that is another one's by now, with the last of its chain
+        "merged",
+        metadata,
+        sa.Column("lane", sa.Text, primary_key=True),
+        sa.Column("surviving", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+)
+sa.Index("merged_surviving", merged.c.surviving)
+
+identities = sa.Table(  # who is who: what was stated in a lane is of the same patient, or of another
+    "identities",
+    metadata,
+    sa.Column("lane", sa.Text, primary_key=True),
+    sa.Column("who", sa.Text, primary_key=True),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("message", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 unmapped = sa.Table(  # a code no table names, once per feed; `label` is the name where there is no code to tell it by
     "unmapped",
@@ -148,8 +186,31 @@ outbox = sa.Table(
     _text("due"),
     sa.Column("created", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
+    _text("expires"),
+    _text("specimen"),
 )
+sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
 sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
+
+texts = sa.Table(  # what every released comment says, by digest: by it a comment is known whose sender rewrote all else
+    "texts",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("comment", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+edits = sa.Table(  # a message as a person repaired it; its bytes as received stay in the journal
+    "edits",
+    metadata,
+    sa.Column("message", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("editor", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made", sa.Text, nullable=False),
+    _text("approved_by"),
+)
 
 audit = sa.Table(
     "audit",

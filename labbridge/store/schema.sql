@@ -41,6 +41,25 @@ CREATE TABLE drafts (
 	PRIMARY KEY ("case", version)
 )
  WITHOUT ROWID;
+CREATE TABLE edits (
+	message INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	raw BLOB NOT NULL,
+	editor TEXT NOT NULL,
+	why TEXT NOT NULL,
+	made TEXT NOT NULL,
+	approved_by TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (message, version)
+);
+CREATE TABLE identities (
+	lane TEXT NOT NULL,
+	who TEXT NOT NULL,
+	verdict TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	PRIMARY KEY (lane, who)
+)
+ WITHOUT ROWID;
 CREATE TABLE journal (
 	id INTEGER NOT NULL,
 	sender TEXT NOT NULL,
@@ -64,6 +83,25 @@ CREATE TABLE journal (
 	PRIMARY KEY (id),
 	CONSTRAINT ledger UNIQUE (sender, control_id, digest)
 );
+CREATE TABLE links (
+	id INTEGER NOT NULL,
+	prior TEXT NOT NULL,
+	surviving TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	made TEXT NOT NULL,
+	undone TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX links_message ON links (message);
+CREATE INDEX links_prior ON links (prior);
+CREATE INDEX links_surviving ON links (surviving);
+CREATE TABLE merged (
+	lane TEXT NOT NULL,
+	surviving TEXT NOT NULL,
+	PRIMARY KEY (lane)
+)
+ WITHOUT ROWID;
+CREATE INDEX merged_surviving ON merged (surviving);
 CREATE TABLE outbox (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -80,10 +118,13 @@ CREATE TABLE outbox (
 	due TEXT DEFAULT '' NOT NULL,
 	created TEXT NOT NULL,
 	updated TEXT NOT NULL,
+	expires TEXT DEFAULT '' NOT NULL,
+	specimen TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (control_id)
 );
 CREATE INDEX outbox_open ON outbox (receiver, id) WHERE state IN ('waiting', 'sent');
+CREATE INDEX outbox_specimen ON outbox (specimen, created);
 CREATE TABLE patients (
 	authority TEXT NOT NULL,
 	identifier TEXT NOT NULL,
@@ -98,6 +139,7 @@ CREATE TABLE results (
 	kind TEXT NOT NULL,
 	collected TEXT NOT NULL,
 	body BLOB NOT NULL,
+	who TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX results_lane ON results (lane);
@@ -107,6 +149,12 @@ CREATE TABLE tally (
 	count INTEGER NOT NULL,
 	updated TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (name, labels)
+)
+ WITHOUT ROWID;
+CREATE TABLE texts (
+	digest BLOB NOT NULL,
+	comment INTEGER NOT NULL,
+	PRIMARY KEY (digest)
 )
  WITHOUT ROWID;
 CREATE TABLE unmapped (
@@ -136,6 +184,7 @@ CREATE TABLE work (
 	updated TEXT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX work_lane ON work (lane) WHERE state IN ('kept', 'parked');
 CREATE INDEX work_message ON work (message);
 CREATE INDEX work_open ON work (id) WHERE state IN ('kept', 'parked');
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;

@@ -11,7 +11,7 @@ from types import TracebackType
 import msgspec
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-REVISION = "0002"
+REVISION = "0003"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

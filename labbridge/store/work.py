@@ -14,9 +14,9 @@ import msgspec
 
 from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
-from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory
+from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.states import Reason, State
-from labbridge.store import reading
+from labbridge.store import edits, links, reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.tally import COUNT_ALL, counts_row
 from labbridge.store.writer import Statement, of_rows
@@ -27,12 +27,12 @@ BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
 OPEN = (
-    "SELECT w.id, w.message, w.lane, w.attempts, w.state FROM work w WHERE w.state IN ('kept', 'parked')"
-    " ORDER BY w.id LIMIT ?"
+    "SELECT w.id, w.message, w.lane, w.attempts, coalesce(m.surviving, w.lane), w.state FROM work w"
+    " LEFT JOIN merged m ON m.lane = w.lane WHERE w.state IN ('kept', 'parked') ORDER BY w.id LIMIT ?"
 )
 BODIES = (
-    "SELECT id, raw, feed, sender, control_id, received, notes FROM journal"
-    " WHERE id IN (SELECT value FROM json_each(?))"
+    f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
+    " WHERE j.id IN (SELECT value FROM json_each(?))"
 )
 BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
 GIVEN_BACK = (
@@ -54,7 +54,8 @@ ACKNOWLEDGE = (
     " (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
 )
 NOTES = "UPDATE work SET notes = ? WHERE message = ? AND lane = ?"
-INSERT_RESULT = "INSERT INTO results(lane, message, kind, collected, body) VALUES (?,?,?,?,?)"
+INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body) VALUES (?,?,?,?,?,?)"
+OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
 KEEP_PATIENT = (
     "INSERT INTO patients(authority, identifier, body) VALUES (?,?,?)"
     " ON CONFLICT(authority, identifier) DO UPDATE SET body = excluded.body"
@@ -67,7 +68,12 @@ SEEN_UNMAPPED = (
     " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
     " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE may_be END"
 )
-OPEN_CASE = "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated) VALUES (?1,?2,?3,1,?4,?5,?5)"
+OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
+    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated)"
+    " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
+    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5 WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
+    " OR c.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)) = ?6"
+)
 NEXT_VERSION = "UPDATE cases SET version = version + 1, state = ?, updated = ? WHERE id = ? AND version = ?"
 NEW_DRAFT = (
     'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created)'
@@ -99,12 +105,13 @@ class UnitWriter(Protocol):
 
 
 class Row(NamedTuple):
-    """A row of work that was chosen."""
+    """A row of work that was chosen. `patient` is the lane that its own was merged into, else its own."""
 
     id: int
     message: int
     lane: str
     attempts: int
+    patient: str
 
 
 class SqliteWork:
@@ -135,13 +142,13 @@ class SqliteWork:
         return self._kept(self._taken)
 
     def _chosen(self, others: Iterable[Row], most: int) -> list[Row]:
-        """The oldest rows that wait, one of each lane, none of a lane of the others."""
+        """The oldest rows that wait, one of each patient, none of a patient of the others."""
         found: list[Row] = []
-        lanes = {one.lane for one in others}
-        for id, message, lane, attempts, state in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
-            if lane not in lanes and state == State.KEPT and len(found) < most:
-                found.append(Row(id, message, lane, attempts))
-            lanes.add(lane)  # a parked or waiting message holds back the later ones of its lane
+        patients = {one.patient for one in others}
+        for id, message, lane, attempts, patient, state in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
+            if patient not in patients and state == State.KEPT and len(found) < most:
+                found.append(Row(id, message, lane, attempts, patient))
+            patients.add(patient)  # a parked or waiting message holds back the later ones of its patient
         return found
 
     def _begun(self, rows: list[Row]) -> list[Row]:
@@ -218,12 +225,16 @@ class SqliteWork:
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
         return reading.history(self._reader, patient, lane)
 
+    def own_texts(self, digests: Sequence[bytes]) -> frozenset[bytes]:
+        asked = OWN_TEXTS.format(",".join("?" * len(digests)))
+        return frozenset(bytes(one) for (one,) in self._reader.execute(asked, list(digests)).fetchall())
+
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
         found, message = drafted.results, drafted.message
         rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
         rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
         for some in (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE)):
-            values = [value for row in some for value in (found.lane, message.key, *row)]
+            values = [value for row in some for value in (found.lane, message.key, drafted.who, *row)]
             self._add(of_rows(INSERT_RESULT, len(some)), *values)
         patient = drafted.patient
         if patient is not None and patient.key is not None:
@@ -234,9 +245,19 @@ class SqliteWork:
             self._add(NOTES, _encode(drafted.notes).decode(), message.key, message.lane)
         if drafted.counts:
             self._add(COUNT_ALL, counts_row(drafted.counts))
+        self._identify(drafted, audit.at.isoformat())
         for change in drafted.cases:
             self._change(change, drafted, audit.at.isoformat())
         self._add(INSERT_AUDIT, *audit_row(audit))
+
+    def _identify(self, drafted: Drafted, now: str) -> None:
+        for lane, who in drafted.same:
+            self._add(links.DECIDE, lane, who, Verdict.SAME.value, drafted.message.key, now)
+        if drafted.link is not None:
+            prior, surviving = drafted.link.prior, drafted.link.surviving
+            self._add(links.LINK, prior, surviving, drafted.link.message, now)
+            self._add(links.REPOINT, surviving, prior)
+            self._add(links.MERGE, prior, surviving)
 
     def _change(self, change: CaseChange, drafted: Drafted, now: str) -> None:
         draft, message = change.draft, drafted.message
@@ -249,9 +270,9 @@ class SqliteWork:
             now,
         )
         if change.case is None:
-            self._add(
-                OPEN_CASE, drafted.results.lane, message.feed, change.opened_day.isoformat(), change.state.value, now
-            )
+            opened = change.opened_day.isoformat()
+            row = (drafted.results.lane, message.feed, opened, change.state.value, now, change.seen)
+            self._add(OPEN_CASE, *row, rows=1)
             self._add(NEW_DRAFT, *body)
             return
         self._add(NEXT_VERSION, change.state.value, now, change.case, change.version, rows=1)

@@ -38,7 +38,7 @@ USUAL = ReceiverFormat(
 )
 LETTER = Letter(
     at="OBX[1]",
-    lane=LANE,
+    lanes=(LANE,),
     text=TEXT,
     sub_id="LB41",
     correction=False,

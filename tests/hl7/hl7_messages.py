@@ -42,7 +42,7 @@ def receiver(**changes: Any) -> ReceiverFormat:
 def letter(**changes: Any) -> Letter:
     usual = Letter(
         at="OBX[1]",
-        lane="p:LABN|88-1203",
+        lanes=("p:LABN|88-1203",),
         text="Anti-SRP positive by line immunoassay; HEp-2 negative. A negative HEp-2 does not exclude anti-SRP.",
         sub_id="LB12",
         correction=False,
@@ -50,4 +50,6 @@ def letter(**changes: Any) -> Letter:
         control_id="LBC-000012",
         now=NOW,
     )
+    if "lane" in changes:
+        changes["lanes"] = (changes.pop("lane"),)
     return msgspec.structs.replace(usual, **changes)

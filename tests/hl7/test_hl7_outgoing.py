@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from labbridge.errors import Refused
 from labbridge.hl7 import conformance, incoming, mllp, outgoing, reader
-from labbridge.model.report import Report
 from labbridge.model.values import Coding, SentText
 
 SOURCE = wire("panel-2.5.1")
@@ -450,48 +449,6 @@ def test_our_own_reader_finds_patient_order_and_comment(version: str, mode: str)
     else:
         assert (one.values, one.sub_id, one.status) == ((SentText(TEXT),), "LB12", "F")
         assert [coding.code for coding in one.codes] == [coding.code for coding in COMMENT]
-
-
-# ---------------------------------------------------------------- our own, come back
-
-
-CODES = ("8251-1", "LBCMT")
-
-
-def came_back(raw: bytes) -> Report:
-    (report,) = incoming.read_reports(raw, FEED, RECEIVED)
-    return report
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_our_name_is_ours(mode: str) -> None:
-    report = came_back(written(form={"mode": mode}))
-    assert outgoing.is_own(report, "LABBRIDGE", CODES)
-
-
-@pytest.mark.parametrize("mode", ["obx", "report"])
-def test_our_comment_is_ours_under_another_name(mode: str) -> None:
-    report = came_back(written(form={"mode": mode, "application": "HISROUTER"}, control_id="77"))
-    assert outgoing.is_own(report, "LABBRIDGE", CODES)
-    assert not outgoing.is_own(report, "LABBRIDGE", ("SITECMT",))
-    site = came_back(written(form={"mode": mode, "application": "HIS", "comment": (Coding("SITECMT", "x", "L"),)}))
-    assert outgoing.is_own(site, "LABBRIDGE", ("SITECMT",))
-    assert not outgoing.is_own(site, "LABBRIDGE", CODES)
-
-
-def test_results_are_never_taken_for_our_own() -> None:
-    assert not outgoing.is_own(came_back(SOURCE), "LABBRIDGE", CODES)
-    assert not outgoing.is_own(came_back(SOURCE.replace(b"NORTHLIS|LABN", b"|LABN")), "", CODES)
-    beside = written(form={"application": "HIS"}) + b"OBX|2|ST|SRP^anti-SRP^L||positive||||||F\r"
-    assert not outgoing.is_own(came_back(beside), "LABBRIDGE", CODES)
-    empty = b"\r".join(line for line in SOURCE.split(b"\r") if not line.startswith(b"OBX"))
-    assert not outgoing.is_own(came_back(empty), "LABBRIDGE", CODES)
-
-
-@pytest.mark.parametrize("sub_id", ["", "1", "LB", "LBx", "xLB1", "LB1 ", "LB1^2", "LB١"])
-def test_our_code_with_another_sub_id_is_not_ours(sub_id: str) -> None:
-    raw = written(form={"application": "HIS"}, sub_id="LB12").decode().replace("|LB12|", f"|{sub_id}|")
-    assert not outgoing.is_own(came_back(raw.encode()), "LABBRIDGE", CODES)
 
 
 # ---------------------------------------------------------------- identifier types (CX.5)

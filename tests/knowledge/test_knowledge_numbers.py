@@ -75,6 +75,7 @@ POLICY = {
     "partner_prompt_d": ("7", "d", "C10.16"),
     "add_on_least_ml": ("0", "mL", "no page gives a volume"),
     "creatinine_low_male": ("60", "umol/L", "L9"),
+    "comment_expiry_h": ("72", "h", "C10.15"),
 }
 
 

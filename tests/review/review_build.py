@@ -9,7 +9,7 @@ from labbridge.knowledge.policy import Policy, PolicyNumber
 from labbridge.model.outcome import Comment, Flag, Outcome, PostedComment, Retest, Severity, States
 from labbridge.model.report import Patient, Timestamp
 from labbridge.model.result import Analyte, PatientResults, Result
-from labbridge.model.work import Case, StoredHistory
+from labbridge.model.work import Case, HeldPart, StoredHistory
 from labbridge.states import CaseState
 
 NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)
@@ -88,4 +88,6 @@ def found(*results: Result, patient: Patient | None = None) -> PatientResults:
 
 
 def held(*cases: Case, results: tuple[Result, ...] = (), patient: Patient | None = None) -> StoredHistory:
-    return StoredHistory(patient=patient, results=results, cases=cases)
+    lane = "p:LABA|1"
+    parts = (HeldPart(lane=lane, results=results),) if results else ()
+    return StoredHistory(patient=patient, lanes=(lane,), parts=parts, cases=cases)

@@ -255,7 +255,7 @@ async def test_what_was_saved_is_the_history(store: Store, work: SqliteWork) -> 
         work.set_state(message, State.DONE, Reason.DRAFTED, "Done", event())
     assert work.flush() == [True]
     held = work.history(PATIENT, LANE)
-    assert [one.ref for one in held.results] == ["M1:OBX[1]"]
+    assert [one.ref for part in held.parts for one in part.results] == ["M1:OBX[1]"]
     assert held.patient is not None
     assert held.patient.sex == "F"
     (case,) = held.cases
@@ -268,7 +268,7 @@ async def test_nothing_is_held_of_somebody_else(store: Store, work: SqliteWork) 
     await keep(store, LANE)
     store.finish(work.claim(NOON)[0], change())
     other = work.history(Identifier("LABA", "PT2"), "p:LABA|PT2")
-    assert (other.patient, other.results, other.cases) == (None, (), ())
+    assert (other.patient, other.parts, other.cases) == (None, (), ())
 
 
 async def test_the_next_draft_is_the_next_version(store: Store, work: SqliteWork) -> None:

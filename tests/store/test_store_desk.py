@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 
+import msgspec
 import pytest
 from store_build import LANE, NOON, Store, arrival, change, event, later, outgoing, refused
 
-from labbridge.errors import Refused
+from labbridge.errors import Refused, StoreUnavailable
 from labbridge.model.work import Count, Delivery
 from labbridge.review import sending
 from labbridge.states import CaseState, DeliveryState
@@ -229,3 +233,53 @@ async def test_the_audit_is_append_only(store: Store, sql: str) -> None:
     with pytest.raises(Exception, match="append-only"):
         store.connection.execute(sql)
     assert len(store.rows("SELECT * FROM audit")) > 0
+
+
+# ---------------------------------------------------------------- a store that fails between an answer and its record
+
+
+@contextlib.contextmanager
+def full(store: Store) -> Iterator[None]:
+    """A database that cannot grow by a page: every commit that needs one fails, as on a full disk."""
+
+    def limit(connection: sqlite3.Connection) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        connection.execute("CREATE TABLE filler(body BLOB)")
+
+    with contextlib.suppress(StoreUnavailable):
+        store.writer.submit(limit).result()
+    yield
+    store.writer.submit(lambda connection: connection.execute("PRAGMA max_page_count = 1000000")).result()
+
+
+LONG = "x" * 100_000  # what the receiver said: it does not fit any more
+
+
+async def test_an_answer_that_could_not_be_written_is_not_forgotten(store: Store) -> None:
+    """AA came, the disk was full: the comment must not go again, nor hold up its lane."""
+    await with_case(store)
+    released(store)
+    delivery = await claimed(store)
+    assert delivery is not None
+    settled = msgspec.structs.replace(sending.acknowledged(delivery, "AA"), reason=LONG)
+    with full(store):
+        with pytest.raises(StoreUnavailable):
+            await store.outbox.settle(delivery, settled, (Count("sent", ()),), event("delivery acknowledged"))
+        with pytest.raises(StoreUnavailable):
+            await claimed(store, 1)
+    assert await claimed(store, 2) is None
+    assert store.rows("SELECT state, attempts FROM outbox") == [("acknowledged", 1)]
+    assert store.rows("SELECT count(*) FROM audit WHERE action = 'delivery acknowledged'") == [(1,)]
+    assert store.rows("SELECT count FROM tally WHERE name = 'sent'") == [(1,)]
+
+
+async def test_after_a_claim_that_failed_nothing_stays_under_way(store: Store) -> None:
+    await with_case(store)
+    released(store)
+    store.writer.submit(lambda connection: connection.execute("UPDATE outbox SET state = 'sent'")).result()
+    store.outbox._owed["lis"] = lambda connection: None  # as after a commit whose answer was lost
+    delivery = await claimed(store)
+    assert delivery is not None
+    assert (delivery.key, delivery.raw) == (1, b"MSH|out")
+    assert await claimed(store) is None

@@ -31,7 +31,12 @@ def shape(connection: sqlite3.Connection) -> dict[str, object]:
             columns = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()
             indexes = connection.execute(f"PRAGMA index_list({name})").fetchall()
             keys = {one[1]: connection.execute(f"PRAGMA index_xinfo({one[1]})").fetchall() for one in indexes}
-            found[name] = (columns, sorted(indexes), sorted(keys.items()), "WITHOUT ROWID" in (sql or ""))
+            found[name] = (
+                columns,
+                sorted(one[1:] for one in indexes),
+                sorted(keys.items()),
+                "WITHOUT ROWID" in (sql or ""),
+            )
     return found
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
+
 from labbridge import pipeline
 from labbridge.app import comment_code
 from labbridge.delivery.retry import retry_delay
@@ -120,7 +122,7 @@ class Laboratory:
         self.intake, self.outbox = SqliteIntake(self.writer), SqliteOutbox(self.writer)
         self.work = SqliteWork(open_reader(path), LocalUnits(self.writer))
         self.desk = SqliteDesk(self.writer, open_reader(path))
-        self.clock, self.reader = SetClock(), reader()
+        self.clock, self.reader, self.judge = SetClock(), reader(), Judge()
         self.letterhead = Letterhead("lis", ReceiverFormat(facility="LABA", comment=comment_code(SITE)))
 
     def close(self) -> None:
@@ -154,8 +156,14 @@ class Laboratory:
         (found,) = self.cases()
         return found
 
+    def limit_per_specimen(self, most: int) -> None:
+        """How many comments may leave for one specimen in a day."""
+        self.letterhead = msgspec.structs.replace(self.letterhead, per_specimen=most)
+
     def release(self, shown: str, signer: str = "Alex Smith") -> int:
-        return pipeline.release(shown, signer, self.desk, letterhead=self.letterhead, judge=Judge(), clock=self.clock)
+        return pipeline.release(
+            shown, signer, self.desk, letterhead=self.letterhead, judge=self.judge, clock=self.clock
+        )
 
     async def deliver(self, lis: Lis) -> int:
         """Every attempt that is due now."""

@@ -238,7 +238,7 @@ def test_every_setting_of_a_feed_reaches_its_reader() -> None:
         sender="LIS|LABA", timezone="Europe/Paris", charset="8859/1", decimal_mark=",", empty_status="final",
         cytoplasmic_reported_as="negative", processing_id="T", default_method={"SRP": "line_blot"}, settle_s=5.0,
         application_ack="lis",
-        postfix_comparators=True,
+        postfix_comparators=True, second_identifier="where_sent",
     )  # fmt: skip
     found = feed_of("myolis", section)
     assert found.name == "myolis"

@@ -171,7 +171,7 @@ async def test_ten_refusals_are_left_to_a_person(lab: Laboratory) -> None:
     lis = Lis(*["MSA|AE|$ID|no such order"] * 12)
     for _attempt in range(12):
         await lab.deliver(lis)
-        lab.clock.forward(days=1)
+        lab.clock.forward(hours=1)
     assert lab.deliveries() == [("failed", 10)]
     ((reason,),) = lab.rows.execute("SELECT reason FROM outbox").fetchall()
     assert "no such order" in reason

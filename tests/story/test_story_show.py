@@ -220,7 +220,8 @@ async def test_a_delivery_shows_its_bytes_and_how_often_it_went(lab: Laboratory)
     await release(lab)
     found = one(lab, "D1")
     assert list(found) == [
-        "key", "case", "version", "receiver", "control_id", "state", "reason", "attempts", "created", "updated", "raw",
+        "key", "case", "version", "receiver", "control_id", "state", "reason", "attempts", "created", "updated",
+        "waits_for", "raw",
     ]  # fmt: skip
     assert (found["case"], found["version"], found["state"], found["attempts"]) == (1, 2, "waiting", 0)
     lis = Lis()

@@ -1,0 +1,88 @@
+"""Which lanes are one patient's: links that identity messages made, in force until they are undone; nothing is moved.
+
+`merged` holds what the links in force come to, so that a lane's patient is one look-up.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from labbridge.model.work import Link, Verdict
+
+OF_PATIENT = (
+    "WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
+    " SELECT lane, 0 AS place FROM patient"
+    " UNION ALL SELECT m.lane, 1 FROM merged m JOIN patient p ON m.surviving = p.lane ORDER BY place, lane"
+)
+LINKS = "SELECT prior, surviving, message, undone FROM links WHERE prior = ?1 OR surviving = ?1 ORDER BY id"
+VERDICTS = "SELECT who, verdict FROM identities WHERE lane = ?"
+NAMING = "SELECT message FROM links WHERE surviving = ? AND undone = '' ORDER BY id DESC LIMIT 1"
+
+LINK = (  # once, whichever of the message's two lanes comes first
+    "INSERT INTO links(prior, surviving, message, made) SELECT ?1, ?2, ?3, ?4"
+    " WHERE NOT EXISTS (SELECT 1 FROM links WHERE message = ?3 AND prior = ?1)"
+)
+REPOINT = "UPDATE merged SET surviving = ? WHERE surviving = ?"
+MERGE = (
+    "INSERT INTO merged(lane, surviving) VALUES (?,?) ON CONFLICT(lane) DO UPDATE SET surviving = excluded.surviving"
+)
+DECIDE = (
+    "INSERT INTO identities(lane, who, verdict, message, at) VALUES (?,?,?,?,?)"
+    " ON CONFLICT(lane, who) DO UPDATE SET verdict = excluded.verdict, message = excluded.message, at = excluded.at"
+)
+UNDO = "UPDATE links SET undone = ? WHERE message = ? AND undone = ''"
+OF_MESSAGE = "SELECT DISTINCT prior, surviving FROM links WHERE message = ? AND undone = ''"
+IN_FORCE = "SELECT prior, surviving FROM links WHERE undone = '' AND (prior = ?1 OR surviving = ?1) ORDER BY id"
+
+
+def lanes_of(connection: sqlite3.Connection, lane: str) -> tuple[str, ...]:
+    """Every lane of the patient of this one, the surviving one first."""
+    return tuple(found for found, _place in connection.execute(OF_PATIENT, (lane,)).fetchall())
+
+
+def links_of(connection: sqlite3.Connection, lanes: tuple[str, ...]) -> tuple[Link, ...]:
+    """Every link of these lanes, undone ones too."""
+    found: dict[Link, None] = {}
+    for lane in lanes:
+        for prior, surviving, message, undone in connection.execute(LINKS, (lane,)).fetchall():
+            found[Link(prior=prior, surviving=surviving, message=message, undone=bool(undone))] = None
+    return tuple(found)
+
+
+def verdicts_of(connection: sqlite3.Connection, lanes: tuple[str, ...]) -> dict[tuple[str, str], Verdict]:
+    """What was decided of who is who in these lanes."""
+    rows = ((lane, row) for lane in lanes for row in connection.execute(VERDICTS, (lane,)).fetchall())
+    return {(lane, who): Verdict(verdict) for lane, (who, verdict) in rows}
+
+
+def naming(connection: sqlite3.Connection, lane: str) -> int | None:
+    """The identity message that last merged a patient into the one of this lane: it names who the patient is now."""
+    row = connection.execute(NAMING, (lane,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def undo(connection: sqlite3.Connection, message: int, now: str) -> list[str]:
+    """Take the links of a message out of force, and work out anew what the others come to. The lanes it touches."""
+    pairs = connection.execute(OF_MESSAGE, (message,)).fetchall()
+    lanes = sorted(
+        {part for prior, surviving in pairs for lane in (prior, surviving) for part in lanes_of(connection, lane)}
+    )
+    connection.execute(UNDO, (now, message))
+    for lane in lanes:
+        connection.execute("DELETE FROM merged WHERE lane = ?", (lane,))
+    for lane in lanes:
+        last = _last(connection, lane)
+        if last != lane:
+            connection.execute(MERGE, (lane, last))
+    return lanes
+
+
+def _last(connection: sqlite3.Connection, lane: str) -> str:
+    """The end of the chain of links in force."""
+    seen = {lane}
+    while True:
+        following = [s for p, s in connection.execute(IN_FORCE, (lane,)).fetchall() if p == lane and s not in seen]
+        if not following:
+            return lane
+        lane = following[-1]
+        seen.add(lane)
