@@ -7,6 +7,7 @@ import base64
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from labbridge import __version__, pipeline
@@ -59,6 +60,10 @@ class Acts:
             "edit": self._edited,
             "identity": self._identified,
             "unlink": self._unlinked,
+            "confirm": self._confirmed,
+            "expire": self._expired,
+            "erase": self._erased,
+            "hold": self._held,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -149,6 +154,52 @@ class Acts:
         message = self._message(shown)
         self._desk.unlink(message.key, AuditEvent(at=self._clock.now(), actor=name, action="unlinked", subject=shown))
         return shown
+
+    # ---------------------------------------------------------------- a restored store
+
+    def _confirmed(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The key is `restore`: what left since the backup was looked at, and comments may leave again."""
+        return [_each(key, lambda _key: self._confirm(name)) for key in keys[:1]]
+
+    def _confirm(self, name: str) -> str:
+        policies.check_signer(name)
+        self._desk.confirm_restore(AuditEvent(at=self._clock.now(), actor=name, action="confirmed", subject="restore"))
+        return "comments leave again"
+
+    # ---------------------------------------------------------------- what is kept how long
+
+    def _expired(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The key is the number of days ([retention] raw_d without)."""
+        return [_each(key, lambda key: self._expire(key, name)) for key in keys[:1]]
+
+    def _expire(self, days: str, name: str) -> str:
+        policies.check_signer(name)
+        now = self._clock.now()
+        before = now - timedelta(days=policies.parse_days(days or str(self._config.retention.raw_d)))
+        event = AuditEvent(at=now, actor=name, action="expired", subject="store", detail=f"before {before:%Y-%m-%d}")
+        return f"the bytes of {self._desk.expire(before, event)} messages wiped"
+
+    def _erased(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._erase(key, name, request)) for key in keys[:1]]
+
+    def _erase(self, patient: str, name: str, request: dict[str, Any]) -> str:
+        policies.check_signer(name)
+        why = policies.check_reason(str(request.get("why", "")))
+        event = AuditEvent(at=self._clock.now(), actor=name, action="erased", subject="patient", detail=why)
+        found = self._desk.erase(policies.parse_patient(patient), event)
+        return f"erased from {found} messages; backups keep the patient until they expire"
+
+    def _held(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._hold(key, name, request)) for key in keys[:1]]
+
+    def _hold(self, patient: str, name: str, request: dict[str, Any]) -> str:
+        policies.check_signer(name)
+        lifts = bool(request.get("lift"))
+        why = "" if lifts else policies.check_reason(str(request.get("why", "")))
+        action = "legal hold lifted" if lifts else "legal hold"
+        event = AuditEvent(at=self._clock.now(), actor=name, action=action, subject="patient", detail=why)
+        self._desk.hold(policies.parse_patient(patient), why, event)
+        return action
 
     # ---------------------------------------------------------------- the message an act is about
 

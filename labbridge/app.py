@@ -47,9 +47,11 @@ from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
 
 if TYPE_CHECKING:
+    from labbridge.keeping import Anchoring
     from labbridge.observe.metrics import Metrics
 
 Role = Literal["listen", "process", "deliver", "all"]
+ANCHOR_LOOK_S = 60.0  # how often it is asked whether an anchor is due
 PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 _log = logs.logger("service")
@@ -88,6 +90,15 @@ def _stop_at_once() -> None:
     os._exit(70)
 
 
+def _anchoring(config: Config, clock: SystemClock) -> Anchoring | None:
+    """Whoever signs the audit's anchors; None where no key is configured. AnchorError for a key that cannot be used."""
+    if not config.audit.key:
+        return None
+    from labbridge.keeping import Anchoring  # loads cryptography
+
+    return Anchoring(config.audit, open_reader(config.store.path), clock)
+
+
 class Service:
     """Everything that runs between start and stop."""
 
@@ -115,6 +126,7 @@ class Service:
         )
         self._sqlite: SqliteStatus = status()
         self._deliveries: list[DeliveryWorker] = []
+        self._anchoring = _anchoring(config, self._clock)
         self._traffic = Traffic()
         self._metrics: Metrics | None = None
         self._stage = "starting"
@@ -128,7 +140,15 @@ class Service:
         if self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
         async with contextlib.AsyncExitStack() as parts:
-            for part in (self._control, self._admin, self._processing, self._delivery, self._listening):
+            parts_in_order = (
+                self._anchors,
+                self._control,
+                self._admin,
+                self._processing,
+                self._delivery,
+                self._listening,
+            )
+            for part in parts_in_order:
                 await parts.enter_async_context(part())
             self._stage = "running"
             _log.info("ready", version=__version__)
@@ -140,6 +160,29 @@ class Service:
         _log.info("stopped")
 
     # ---------------------------------------------------------------- parts, each started and stopped in its turn
+
+    @contextlib.asynccontextmanager
+    async def _anchors(self) -> AsyncIterator[None]:
+        """Anchors of the audit while it runs, and a last one at the end."""
+        if self._anchoring is None:
+            yield
+            return
+        task = asyncio.create_task(self._anchor_on(self._anchoring))
+        yield
+        task.cancel()
+        await self._anchor(self._anchoring, at_once=True)
+
+    async def _anchor_on(self, anchoring: Anchoring) -> None:
+        while True:
+            await self._anchor(anchoring, at_once=False)
+            await asyncio.sleep(min(ANCHOR_LOOK_S, self._config.audit.anchor_s))
+
+    async def _anchor(self, anchoring: Anchoring, *, at_once: bool) -> None:
+        try:
+            if await asyncio.to_thread(anchoring.anchor, at_once):
+                _log.info("audit_anchored", count=anchoring.entries)
+        except OSError as fault:
+            _log.error("audit_not_anchored", error=type(fault).__name__)
 
     @contextlib.asynccontextmanager
     async def _control(self) -> AsyncIterator[None]:

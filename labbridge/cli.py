@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
-from labbridge import __version__
+from labbridge import __version__, cli_store
+from labbridge.cli_parts import (
+    CONFIGURATION,
+    NEEDS_A_PERSON,
+    UNAVAILABLE,
+    WRONG_USE,
+    ConfigPath,
+    Format,
+    Name,
+    act,
+    fail,
+    load_config,
+    reading,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 maps = typer.Typer(no_args_is_help=True, help="Help with mapping local codes.")
 app.add_typer(maps, name="map")
-
-ConfigPath = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
-Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")]
-Name = Annotated[str, typer.Option("--as", help="Who acts; signed and audited.")]
-
-NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CONFIGURATION = 1, 2, 69, 78
-DEFAULT_CONFIG = Path("labbridge.toml")
+app.add_typer(cli_store.app)
+app.add_typer(cli_store.audit, name="audit")
 
 
 def main() -> None:
@@ -34,30 +40,19 @@ def main() -> None:
     try:
         app()
     except (ConfigError, KnowledgeError, StoreRefused) as fault:
-        _fail(str(fault), CONFIGURATION)
+        fail(str(fault), CONFIGURATION)
     except CaseFileError as fault:
-        _fail(str(fault), WRONG_USE)
+        fail(str(fault), WRONG_USE)
     except Refused as fault:
-        _fail(str(fault), NEEDS_A_PERSON)
+        fail(str(fault), NEEDS_A_PERSON)
     except StoreUnavailable as fault:
-        _fail(str(fault), UNAVAILABLE)
+        fail(str(fault), UNAVAILABLE)
     except FileNotFoundError as fault:
-        _fail(f"{fault.filename}: there is no such file", WRONG_USE)
+        fail(f"{fault.filename}: there is no such file", WRONG_USE)
     except IsADirectoryError as fault:
-        _fail(f"{fault.filename}: this is a folder; name the files in it", WRONG_USE)
+        fail(f"{fault.filename}: this is a folder; name the files in it", WRONG_USE)
     except PermissionError as fault:
-        _fail(f"{fault.filename}: this file may not be read by you; change its permissions", WRONG_USE)
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    typer.echo(text, err=True)
-    sys.exit(code)
-
-
-def _config(path: Path | None) -> Any:
-    from labbridge.config import load
-
-    return load(path or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None))
+        fail(f"{fault.filename}: this file may not be read by you; change its permissions", WRONG_USE)
 
 
 @app.command()
@@ -70,9 +65,9 @@ def serve(
     from labbridge.app import serve as run
 
     try:
-        run(_config(config), role, log == "json")
+        run(load_config(config), role, log == "json")
     except OSError as fault:
-        _fail(f"A port could not be opened: {fault.strerror}; another program may hold it", UNAVAILABLE)
+        fail(f"A port could not be opened: {fault.strerror}; another program may hold it", UNAVAILABLE)
 
 
 @app.command()
@@ -87,7 +82,7 @@ def interpret(
     from labbridge import show
     from labbridge.offline import interpret_paths
 
-    found = interpret_paths(paths, _config(config), as_of.date() if as_of else None, explain=explain)
+    found = interpret_paths(paths, load_config(config), as_of.date() if as_of else None, explain=explain)
     for one in found.patients:
         typer.echo(show.patient(one, found.knowledge, format))
     for fault in found.unreadable:
@@ -106,7 +101,7 @@ def validate(
     from labbridge import show
     from labbridge.offline import validate_files
 
-    found = validate_files(cases, _config(config))
+    found = validate_files(cases, load_config(config))
     typer.echo(show.cases_json(found) if format == "json" else show.cases_text(found))
     raise typer.Exit(NEEDS_A_PERSON if any(one.passed is False for one in found) else 0)
 
@@ -157,7 +152,7 @@ def messages(
     """List kept messages, count them, or list the codes in them that no table names."""
     from labbridge import show
 
-    with _reading(config) as store:
+    with reading(config) as store:
         if unmapped:
             typer.echo(show.unmapped(store, limit, format))
         else:
@@ -174,7 +169,7 @@ def show_one(
     """Show the worklist, or one case, message or delivery."""
     from labbridge import show
 
-    with _reading(config) as store:
+    with reading(config) as store:
         typer.echo(show.one(store, key, format) if key else show.worklist(store, limit, format))
 
 
@@ -187,56 +182,20 @@ def quarantine(
     """List quarantined and parked messages with place and reason."""
     from labbridge import show
 
-    with _reading(config) as store:
+    with reading(config) as store:
         typer.echo(show.quarantine(store, limit, format))
 
 
 @app.command()
 def reprocess(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
     """Send parked or quarantined messages through again after a repair, and comments (D3) that were given up."""
-    _act(config, {"command": "reprocess", "keys": keys, "as": name}, format)
-
-
-@app.command()
-def edit(
-    key: Annotated[str, typer.Argument(help="M17: a parked or quarantined message.")],
-    file: Annotated[Path, typer.Argument(help="The repaired message, its bytes as they are to be read.")],
-    why: Annotated[str, typer.Option(help="What was repaired, for the audit.")],
-    name: Name,
-    config: ConfigPath = None,
-    format: Format = "text",
-) -> None:
-    """Keep a repaired message beside the one received; somebody else reads it and sends it through (reprocess)."""
-    import base64
-
-    raw = base64.b64encode(file.read_bytes()).decode()
-    _act(config, {"command": "edit", "keys": [key], "as": name, "raw": raw, "why": why}, format)
-
-
-@app.command()
-def identity(
-    keys: list[str],
-    verdict: Annotated[
-        Literal["same", "other"], typer.Option("--is", help="same: that patient; other: somebody else.")
-    ],
-    name: Name,
-    config: ConfigPath = None,
-    format: Format = "text",
-) -> None:
-    """Say whether messages are of the patient whose number they bear, where birth date, sex or name leave it open."""
-    _act(config, {"command": "identity", "keys": keys, "as": name, "verdict": verdict}, format)
-
-
-@app.command()
-def unlink(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
-    """Undo what an identity message linked (ADT^A40, A18, A34): two patients again, each evaluated on its own."""
-    _act(config, {"command": "unlink", "keys": keys, "as": name}, format)
+    act(config, {"command": "reprocess", "keys": keys, "as": name}, format)
 
 
 @app.command()
 def release(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
     """Sign and send the comment of a case version that was read, for example C12@3."""
-    _act(config, {"command": "release", "keys": keys, "as": name}, format)
+    act(config, {"command": "release", "keys": keys, "as": name}, format)
 
 
 @app.command("reload")
@@ -252,9 +211,9 @@ def reload_knowledge(
     from labbridge.reloading import ANSWERED_WITHIN_S, printed
 
     request = {"command": "reload", "as": name or getpass.getuser()}
-    answer = ask(_config(config).store.path, request, ANSWERED_WITHIN_S)
+    answer = ask(load_config(config).store.path, request, ANSWERED_WITHIN_S)
     if answer is None:
-        _fail("No service runs on this store; its next start reads what `labbridge check` sees", NEEDS_A_PERSON)
+        fail("No service runs on this store; its next start reads what `labbridge check` sees", NEEDS_A_PERSON)
     outcome, faults = printed(answer, format)
     for fault in faults:
         typer.echo(fault, err=True)
@@ -271,7 +230,7 @@ def show_config(
     from labbridge.config import effective as printed
 
     del effective  # there is nothing else to print in this version
-    typer.echo(printed(_config(config)), nl=False)
+    typer.echo(printed(load_config(config)), nl=False)
 
 
 @app.command()
@@ -279,7 +238,7 @@ def doctor(config: ConfigPath = None) -> None:
     """What is missing on this machine, one line each with the repair."""
     from labbridge.checking import examine
 
-    lines, sound = examine(_config(config))
+    lines, sound = examine(load_config(config))
     typer.echo("\n".join(lines))
     raise typer.Exit(0 if sound else NEEDS_A_PERSON)
 
@@ -293,38 +252,13 @@ def map_suggest(
     """Propose analyte, assay and unit of local codes, each with its reason and how sure; nothing is applied."""
     from labbridge.suggest import printed, suggest_file
 
-    typer.echo(printed(suggest_file(file, _config(config)), format))
+    typer.echo(printed(suggest_file(file, load_config(config)), format))
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
-
-
-def _act(path: Path | None, request: dict[str, Any], format: str) -> None:
-    """Perform an act through the running service, or on the store itself when none runs."""
-    from labbridge import show
-    from labbridge.app import offline_acts
-    from labbridge.control import ask
-
-    config = _config(path)
-    answer = ask(config.store.path, request)
-    if answer is None:
-        with offline_acts(config) as acts:
-            answer = acts.perform(request)
-    typer.echo(show.acted(answer, format))
-    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
-
-
-def _reading(path: Path | None) -> AbstractContextManager[Any]:
-    """A read-only connection to the store, service running or not."""
-    from labbridge.store.sqlite import open_reader
-
-    database = _config(path).store.path
-    if not database.is_file():
-        _fail(f"{database}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
-    return nullcontext(open_reader(database))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,23 @@ class AdminSection(_Section):
     listen: Address = Field("127.0.0.1:9464", description="metrics and readiness")
 
 
+class AuditSection(_Section):
+    key: str = Field("", description="signing key of the anchors (`labbridge audit key FILE`); empty: none are made")
+    anchors: str = Field("", description="file the anchors are appended to; where this service cannot write it anew")
+    anchor_s: float = Field(3600.0, gt=0, description="seconds between two anchors at most, where lines were written")
+    anchor_entries: int = Field(1000, ge=1, description="audit lines between two anchors at most")
+
+    @model_validator(mode="after")
+    def _both(self) -> AuditSection:
+        if bool(self.key) != bool(self.anchors):
+            raise ValueError("key and anchors belong together: name both, or neither")
+        return self
+
+
+class RetentionSection(_Section):
+    raw_d: int = Field(3650, ge=35, description="days the bytes of finished messages are kept (`labbridge expire`)")
+
+
 class ReleaseSection(_Section):
     enabled: Literal[False] = Field(False, description="automatic release; not in this version")
 
@@ -170,6 +187,8 @@ class Config(BaseSettings):
     receivers: dict[str, ReceiverSection] = {}
     knowledge: KnowledgeSection = KnowledgeSection()
     admin: AdminSection = AdminSection()
+    audit: AuditSection = AuditSection()
+    retention: RetentionSection = RetentionSection()
     release: ReleaseSection = ReleaseSection()
     limits: LimitsSection = LimitsSection()
     facility: str = Field("", description="MSH-4 of what this service sends")
@@ -251,6 +270,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "receivers": ReceiverSection,
     "knowledge": KnowledgeSection,
     "admin": AdminSection,
+    "audit": AuditSection,
+    "retention": RetentionSection,
     "release": ReleaseSection,
     "limits": LimitsSection,
 }

@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 WIRING = {
     "app",
     "cli",
+    "cli_parts",
+    "cli_store",
     "acts",
     "processing",
     "reloading",
@@ -46,6 +48,7 @@ WIRING = {
     "offline",
     "show",
     "explanation",
+    "keeping",
     "checking",
     "client",
     "control",

@@ -14,6 +14,7 @@ from labbridge.states import CaseState, State
 _NUMBER = "[0-9]{1,18}"  # a key of the store; nothing longer is one
 _SHOWN = re.compile("C([1-9][0-9]{0,17})(?:@([1-9][0-9]{0,17}))?")
 _KEY = re.compile(f"([MD])({_NUMBER})|(C)({_NUMBER})(?:@{_NUMBER})?")
+LEAST_DAYS = 35
 _RELEASABLE = (CaseState.NEW, CaseState.REOPENED)
 
 
@@ -34,6 +35,21 @@ def parse_key(text: str) -> tuple[str, int]:
     if found is None:
         raise Refused(f"{text!r} is no key; write C12, M17 or D3")
     return found[1] or found[3], int(found[2] or found[4])
+
+
+def parse_days(text: str) -> int:
+    """A number of days, at least the 35 in which senders may repeat a message."""
+    if not text.isascii() or not text.isdigit() or not LEAST_DAYS <= int(text) <= 36_500:
+        raise Refused(f"{text!r}: say how many days bytes are kept, {LEAST_DAYS} at least")
+    return int(text)
+
+
+def parse_patient(text: str) -> str:
+    """The lane of a patient written AUTHORITY|NUMBER, as `labbridge show` prints it."""
+    authority, bar, number = text.partition("|")
+    if not bar or not number.strip():
+        raise Refused(f"{text!r} is no patient; write AUTHORITY|NUMBER, as `labbridge show C12` prints it")
+    return f"p:{authority}|{number}"
 
 
 def check_release(case: Case, version: int, signer: str) -> None:

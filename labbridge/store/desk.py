@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.model.work import AuditEvent, Case, Count, Delivery, Edit, Kept, Outgoing, Settled, Verdict
 from labbridge.states import CaseState, DeliveryState, State
-from labbridge.store import edits, journal, links, reading
+from labbridge.store import edits, journal, links, reading, retention
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.tally import COUNT_ALL, counts_row
 from labbridge.store.writer import Job, Writer
@@ -50,6 +51,8 @@ RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE stat
 LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
 NEXT = "UPDATE tally SET count = count + 1 WHERE name = 'control_id' RETURNING labels, count"
 FIRST = "INSERT INTO tally(name, labels, count) VALUES ('control_id', ?, 1) RETURNING labels, count"
+UNCONFIRMED = "SELECT 1 FROM restores WHERE confirmed = '' LIMIT 1"
+CONFIRM = "UPDATE restores SET confirmed = ?, confirmed_by = ? WHERE confirmed = ''"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -71,6 +74,39 @@ class SqliteDesk:
 
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit)).result()
+
+    def expire(self, before: datetime, audit: AuditEvent) -> int:
+        """Wipe the bytes of finished messages received before a moment. How many."""
+        moment, wiped, last = before.isoformat(), 0, 0
+        while True:
+            some, last = self._writer.submit(partial(retention.expire, before=moment, after=last)).result()
+            wiped += some
+            if not last:
+                break
+        self._writer.submit(lambda connection: retention.expire_sent(connection, moment, audit)).result()
+        self._writer.submit_outside(retention.checkpoint).result()
+        return wiped
+
+    def erase(self, lane: str, audit: AuditEvent) -> int:
+        """Take a patient out of the store and out of its log. How many messages the patient was in."""
+        found: int = self._writer.submit(lambda connection: retention.erase(connection, lane, audit)).result()
+        self._writer.submit_outside(retention.checkpoint).result()
+        return found
+
+    def hold(self, lane: str, why: str, audit: AuditEvent) -> None:
+        """A legal hold over a patient; without a reason the holds there are end."""
+        act = (lambda c: retention.hold(c, lane, why, audit)) if why else (lambda c: retention.lift(c, lane, audit))
+        self._writer.submit(act).result()
+
+    def confirm_restore(self, audit: AuditEvent) -> None:
+        """Comments leave again. Refused where nothing waits to be confirmed."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if not connection.execute(CONFIRM, (audit.at.isoformat(), audit.actor)).rowcount:
+                raise Refused("No restore waits to be confirmed")
+            connection.execute(INSERT_AUDIT, audit_row(audit))
+
+        self._writer.submit(job).result()
 
     def send_again(self, key: int, audit: AuditEvent) -> None:
         """A delivery that was given up goes again, the same bytes under the same control id. Refused in any other state."""
@@ -292,6 +328,8 @@ def _nothing(connection: sqlite3.Connection) -> None:
 
 def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
     moment = now.isoformat()
+    if connection.execute(UNCONFIRMED).fetchone():
+        return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
         id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires = row

@@ -16,7 +16,7 @@ from labbridge.store import edits, links
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
-    ' d.subject_at FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+    ' d.subject_at, c.restore FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
     "SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o.comment = m.id"
@@ -47,7 +47,7 @@ def worklist(connection: sqlite3.Connection, limit: int, offset: int = 0) -> lis
 
 
 def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at = row
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
@@ -65,7 +65,9 @@ def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
         text=str(text),
         subject_message=message,  # type: ignore[arg-type]
         subject_at=str(at),
-        sub_id=f"LB{key}",
+        sub_id=f"LB{restore}{key:09}"
+        if restore
+        else f"LB{key}",  # a number that was given out and lost is not given again
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
         updated=datetime.fromisoformat(str(updated)),

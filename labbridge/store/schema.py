@@ -140,6 +140,7 @@ cases = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("opened", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
+    sa.Column("restore", sa.Integer, nullable=False, server_default="0"),
 )
 sa.Index("cases_lane", cases.c.lane)
 
@@ -223,6 +224,49 @@ audit = sa.Table(
     _text("detail"),
 )
 
+seals = sa.Table(  # the audit's chain (sealing.py): one for each commit that wrote lines
+    "seals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("entries", sa.Integer, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+)
+
+restores = sa.Table(  # this database was restored from a backup: nothing leaves until a person confirms
+    "restores",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("taken", sa.Text, nullable=False),
+    _text("confirmed"),
+    _text("confirmed_by"),
+)
+
+holds = sa.Table(  # legal holds: what is kept whatever its age, and is not erased
+    "holds",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    _text("lifted"),
+    _text("lifted_by"),
+)
+sa.Index("holds_lane", holds.c.lane)
+
+tombstones = sa.Table(  # a patient was erased: by digest, so that nothing of the patient stays
+    "tombstones",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lane_digest", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("messages", sa.Integer, nullable=False),
+)
+
 tally = sa.Table(
     "tally",
     metadata,
@@ -236,6 +280,8 @@ tally = sa.Table(
 TRIGGERS = (
     "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
     "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+    "CREATE TRIGGER seals_no_update BEFORE UPDATE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+    "CREATE TRIGGER seals_no_delete BEFORE DELETE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
 )
 
 

@@ -17,6 +17,7 @@ CREATE TABLE cases (
 	state TEXT NOT NULL,
 	opened TEXT NOT NULL,
 	updated TEXT NOT NULL,
+	restore INTEGER DEFAULT '0' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX cases_lane ON cases (lane);
@@ -51,6 +52,17 @@ CREATE TABLE edits (
 	approved_by TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (message, version)
 );
+CREATE TABLE holds (
+	id INTEGER NOT NULL,
+	lane TEXT NOT NULL,
+	why TEXT NOT NULL,
+	"by" TEXT NOT NULL,
+	at TEXT NOT NULL,
+	lifted TEXT DEFAULT '' NOT NULL,
+	lifted_by TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX holds_lane ON holds (lane);
 CREATE TABLE identities (
 	lane TEXT NOT NULL,
 	who TEXT NOT NULL,
@@ -132,6 +144,15 @@ CREATE TABLE patients (
 	PRIMARY KEY (authority, identifier)
 )
  WITHOUT ROWID;
+CREATE TABLE restores (
+	id INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	"by" TEXT NOT NULL,
+	taken TEXT NOT NULL,
+	confirmed TEXT DEFAULT '' NOT NULL,
+	confirmed_by TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE results (
 	id INTEGER NOT NULL,
 	lane TEXT NOT NULL,
@@ -143,6 +164,13 @@ CREATE TABLE results (
 	PRIMARY KEY (id)
 );
 CREATE INDEX results_lane ON results (lane);
+CREATE TABLE seals (
+	id INTEGER NOT NULL,
+	last INTEGER NOT NULL,
+	entries INTEGER NOT NULL,
+	digest BLOB NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE tally (
 	name TEXT NOT NULL,
 	labels TEXT NOT NULL,
@@ -157,6 +185,14 @@ CREATE TABLE texts (
 	PRIMARY KEY (digest)
 )
  WITHOUT ROWID;
+CREATE TABLE tombstones (
+	id INTEGER NOT NULL,
+	lane_digest BLOB NOT NULL,
+	at TEXT NOT NULL,
+	"by" TEXT NOT NULL,
+	messages INTEGER NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE unmapped (
 	feed TEXT NOT NULL,
 	system TEXT NOT NULL,
@@ -189,3 +225,5 @@ CREATE INDEX work_message ON work (message);
 CREATE INDEX work_open ON work (id) WHERE state IN ('kept', 'parked');
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER seals_no_update BEFORE UPDATE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER seals_no_delete BEFORE DELETE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;

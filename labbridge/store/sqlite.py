@@ -102,6 +102,7 @@ def durable(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA busy_timeout=5000")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, in the pages that stay too
     synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     if str(mode).lower() != "wal" or synchronous != 2:
         raise StoreRefused(

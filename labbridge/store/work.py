@@ -69,9 +69,10 @@ SEEN_UNMAPPED = (
     " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE may_be END"
 )
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
-    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated)"
+    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore)"
     " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
-    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5 WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
+    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores)"
+    " WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
     " OR c.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)) = ?6"
 )
 NEXT_VERSION = "UPDATE cases SET version = version + 1, state = ?, updated = ? WHERE id = ? AND version = ?"

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
+from labbridge.store.sealing import Sealer
 
 GROUP = 64
 
@@ -38,7 +39,13 @@ class Statement(NamedTuple):
     rows: int | None = None
 
 
-Queued = tuple[Job | Together, bool, Any]
+class Outside(NamedTuple):
+    """A job that runs between two groups, outside every transaction."""
+
+    job: Job
+
+
+Queued = tuple[Job | Together | Outside, bool, Any]
 
 
 class GuardFailed(Exception):
@@ -55,6 +62,7 @@ class Writer:
         self._on_fatal = on_fatal
         self._after: list[Callable[[], None]] = []
         self.commits = 0
+        self._sealer = Sealer(connection)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -66,6 +74,12 @@ class Writer:
         """A job in its own savepoint (`guarded`), or straight in the group's transaction where it cannot fail."""
         future: Future[Any] = Future()
         self._jobs.put((job, guarded, future))
+        return future
+
+    def submit_outside(self, job: Job) -> Future[Any]:
+        """A job outside every transaction, after what was submitted before it: a checkpoint cannot run within one."""
+        future: Future[Any] = Future()
+        self._jobs.put((Outside(job), False, future))
         return future
 
     def submit_soon(self, job: Job, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
@@ -105,8 +119,12 @@ class Writer:
                     stopping = True
                     break
                 group.append(more)
-            if group:
-                self._commit(group)
+            inside = [one for one in group if not isinstance(one[0], Outside)]
+            if inside:
+                self._commit(inside)
+            for job, _guarded, future in group:
+                if isinstance(job, Outside):
+                    self._outside(job.job, future)
             if stopping and self._jobs.empty():
                 self._connection.close()
                 return
@@ -116,6 +134,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             answers = self._done(group)
+            self._sealer.seal(connection)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(error)
@@ -123,9 +142,17 @@ class Writer:
             _answer([(future, failure) for _job, _guarded, future in group])
             return
         self.commits += 1
+        self._sealer.committed()
         _answer([(future, answer) for (_job, _guarded, future), answer in zip(group, answers, strict=True)])
         for call in self._after:
             call()
+
+    def _outside(self, job: Job, future: Any) -> None:
+        try:
+            answer: Any = job(self._connection)
+        except sqlite3.Error as error:
+            answer = StoreUnavailable(f"The store could not do it ({_name(error)})")
+        _answer([(future, answer)])
 
     def _done(self, group: Sequence[Queued]) -> list[Any]:
         answers: list[Any] = [None] * len(group)
@@ -134,7 +161,7 @@ class Writer:
             if isinstance(job, Together):
                 together.setdefault(job.handler, []).append(place)
             else:
-                answers[place] = self._do(job, guarded)
+                answers[place] = self._do(job, guarded)  # type: ignore[arg-type]  # none is Outside here
         for handler, places in together.items():
             found = handler(self._connection, [group[place][0].item for place in places])  # type: ignore[union-attr]
             for place, answer in zip(places, found, strict=True):

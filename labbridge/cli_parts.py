@@ -1,0 +1,53 @@
+"""What the commands share: options, the configuration, an act on a running or stopped service, a reading connection."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+ConfigPath = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")]
+Name = Annotated[str, typer.Option("--as", help="Who acts; signed and audited.")]
+
+NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CONFIGURATION = 1, 2, 69, 78
+DEFAULT_CONFIG = Path("labbridge.toml")
+
+
+def fail(text: str, code: int) -> NoReturn:
+    typer.echo(text, err=True)
+    sys.exit(code)
+
+
+def load_config(path: Path | None) -> Any:
+    from labbridge.config import load
+
+    return load(path or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None))
+
+
+def act(path: Path | None, request: dict[str, Any], format: str) -> None:
+    """Perform an act through the running service, or on the store itself when none runs."""
+    from labbridge import show
+    from labbridge.app import offline_acts
+    from labbridge.control import ask
+
+    config = load_config(path)
+    answer = ask(config.store.path, request)
+    if answer is None:
+        with offline_acts(config) as acts:
+            answer = acts.perform(request)
+    typer.echo(show.acted(answer, format))
+    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
+
+
+def reading(path: Path | None) -> AbstractContextManager[Any]:
+    """A read-only connection to the store, service running or not."""
+    from labbridge.store.sqlite import open_reader
+
+    database = load_config(path).store.path
+    if not database.is_file():
+        fail(f"{database}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
+    return nullcontext(open_reader(database))

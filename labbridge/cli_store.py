@@ -1,0 +1,144 @@
+"""Commands for the store over the years, and for messages and patients that need a person's word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from labbridge.cli_parts import NEEDS_A_PERSON, WRONG_USE, ConfigPath, Format, Name, act, fail, load_config, reading
+
+audit = typer.Typer(no_args_is_help=True, help="The audit: its key, and whether it is whole.")
+app = typer.Typer()
+Patient = Annotated[str, typer.Argument(help="AUTHORITY|NUMBER, as `labbridge show C12` prints it.")]
+
+
+@app.command()
+def edit(
+    key: Annotated[str, typer.Argument(help="M17: a parked or quarantined message.")],
+    file: Annotated[Path, typer.Argument(help="The repaired message, its bytes as they are to be read.")],
+    why: Annotated[str, typer.Option(help="What was repaired, for the audit.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Keep a repaired message beside the one received; somebody else reads it and sends it through (reprocess)."""
+    import base64
+
+    raw = base64.b64encode(file.read_bytes()).decode()
+    act(config, {"command": "edit", "keys": [key], "as": name, "raw": raw, "why": why}, format)
+
+
+@app.command()
+def identity(
+    keys: list[str],
+    verdict: Annotated[
+        Literal["same", "other"], typer.Option("--is", help="same: that patient; other: somebody else.")
+    ],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Say whether messages are of the patient whose number they bear, where birth date, sex or name leave it open."""
+    act(config, {"command": "identity", "keys": keys, "as": name, "verdict": verdict}, format)
+
+
+@app.command()
+def unlink(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Undo what an identity message linked (ADT^A40, A18, A34): two patients again, each evaluated on its own."""
+    act(config, {"command": "unlink", "keys": keys, "as": name}, format)
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="File to write; its manifest goes beside it (.json).")],
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Copy the store while it runs, and look the copy over: pages, audit, every message."""
+    from labbridge.keeping import back_up
+    from labbridge.processing import SystemClock
+
+    typer.echo(back_up(load_config(config), target, SystemClock(), format))
+
+
+@app.command()
+def restore(
+    name: Name,
+    source: Annotated[Path | None, typer.Argument(help="A file that `labbridge backup` wrote.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Where the store is to be; nothing may be there.")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="What left since was looked at: send again.")] = False,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Put a backup back as a store. Comments leave it once a person confirms (--confirm)."""
+    from labbridge.keeping import restore as run
+    from labbridge.processing import SystemClock
+
+    if confirm:
+        act(config, {"command": "confirm", "keys": ["restore"], "as": name}, format)
+    if source is None:
+        fail("Name the backup to restore, or --confirm", WRONG_USE)
+    typer.echo(run(source, to or load_config(config).store.path, name, SystemClock(), format))
+
+
+@audit.command("key")
+def audit_key(file: Annotated[Path, typer.Argument(help="Where the signing key goes; .pub beside it.")]) -> None:
+    """Make the key that anchors are signed with. Keep FILE.pub where the audit is verified."""
+    from labbridge.store.anchors import make_key
+
+    make_key(file)
+    typer.echo(f"{file} signs (keep it readable by the service alone); {file}.pub verifies")
+
+
+@audit.command("verify")
+def audit_verify(
+    anchors: Annotated[Path | None, typer.Option(help="Anchors to compare with; those configured without.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Key they were signed with (FILE.pub).")] = None,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Go over every line of the audit, and hold it against the signed anchors."""
+    from labbridge.keeping import verified_text, verify
+
+    with reading(config) as store:
+        found, remarks = verify(store, load_config(config).audit, anchors, key)
+    typer.echo(verified_text(found, remarks, format))
+    raise typer.Exit(NEEDS_A_PERSON if found.faults else 0)
+
+
+@app.command()
+def expire(
+    name: Name,
+    days: Annotated[int, typer.Option(help="Bytes older than this; without it [retention] raw_d.")] = 0,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Wipe the bytes of finished messages that have grown old. What is unfinished or held is never touched."""
+    act(config, {"command": "expire", "keys": [str(days or "")], "as": name}, format)
+
+
+@app.command()
+def erase(
+    patient: Patient,
+    why: Annotated[str, typer.Option(help="The reason, for the audit; name no patient in it.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Take a patient out of the store: messages, results, cases, comments, and the log beside the database."""
+    act(config, {"command": "erase", "keys": [patient], "as": name, "why": why}, format)
+
+
+@app.command("legal-hold")
+def legal_hold(
+    patient: Patient,
+    name: Name,
+    why: Annotated[str, typer.Option(help="The reason, for the audit; name no patient in it.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="End the holds over this patient.")] = False,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Keep everything of a patient, whatever its age, until the hold is lifted."""
+    act(config, {"command": "hold", "keys": [patient], "as": name, "why": why, "lift": lift}, format)

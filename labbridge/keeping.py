@@ -1,0 +1,98 @@
+"""The store over the years, from the command line: backups and their return, the audit's keys and its verification."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from labbridge.config import AuditSection, Config
+from labbridge.errors import Refused
+from labbridge.ports import Clock
+from labbridge.review import policies
+from labbridge.store import anchors, backup, sealing
+from labbridge.store.sealing import Verified
+
+
+def back_up(config: Config, target: Path, clock: Clock, format: str) -> str:
+    """Take a backup of the configured store; what was copied."""
+    if not config.store.path.is_file():
+        raise Refused(f"{config.store.path}: there is no store yet to take a backup of")
+    manifest = backup.backup(config.store.path, target, clock.now())
+    return _printed(manifest, format, f"{target}: {_of(manifest)}, looked over and whole")
+
+
+def restore(source: Path, target: Path, name: str, clock: Clock, format: str) -> str:
+    """Put a backup in the place of a store that is gone; what to do next."""
+    policies.check_signer(name)
+    manifest = backup.restore(source, target, name, clock.now())
+    then = "nothing leaves until `labbridge restore --confirm --as NAME`"
+    return _printed(manifest, format, f"{target}: {_of(manifest)}, taken {manifest.taken}; {then}")
+
+
+def _of(manifest: backup.Manifest) -> str:
+    rows = manifest.rows
+    return f"{rows.get('journal', 0)} messages, {rows.get('cases', 0)} cases, {manifest.audit_entries} audit lines"
+
+
+def _printed(manifest: backup.Manifest, format: str, text: str) -> str:
+    return json.dumps(msgspec.to_builtins(manifest)) if format == "json" else text
+
+
+# ---------------------------------------------------------------- the audit
+
+
+def verify(
+    store: sqlite3.Connection, audit: AuditSection, against: Path | None, key: Path | None
+) -> tuple[Verified, list[str]]:
+    """The chain, and where anchors are named or configured the chain against them: what was found, and remarks."""
+    verified = sealing.verify(store)
+    named = against or (Path(audit.anchors) if audit.anchors else None)
+    if named is None:
+        return verified, ["no anchors: an end that was cut off, or an audit written anew as a whole, cannot be seen"]
+    with_key = key or (Path(audit.key) if audit.key else None)
+    if with_key is None:
+        raise Refused("Name the key the anchors were signed with (--key FILE.pub)")
+    found = anchors.read(named)
+    faults = tuple(anchors.compare(store, found, anchors.public_key(with_key)))
+    verified = msgspec.structs.replace(verified, faults=(*verified.faults, *faults))
+    newest = f"; the newest of {found[-1].at}" if found else ""
+    return verified, [f"{len(found)} anchors{newest}"]
+
+
+def verified_text(found: Verified, remarks: list[str], format: str) -> str:
+    if format == "json":
+        return json.dumps(
+            {"lines": found.lines, "seals": found.seals, "faults": list(found.faults), "remarks": remarks}
+        )
+    said = "whole" if not found.faults else f"{len(found.faults)} faults"
+    return "\n".join((*found.faults, f"{found.lines} audit lines under {found.seals} seals: {said}", *remarks))
+
+
+class Anchoring:
+    """Anchors while a service runs: one where enough lines or time have passed since the last, if anything was written."""
+
+    def __init__(self, audit: AuditSection, store: sqlite3.Connection, clock: Clock) -> None:
+        self._key = anchors.private_key(Path(audit.key))
+        self._audit, self._store, self._clock = audit, store, clock
+        self._newest = sealing.Seal()
+        self._at: datetime | None = None
+
+    @property
+    def entries(self) -> int:
+        """How many lines the newest anchor covers."""
+        return self._newest.entries
+
+    def anchor(self, at_once: bool = False) -> bool:
+        """Append an anchor if one is due (`at_once`: if anything was written since). OSError where it cannot be written."""
+        now, seal = self._clock.now(), sealing.last_seal(self._store)
+        new = seal.entries - self._newest.entries
+        late = self._at is None or (now - self._at).total_seconds() >= self._audit.anchor_s
+        if not new or not (at_once or late or new >= self._audit.anchor_entries):
+            return False
+        anchors.append(Path(self._audit.anchors), anchors.anchored(seal, now, self._key))
+        self._newest, self._at = seal, now
+        return True

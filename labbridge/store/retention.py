@@ -1,0 +1,171 @@
+"""What is kept how long: bytes that have grown old, patients who are erased, and legal holds, which stand over both.
+
+Nothing unfinished is ever touched: not a message that waits or is parked or quarantined, nor one whose case is open or whose
+comment is on its way. The ledger keeps sender, control id and digest, so that what comes again is still known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from labbridge.errors import Refused
+from labbridge.model.work import AuditEvent
+from labbridge.store import links
+from labbridge.store.audit import INSERT_AUDIT, audit_row
+
+WIPED = b""
+ERASED = "erased"  # in place of a lane
+OLD = (
+    "SELECT id, lanes FROM journal WHERE state = 'done' AND received < ? AND length(raw) > 0 AND id > ?"
+    " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.message = journal.id AND w.state <> 'done') ORDER BY id LIMIT ?"
+)
+AT_ONCE = 1000
+CHECKPOINTS = 3  # each waits as long as busy_timeout says
+OPEN_CASE = "SELECT 1 FROM cases WHERE lane = ? AND state IN ('new', 'held', 'reopened') LIMIT 1"
+ON_ITS_WAY = (
+    "SELECT 1 FROM outbox o JOIN cases c ON c.id = o.\"case\" WHERE c.lane = ? AND o.state IN ('waiting', 'sent', 'failed')"
+    " LIMIT 1"
+)
+HELD = "SELECT 1 FROM holds WHERE lane = ? AND lifted = '' LIMIT 1"
+WAITS = "SELECT message FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
+WIPE = "UPDATE journal SET raw = ? WHERE id = ?"
+WIPE_EDITS = "DELETE FROM edits WHERE message = ?"
+WIPE_SENT = (
+    "UPDATE outbox SET raw = ? WHERE state IN ('acknowledged', 'cancelled') AND updated < ? AND length(raw) > 0"
+    " AND NOT EXISTS (SELECT 1 FROM cases c JOIN holds h ON h.lane = c.lane AND h.lifted = '' WHERE c.id = outbox.\"case\")"
+)
+MESSAGES = "SELECT DISTINCT message FROM work WHERE lane = ?"
+QUARANTINED = "SELECT id, raw FROM journal WHERE state = 'quarantined'"
+FORGET_MESSAGE = "UPDATE journal SET raw = ?, lanes = ?, detail = '', notes = '', peer = '' WHERE id = ?"
+FORGET_WORK = "UPDATE work SET lane = ?, sentence = '', notes = '' WHERE lane = ?"
+CASES = "SELECT id FROM cases WHERE lane = ?"
+OF_CASE = (
+    'DELETE FROM texts WHERE comment IN (SELECT id FROM comments WHERE "case" = ?)',
+    'DELETE FROM comments WHERE "case" = ?',
+    'DELETE FROM drafts WHERE "case" = ?',
+    "DELETE FROM cases WHERE id = ?",
+)
+FORGET_SENT = "UPDATE outbox SET raw = ?, lane = ?, specimen = '', reason = '' WHERE \"case\" = ?"
+OF_LANE = (
+    "DELETE FROM results WHERE lane = ?",
+    "DELETE FROM identities WHERE lane = ?",
+    "DELETE FROM merged WHERE lane = ?",
+    "DELETE FROM holds WHERE lane = ?",
+    "DELETE FROM links WHERE prior = ? OR surviving = ?",
+)
+PATIENT = "DELETE FROM patients WHERE 'p:' || authority || '|' || identifier = ?"
+TOMBSTONE = "INSERT INTO tombstones(lane_digest, at, by, messages) VALUES (?,?,?,?)"
+PLACE_HOLD = "INSERT INTO holds(lane, why, by, at) VALUES (?,?,?,?)"
+LIFT = "UPDATE holds SET lifted = ?, lifted_by = ? WHERE lane = ? AND lifted = ''"
+
+
+# ---------------------------------------------------------------- age
+
+
+def expire(connection: sqlite3.Connection, before: str, after: int) -> tuple[int, int]:
+    """Wipe the bytes of finished messages received before a moment, some of those after a key: senders do not wait for all.
+    How many were wiped, and the last key looked at (0: there was none)."""
+    rows = connection.execute(OLD, (before, after, AT_ONCE)).fetchall()
+    wiped = [id for id, lanes in rows if not _in_use(connection, lanes.split("\n"))]
+    for id in wiped:
+        connection.execute(WIPE, (WIPED, id))
+        connection.execute(WIPE_EDITS, (id,))
+    return len(wiped), rows[-1][0] if rows else 0
+
+
+def expire_sent(connection: sqlite3.Connection, before: str, audit: AuditEvent) -> None:
+    """Wipe the bytes of comments that were settled before a moment; the end of an expiry."""
+    connection.execute(WIPE_SENT, (WIPED, before))
+    connection.execute(INSERT_AUDIT, audit_row(audit))
+
+
+def _in_use(connection: sqlite3.Connection, lanes: Iterable[str]) -> bool:
+    return any(_one(connection, asked, lane) for lane in lanes for asked in (OPEN_CASE, ON_ITS_WAY, HELD, WAITS))
+
+
+# ---------------------------------------------------------------- a patient
+
+
+def erase(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> int:
+    """Take a patient out of everything that is kept, over all linked numbers: what stays is a tombstone, and in the ledger
+    the digests by which the same bytes are known again. How many messages it was in.
+
+    Refused while anything of the patient is unfinished or held. The audit names our keys only, and keeps them.
+    """
+    lanes = links.lanes_of(connection, lane)
+    _check_erasable(connection, lanes)
+    messages = {key for one in lanes for (key,) in connection.execute(MESSAGES, (one,)).fetchall()}
+    for key in messages:
+        connection.execute(FORGET_MESSAGE, (WIPED, ERASED, key))
+        connection.execute(WIPE_EDITS, (key,))
+    for one in lanes:
+        _forget(connection, one)
+    digest = hashlib.sha256(lane.encode()).digest()
+    connection.execute(TOMBSTONE, (digest, audit.at.isoformat(), audit.actor, len(messages)))
+    connection.execute(INSERT_AUDIT, audit_row(audit))
+    return len(messages)
+
+
+def _forget(connection: sqlite3.Connection, lane: str) -> None:
+    for (case,) in connection.execute(CASES, (lane,)).fetchall():
+        connection.execute(FORGET_SENT, (WIPED, ERASED, case))
+        for statement in OF_CASE:
+            connection.execute(statement, (case,))
+    for statement in OF_LANE:
+        connection.execute(statement, (lane,) * statement.count("?"))
+    connection.execute(PATIENT, (lane,))
+    connection.execute(FORGET_WORK, (ERASED, lane))
+
+
+def _check_erasable(connection: sqlite3.Connection, lanes: Sequence[str]) -> None:
+    if not any(_one(connection, asked, lane) for lane in lanes for asked in (MESSAGES, CASES)):
+        raise Refused("Nothing is held of this patient")
+    for lane in lanes:
+        if _one(connection, HELD, lane):
+            raise Refused("A legal hold stands over this patient; `labbridge hold --lift` ends it")
+        waits = connection.execute(WAITS, (lane,)).fetchone()
+        if waits:
+            raise Refused(f"M{waits[0]} of this patient waits to be processed, or for a person; settle it first")
+        if _one(connection, ON_ITS_WAY, lane):
+            raise Refused("A comment on this patient is on its way, or was given up; settle it first")
+    _check_quarantine(connection, lanes)
+
+
+def _check_quarantine(connection: sqlite3.Connection, lanes: Sequence[str]) -> None:
+    """A message that could not be read may name anybody: one that holds the number is looked at by a person."""
+    numbers = [lane.rpartition("|")[2].encode() for lane in lanes]
+    for key, raw in connection.execute(QUARANTINED).fetchall():
+        if any(number in bytes(raw) for number in numbers):
+            raise Refused(f"M{key} is quarantined and may name this patient; settle it first")
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Bring what was wiped from the log into the file, and cut the log to nothing: it still held the pages from before.
+    Refused while a reader is at work on them."""
+    for _time in range(CHECKPOINTS):
+        busy, _log, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return
+    raise Refused("It was wiped, and a reader holds the log from before open; stop long reads and run it again")
+
+
+# ---------------------------------------------------------------- legal holds
+
+
+def hold(connection: sqlite3.Connection, lane: str, why: str, audit: AuditEvent) -> None:
+    """Nothing of this patient is wiped or erased until the hold is lifted, whatever its age."""
+    connection.execute(PLACE_HOLD, (lane, why, audit.actor, audit.at.isoformat()))
+    connection.execute(INSERT_AUDIT, audit_row(audit))
+
+
+def lift(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> None:
+    """End every hold over this patient. Refused where there is none."""
+    if not connection.execute(LIFT, (audit.at.isoformat(), audit.actor, lane)).rowcount:
+        raise Refused("No legal hold stands over this patient")
+    connection.execute(INSERT_AUDIT, audit_row(audit))
+
+
+def _one(connection: sqlite3.Connection, asked: str, lane: str) -> bool:
+    return connection.execute(asked, (lane,)).fetchone() is not None

@@ -1,0 +1,99 @@
+"""The audit's chain: every commit that wrote audit lines ends with a seal over them and over the seal before.
+
+A line that is changed, left out, added or put in another order breaks the chain from there on. What a chain cannot show is
+an end that was cut off, or a whole that was written anew: for that, signed anchors are kept elsewhere (anchors.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+LINES = "SELECT id, at, actor, action, subject, detail FROM audit WHERE id > ? ORDER BY id"
+LAST = "SELECT id, last, entries, digest FROM seals ORDER BY id DESC LIMIT 1"
+SEAL = "INSERT INTO seals(id, last, entries, digest) VALUES (?,?,?,?)"
+
+_encode = msgspec.json.Encoder().encode
+Line = tuple[int, str, str, str, str, str]
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """The end of one commit's lines: the number of this seal, the last line it covers, how many lines there are in all, and
+    the SHA-256 over the seal before and the lines since."""
+
+    id: int = 0
+    last: int = 0
+    entries: int = 0
+    digest: bytes = b""
+
+
+def last_seal(connection: sqlite3.Connection) -> Seal:
+    """The newest seal; one of number 0 where nothing was sealed yet."""
+    row = connection.execute(LAST).fetchone()
+    return Seal(row[0], row[1], row[2], bytes(row[3])) if row else Seal()
+
+
+def sealed(before: Seal, lines: Iterable[Line]) -> Seal:
+    """The seal over these lines, which follow the ones of the seal before."""
+    digest, last, count = hashlib.sha256(before.digest), before.last, 0
+    for line in lines:
+        digest.update(_encode(line))
+        last, count = line[0], count + 1
+    return Seal(before.id + 1, last, before.entries + count, digest.digest())
+
+
+class Sealer:
+    """Seals for the one writer. What it sealed counts once its commit has reached the disk."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._newest = self._next = last_seal(connection)
+
+    def seal(self, connection: sqlite3.Connection) -> None:
+        """Seal the lines this transaction has written, as the last thing in it."""
+        lines = connection.execute(LINES, (self._newest.last,)).fetchall()
+        self._next = sealed(self._newest, lines) if lines else self._newest
+        if lines:
+            found = self._next
+            connection.execute(SEAL, (found.id, found.last, found.entries, found.digest))
+
+    def committed(self) -> None:
+        self._newest = self._next
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What a look over the whole chain found: how many lines and seals, the newest seal, and every fault as a sentence."""
+
+    lines: int
+    seals: int
+    newest: Seal
+    faults: tuple[str, ...] = ()
+
+
+def verify(connection: sqlite3.Connection) -> Verified:
+    """Go over every seal and every line. Reads in one transaction; holds one seal's lines at a time."""
+    faults: list[str] = []
+    before, lines, seals = Seal(), 0, 0
+    for id, last, entries, digest in connection.execute("SELECT id, last, entries, digest FROM seals ORDER BY id"):
+        found = Seal(id, last, entries, bytes(digest))
+        asked = "SELECT id, at, actor, action, subject, detail FROM audit WHERE id > ? AND id <= ? ORDER BY id"
+        its = connection.execute(asked, (before.last, last)).fetchall()
+        faults += _faults(found, before, its)
+        before, lines, seals = found, lines + len(its), seals + 1
+    (loose,) = connection.execute("SELECT count(*) FROM audit WHERE id > ?", (before.last,)).fetchone()
+    if loose:
+        faults.append(f"{loose} lines after line {before.last} bear no seal: they were not written by this service")
+    return Verified(lines + loose, seals, before, tuple(faults))
+
+
+def _faults(found: Seal, before: Seal, lines: list[Line]) -> list[str]:
+    where = f"between lines {before.last + 1} and {found.last} (seal {found.id})"
+    if found.id != before.id + 1:
+        return [f"seals {before.id + 1} to {found.id - 1} are missing, {where}"]
+    if before.entries + len(lines) != found.entries:
+        return [f"{found.entries - before.entries} lines were sealed and {len(lines)} are there, {where}"]
+    if sealed(before, lines) != found:
+        return [f"a line was changed, or stands in another's place, {where}"]
+    return []
