@@ -39,9 +39,9 @@ def comment_missing(seen: Evidence) -> Found:
     last: dict[str, Event] = {}
     accepted, text = seen.accepted, seen.current
     for event in seen.sends:
-        if event["kind"] == "serology" and event["id"] in accepted:
-            if event["pseq"] >= last.get(event["pat"], event)["pseq"]:
-                last[event["pat"]] = event
+        newest = event["pseq"] >= last.get(event["pat"], event)["pseq"]
+        if newest and event["kind"] == "serology" and event["id"] in accepted:
+            last[event["pat"]] = event
     for patient, event in last.items():
         if float(event["value"]) >= 50 and "SRP" not in text.get(f"p:LABA|{patient}", ""):
             yield f"{patient} after {event['id']}"
