@@ -4,6 +4,7 @@ rest. Nothing of it is imported."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -26,11 +27,17 @@ WAITING = (
 )
 
 
+_ports = itertools.count(12_000 + os.getpid() * 61 % 18_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port below those that outgoing connections are given, so that none of them takes it before it is listened on."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", 12_000 + port % 20_000))
+            return 12_000 + port % 20_000
+    raise AssertionError
 
 
 def until(met: Callable[[], Any], within_s: float = PATIENCE_S, step_s: float = 0.02) -> Any:
@@ -53,13 +60,14 @@ class Service:
         extra: str = "",
         patched: Path | None = None,
         database: Path | None = None,
+        timeout_s: float = 2,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port, self.admin = folder, free_port(), free_port()
         self.database = database or folder / "store.db"
         self.receivers = dict(receivers or {"lis": free_port()})
-        self.extra = extra
+        self.extra, self._timeout_s = extra, timeout_s
         self._environment = {**os.environ, **(environment or {})}
         if patched is not None:
             self._environment["PYTHONPATH"] = str(patched)
@@ -78,7 +86,7 @@ class Service:
         lines = [
             f'facility = "LABA"\n[store]\nurl = "sqlite:///{self.database}"\n{feeds or feed}',
             *(
-                f'[receivers.{name}]\naddress = "127.0.0.1:{port}"\ntimeout_s = 2\n'
+                f'[receivers.{name}]\naddress = "127.0.0.1:{port}"\ntimeout_s = {self._timeout_s}\n'
                 for name, port in self.receivers.items()
             ),
             f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{SITE}"\n{self.extra}{more}',

@@ -147,6 +147,12 @@ class World:
         os.kill(pid, signal.SIGCONT)
         self.nemesis.write({"ev": "thaw", "what": what})
 
+    def freeze_processing(self) -> None:
+        """The processing process stands still until the service is killed: what comes from now on waits."""
+        (child, *_rest) = Path(f"/proc/{self.service.pid}/task/{self.service.pid}/children").read_text().split()
+        self.nemesis.write({"ev": "freeze", "what": "processing", "seconds": 0})
+        os.kill(int(child), signal.SIGSTOP)
+
     # ---------------------------------------------------------------- the end
 
     def settle(self, *senders: str, within_s: float = 120.0, signer: bool = False) -> bool:
