@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +29,9 @@ DUE = (
     " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
 VERSION = "SELECT version FROM cases WHERE id = ?"
+PUT_OFF_AT_MOST = timedelta(
+    minutes=10
+)  # longer than any retry_delay; what is due later was so by a clock since set back
 NO_CASE = 0  # an application acknowledgement: nothing newer can come
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 OUT_OF_DATE = "UPDATE outbox SET state = 'cancelled', reason = 'A newer version came', updated = ? WHERE id = ?"
@@ -160,14 +163,14 @@ class SqliteOutbox:
 
 
 def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
-    moment = now.isoformat()
+    moment, latest = now.isoformat(), (now + PUT_OFF_AT_MOST).isoformat()
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
         id, case, version, lane, control_id, raw, attempts, refusals, state, due, created = row
         if lane in busy:
             continue
         busy.add(lane)
-        if state == DeliveryState.SENT or due > moment:
+        if state == DeliveryState.SENT or moment < due <= latest:
             continue
         if case != NO_CASE and connection.execute(VERSION, (case,)).fetchone()[0] != version:
             connection.execute(OUT_OF_DATE, (moment, id))
