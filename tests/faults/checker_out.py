@@ -12,7 +12,7 @@ from tests.faults.journal import Event
 
 Found = Iterator[str]
 NO_CASE = 0
-LATE_S = 10.0  # a comment claimed just before a newer version was written may still be on its way
+LATE_S = 5.0  # a comment claimed just before a newer version was written may still be on its way
 
 
 def _arrivals(seen: Evidence) -> list[Event]:
@@ -84,6 +84,16 @@ def false_success(seen: Evidence) -> Found:
             yield f"D{row['id']}"
 
 
+def line_used_again(seen: Evidence) -> Found:
+    """C6g: sent on a connection on which the one before had no answer to be trusted: a late one would be credited to it."""
+    before: dict[int, Event] = {}
+    for one in _arrivals(seen):
+        last = before.get(one["connection"])
+        if last is not None and last["applied"] and not last["trusted"]:
+            yield f"{one['id']} after {last['mode']}"
+        before[one["connection"]] = one
+
+
 def order_out(seen: Evidence) -> Found:
     """C7: the comments of one lane reached the LIS in another order than they were signed in."""
     place = {row["control_id"]: (row["lane"], row["id"]) for row in seen.outbox}
@@ -129,6 +139,7 @@ CHECKS = {
     "C6d": after_acceptance,
     "C6e": comment_missing,
     "C6f": false_success,
+    "C6g": line_used_again,
     "C7": order_out,
     "C8": out_of_date,
     "C9": not_asked_for,

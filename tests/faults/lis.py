@@ -68,24 +68,27 @@ class Lis:
         self._rng = random.Random(f"{settings['seed']}-lis")
         self._before = b"NONE"
         self._read_at = 0.0
+        self._connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        number = self._connections
         try:
             while True:
                 raw = (await reader.readuntil(END)).lstrip(START)[: -len(END)]
-                await self._arrived(raw, writer)
+                await self._arrived(raw, writer, number)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
-    async def _arrived(self, raw: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _arrived(self, raw: bytes, writer: asyncio.StreamWriter, connection: int) -> None:
         self._obey()
         control_id = raw.split(b"\r", 1)[0].split(b"|")[9]
         refused = bool(self._refuse) and self._refuse.encode() in raw
         mode = "ae" if refused else self._rng.choices([*self._modes], [*self._modes.values()])[0]
         self._history.write({"ev": "arrival", "id": control_id.decode(), "sha": hashlib.sha256(raw).hexdigest(),
-                             "mode": mode, "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
+                             "mode": mode, "connection": connection, "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
                              "raw": raw.decode("utf-8", "surrogateescape")})  # fmt: skip
         before, self._before = self._before, control_id
         for step in MODES[mode](control_id, before):

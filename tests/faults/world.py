@@ -32,7 +32,7 @@ class World:
 
     def __init__(self, folder: Path, seed: int, patched: Path | None = None, **service: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
+        self.folder, self.seed, self.rng, self.patched = folder, seed, random.Random(seed), patched
         self.service = Service(folder, patched=patched, **service)
         self.nemesis = History(folder / "nemesis.jsonl")
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
@@ -60,10 +60,11 @@ class World:
         path = self.folder / f"{name}.json"
         history = str(self.folder / f"{name}.jsonl")
         path.write_text(json.dumps({"name": name, "seed": self.seed, "history": history, **settings}))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        before = [] if self.patched is None else [str(self.patched)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*before, str(ROOT)])}
         command = [sys.executable, "-m", f"tests.faults.{module}", str(path)]
         with (self.folder / "parts.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
         self._parts[name] = process
         return process
 

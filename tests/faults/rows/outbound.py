@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from tests.faults import clock, journal
+from tests.faults.checker_out import line_used_again
 from tests.faults.client import Client
+from tests.faults.evidence import Evidence
 from tests.faults.lis import MODES
 from tests.faults.messages import Message, plain, serology
 from tests.faults.outcome import Outcome, Run
@@ -54,6 +56,8 @@ def _exchanges(run: Run, found: Outcome) -> None:
         world.part("exchanges", "exchanges", port=world.service.receivers["lis"], lines=lines, count=count)
         found.must(world.wait("exchanges", run.size(60, 1800)), "the exchanges did not come to their end")
         trusted = {one["id"] for one in arrivals(world) if one["trusted"]}
+        again = list(line_used_again(Evidence(lis=arrivals(world))))
+        found.must(not again, f"C6g: {len(again)} on a line whose last answer was doubtful: {again[:3]}")
         done = journal.read(world.folder / "exchanges.jsonl")
         false = [one["id"] for one in done if one["delivered"] and one["id"] not in trusted]
         found.must(not false, f"{len(false)} taken for delivered that the LIS did not accept: {false[:3]}")
@@ -119,6 +123,16 @@ def away(run: Run) -> Outcome:
         found.trials, found.exposures = 1, count
         found.note = f"{count} queued, memory grew by {grown:.0f} MB"
     return found
+
+
+def _corrected_meanwhile(world: World) -> str:
+    """A comment that was tried already is overtaken by a correction; its control id."""
+    tried = "SELECT control_id, lane FROM outbox WHERE receiver = 'lis' AND attempts > 0 ORDER BY id LIMIT 1"
+    ((control_id, lane),) = until(lambda: world.service.rows(tried), 30)
+    patient = lane.rpartition("|")[2]
+    Client(world, "client3").send(serology(f"{patient}-1", patient, 1, "5"))
+    until(world.service.processed)
+    return str(control_id)
 
 
 def _two_feeds(world: World, port: int) -> None:

@@ -123,6 +123,28 @@ def _over_the_cap(run: Run, found: Outcome) -> None:
         found.note += f"; default caps: {gone} let go, {lines} log lines"
 
 
+def slow(run: Run) -> Outcome:
+    """T-47. Peers that send half a message, or a byte now and then, are cut after the time a message may take; those that
+    never read their answers after theirs. A good sender is answered all the while."""
+    found = Outcome()
+    with World(run.folder / "w", run.seed, run.patched, extra="[limits]\nframe_timeout_s = 1\n") as world:
+        world.start()
+        peers = run.size(60, 600)
+        world.part("hostile", "crowd", port=world.service.port, peers=peers, addresses=60, again_s=60)
+        client = Client(world)
+        enough = peers * (3 if run.quick else 4) // 6  # half, drip and TLS; where there is time, the deaf ones too
+        for number in range(10**6):
+            answer = client.send(plain(f"Q{number}", f"Q{number}"), source="127.0.0.9")
+            found.must(answer is not None and answer.code == "AA", "the good sender was not answered")
+            found.exposures += 1
+            if _crowd(world).get("closed", 0) >= enough or number > run.size(3000, 30_000) or found.violations:
+                break
+            time.sleep(0.01)
+        found.trials = _crowd(world).get("closed", 0)
+        found.must(found.trials >= enough, f"{found.trials} of {enough} slow peers were cut")
+    return found
+
+
 def oversize(run: Run) -> Outcome:
     """T-43. Messages around the longest that is taken, and one that never ends: above it AR, and the connection ends; memory
     stays bounded."""
