@@ -88,7 +88,8 @@ class Lis:
         refused = bool(self._refuse) and self._refuse.encode() in raw
         mode = "ae" if refused else self._rng.choices([*self._modes], [*self._modes.values()])[0]
         self._history.write({"ev": "arrival", "id": control_id.decode(), "sha": hashlib.sha256(raw).hexdigest(),
-                             "mode": mode, "connection": connection, "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
+                             "mode": mode, "connection": connection,
+                             "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
                              "raw": raw.decode("utf-8", "surrogateescape")})  # fmt: skip
         before, self._before = self._before, control_id
         for step in MODES[mode](control_id, before):

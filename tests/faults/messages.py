@@ -11,6 +11,8 @@ from dataclasses import dataclass
 STRONG, NEGATIVE = "55", "5"
 START, END = b"\x0b", b"\x1c\r"
 
+_BEGUN = time.time()  # of the process: a message that is made again has the same bytes
+
 _HEAD = "MSH|^~\\&|{sender}|LABA|LABBRIDGE|LABA|{sent}||ORU^R01^ORU_R01|{id}|P|2.5.1||||||UNICODE UTF-8"
 _PID = "PID|1||{patient}^^^LABA^MR||TEST^SYNTHETIC||19690417|M"
 _OBR = "OBR|1|P{filler}^MYOCLIN|{filler}^MYOLIS|MYO^Myositis^L|||{collected}"
@@ -38,7 +40,7 @@ class Message:
 
 
 def _day(days_ago: float) -> str:
-    return time.strftime("%Y%m%d%H%M%S+0000", time.gmtime(time.time() - days_ago * 86400))
+    return time.strftime("%Y%m%d%H%M%S+0000", time.gmtime(_BEGUN - days_ago * 86400))
 
 
 def _joined(*segments: str) -> bytes:

@@ -20,8 +20,8 @@ _SHORTENED = re.compile(r"ftruncate\((\d+), (\d+)\)")
 _SYNCED = re.compile(r"(?:fdatasync|fsync)\((\d+)")
 _GONE = re.compile(r'unlink\("([^"]*)"\)')
 _SENT = re.compile(r'sendto\(\d+, "([^"]*)"')
-_UNFINISHED = re.compile(r"^(\d+) (.*) <unfinished \.\.\.>$")
-_RESUMED = re.compile(r"^(\d+) <\.\.\. \w+ resumed>(.*)$")
+_UNFINISHED = re.compile(r"^(\d+) +(.*) <unfinished \.\.\.>$")
+_RESUMED = re.compile(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$")
 ACCEPTED = re.compile(rb"MSA\|(?:AA|CA)\|([^|\r]+)")
 
 

@@ -29,6 +29,7 @@ def begin(world: World, senders: int = SENDERS, **settings: object) -> list[str]
     names = [f"s{number}" for number in range(senders)]
     for name in names:
         world.sender(name, **{"window": WINDOW, "again": 0.02, "serology": 0.05, **settings})
+    until(lambda: all((world.folder / f"{name}.jsonl").is_file() for name in names))
     return names
 
 
@@ -138,7 +139,7 @@ def _feed_to(world: World, receiver: str) -> None:
 
 
 def frozen(run: Run) -> Outcome:
-    """T-06. SIGSTOP of the service, of its processing process, and of the LIS, for longer than its answers are waited for."""
+    """T-06. SIGSTOP of the service, of its processing process, and of the LIS, longer than answers are waited for."""
     found = Outcome()
     with World(run.folder / "w", run.seed, run.patched) as world:
         world.lis()
