@@ -196,7 +196,7 @@ CHECKS = {
 }
 
 
-def check(folder: Path, database: Path, *, without: Sequence[str] = (), recovery_bound_s: float = 10.0) -> Verdict:
+def check(folder: Path, database: Path, *, without: Sequence[str] = (), recovery_bound_s: float = 60.0) -> Verdict:
     """Judge what an experiment left. `without`: checks whose rule the experiment itself breaks (a LIS that is away leaves
     comments waiting)."""
     return judge(load(folder, database, recovery_bound_s), without)

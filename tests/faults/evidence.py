@@ -45,7 +45,7 @@ class Evidence:
     tally: list[Row] = field(default_factory=list)
     integrity: str = "ok"
     metrics: int | None = None
-    recovery_bound_s: float = 10.0
+    recovery_bound_s: float = 60.0
 
     # ---------------------------------------------------------------- the way in
 
@@ -160,7 +160,7 @@ class Evidence:
         }
 
 
-def load(folder: Path, database: Path, recovery_bound_s: float = 10.0) -> Evidence:
+def load(folder: Path, database: Path, recovery_bound_s: float = 60.0) -> Evidence:
     """Read all of it. A sender's history is any that has a `send` in it; a LIS's any that has an `arrival`."""
     seen = Evidence(recovery_bound_s=recovery_bound_s)
     for path in sorted(folder.glob("*.jsonl")):

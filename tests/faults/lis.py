@@ -87,6 +87,8 @@ class Lis:
         control_id = raw.split(b"\r", 1)[0].split(b"|")[9]
         refused = bool(self._refuse) and self._refuse.encode() in raw
         mode = "ae" if refused else self._rng.choices([*self._modes], [*self._modes.values()])[0]
+        if mode == "previous" and self._before == control_id:
+            mode = "plain"  # the one before was this one
         self._history.write({"ev": "arrival", "id": control_id.decode(), "sha": hashlib.sha256(raw).hexdigest(),
                              "mode": mode, "connection": connection,
                              "applied": mode not in REFUSED, "trusted": mode in TRUSTED,

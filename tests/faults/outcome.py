@@ -51,7 +51,7 @@ class Run:
 @dataclass(frozen=True)
 class Row:
     """A row of reliability.md 2.2: its number, the fault, what is run the short way and the long one. `later`: why it is
-    not run yet; then there is nothing to run."""
+    not run yet; then there is nothing to run. `alone`: it judges a speed, and nothing else may run beside it."""
 
     id: str
     fault: str
@@ -59,3 +59,4 @@ class Row:
     full: str = ""
     run: Callable[[Run], Outcome] | None = None
     later: str = ""
+    alone: bool = False

@@ -67,7 +67,7 @@ def _kill_cycles(folder: Path, run: Run, cycles: int, number: int) -> tuple[Verd
             world.kill(whole=world.rng.random() < 0.7)
             world.start()
         world.settle(*names, signer=True)
-        verdict = world.check()
+        verdict = world.check(recovery_bound_s=run.size(60, 10))
         return verdict, load(folder, world.service.database).in_flight
 
 

@@ -25,7 +25,7 @@ def answer_lost(run: Run) -> Outcome:
         port = world.proxy("proxy", world.service.port, down=SWALLOWED)
         names = [f"s{number}" for number in range(4)]
         for name in names:
-            count = run.size(120, 8_000)
+            count = run.size(120, 4_000)
             world.sender(name, port=port, window=4, timeout_s=1, count=count, malformed=0.02, serology=0.01)
         for name in names:
             found.must(world.wait(name, run.size(60, 900)), f"{name} did not come to its end")
