@@ -13,6 +13,7 @@ help:
 	@echo "make check           format, lint, types, mappings, docs, then make test"
 	@echo "make bench [ONLY=..] the speed figures, as ratios measured in one run"
 	@echo "make mutate [ONLY=..] how many seeded edits of code and knowledge the tests catch"
+	@echo "make faults [ONLY=..] the service under every fault of the reliability bar, at most 75 minutes; QUICK=1: the short way"
 	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -45,6 +46,9 @@ bench: $(STAMP)
 mutate: $(STAMP)
 	$(RUN) -m tests.mutate $(ONLY)
 
+faults: $(STAMP)
+	$(RUN) -m tests.faults $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+
 general: $(STAMP)
 	$(RUN) tests/normalise/general_laboratory.py
 
@@ -55,4 +59,4 @@ lock:
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"
 
-.PHONY: help demo test check docs bench mutate general lock clean
+.PHONY: help demo test check docs bench mutate faults general lock clean

@@ -177,8 +177,15 @@ def loop(work: SqliteWork, reader: drafting.Reader, wait: Callable[[float], bool
 
 
 def _wait(wake: int, units: Connection, seconds: float | None) -> bool:
-    """Wait for a wake-up; False when the main process has gone, or has closed the pipe to have us end."""
-    ready, _w, _x = select.select([wake, units.fileno()], [], [], seconds)
+    """Wait for a wake-up; False when the main process has gone, or has closed the pipe to have us end.
+
+    Of the units' pipe only its end is looked for: a verdict on what was handed over may stand there, and says nothing
+    of the kind.
+    """
+    poll = select.poll()
+    poll.register(wake, select.POLLIN)
+    poll.register(units.fileno(), 0)
+    ready = {file for file, _event in poll.poll(None if seconds is None else seconds * 1000)}
     if units.fileno() in ready:
-        return False  # nothing is ever sent unasked: readable means closed
+        return False
     return not (wake in ready and not os.read(wake, 4096))

@@ -38,6 +38,7 @@ VERSION = "SELECT version, lane FROM cases WHERE id = ?"
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
 AGAIN = "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, updated = ? WHERE message = ?"
 NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
+PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
@@ -327,7 +328,7 @@ def _nothing(connection: sqlite3.Connection) -> None:
 
 
 def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
-    moment = now.isoformat()
+    moment, latest = now.isoformat(), (now + PUT_OFF_AT_MOST).isoformat()
     if connection.execute(UNCONFIRMED).fetchone():
         return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
@@ -336,7 +337,7 @@ def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Deli
         if lane in busy:
             continue
         busy.add(lane)
-        if state == DeliveryState.SENT or due > moment:
+        if state == DeliveryState.SENT or moment < due <= latest:
             continue
         newest, patient = connection.execute(VERSION, (case,)).fetchone() or NO_CASE
         if newest not in (version, None):

@@ -16,6 +16,7 @@ from labbridge.observe import metrics as metrics_table
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
+from tests.faults.table import reference as faults
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -145,6 +146,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/notes.md": notes,
     "docs/reference/metrics.md": metrics,
     "docs/reference/pathway.md": pathway,
+    "docs/reference/faults.md": faults,
     "docs/explanation/interpretation.md": interpretation,
     "labbridge/store/schema.sql": schema.script,
 }

@@ -98,6 +98,17 @@ async def test_a_message_waits_until_it_is_due_and_goes_again_with_the_same_byte
     assert (again.raw, again.control_id, again.attempts) == (first.raw, first.control_id, 2)
 
 
+@pytest.mark.parametrize(("back", "due"), [(0, False), (1, False), (9, False), (11, True), (24 * 60, True)])
+async def test_a_clock_that_is_set_back_puts_nothing_off(store: Store, back: float, due: bool) -> None:
+    """A message refused at noon goes again a minute later, also where it is the morning again, or the day before."""
+    await with_case(store)
+    released(store)
+    first = await claimed(store)
+    assert first is not None
+    await store.outbox.settle(first, sending.refused(first, "AE", "", later(1)), (), event())
+    assert (await claimed(store, 1 - max(back, 0.5)) is not None) is due
+
+
 async def test_refusals_are_counted_apart_from_attempts(store: Store) -> None:
     await with_case(store)
     released(store)

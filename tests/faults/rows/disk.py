@@ -1,0 +1,168 @@
+"""The disk: full (T-20), and rotten (T-25)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.faults.client import Client
+from tests.faults.messages import Message, plain, serology
+from tests.faults.outcome import Outcome, Run
+from tests.faults.service import until
+from tests.faults.world import World
+
+ROOM_S = 10.0  # from room on the disk to the first acceptance
+SMALL = 700_000
+LIKE_THIS = "SELECT id, sender, control_id, hex(digest), state, hex(raw) FROM journal ORDER BY id"
+OTHERS = ("SELECT * FROM work ORDER BY id", "SELECT * FROM cases ORDER BY id", "SELECT * FROM drafts ORDER BY 1, 2",
+          "SELECT * FROM outbox ORDER BY id", "SELECT * FROM results ORDER BY id")  # fmt: skip
+
+
+def full(run: Run) -> Outcome:
+    """T-20. The disk fills up under load (a small tmpfs where it may be mounted, RLIMIT_FSIZE): silence instead of an
+    acceptance, /readyz 503, and once there is room the same service accepts again by itself."""
+    found = Outcome()
+    for number in range(run.size(1, 10)):
+        _limited(run.folder / f"r{number}", run, number, found)
+        with _tmpfs(run.folder / f"t{number}") as disk:
+            if disk is None:
+                found.note = "no tmpfs could be mounted: RLIMIT_FSIZE alone"
+            else:
+                _filled(run.folder / f"u{number}", disk, run, number, found)
+    return found
+
+
+def _limited(folder: Path, run: Run, number: int, found: Outcome) -> None:
+    with World(folder, run.seed + number, run.patched) as world:
+        world.start()
+        soft, hard = resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE, (SMALL, hard))
+        _until_full(world, found, lambda: resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE, (soft, hard)))
+
+
+def _filled(folder: Path, disk: Path, run: Run, number: int, found: Outcome) -> None:
+    with World(folder, run.seed + number, run.patched, database=disk / "store.db") as world:
+        world.start(wait=False)
+        until(lambda: world.service.readiness()[0])  # disk_low from the start: 5 % of so little is nothing
+        grow = ["mount", "-o", "remount,size=64m", str(disk)]
+        _until_full(world, found, lambda: subprocess.run(grow, check=True), ready_is_judged=True)
+        world.service.stop()
+
+
+def _until_full(
+    world: World, found: Outcome, make_room: Callable[[], object], *, ready_is_judged: bool = False
+) -> None:
+    client = Client(world)
+    refused: Message | None = None
+    for number in range(3000):
+        message = plain(f"D{number}", f"D{number}")
+        answer = client.send(message, timeout=1.5)
+        if answer is None:
+            refused = message
+            break
+        found.must(answer.code == "AA", f"{message.id} was answered {answer.code}")
+        found.exposures += 1
+    found.trials += 1
+    found.must(refused is not None, "the disk never filled up")
+    status, said = world.service.readiness()
+    # a limit on one file leaves the disk its room, and the probe of /readyz may fit where a message does not
+    found.must(status == 503 or not ready_is_judged, f"/readyz says {status} {said.strip()} on a full disk")
+    found.must(world.service.alive, "the service ended on a full disk")
+    make_room()
+    if refused is not None:
+        accepted = until(lambda: (answer := client.send(refused, timeout=1)) and answer.positive, ROOM_S)
+        found.must(accepted, f"nothing was accepted within {ROOM_S:g} s of there being room again")
+    found.must(until(world.service.processed, 30), "what was kept was not processed")
+    found.add(world.check())
+
+
+@contextlib.contextmanager
+def _tmpfs(folder: Path) -> Iterator[Path | None]:
+    """A file system of 1 MB; None where this user may not mount one."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+# ---------------------------------------------------------------- rot
+
+
+def rotten(run: Run) -> Outcome:
+    """T-25. One bit flipped in a page that is in use, then a start: it is refused, or everything reads as it did. SQLite
+    sums no pages: a flip inside a value is found by nobody at the start."""
+    found = Outcome()
+    with World(run.folder / "w", run.seed, run.patched) as world:
+        world.start()
+        client = Client(world)
+        for number in range(40):
+            client.send(serology(f"B{number}", f"B{number}"))
+        until(world.service.processed)
+        world.service.stop()
+        sound = world.service.database.read_bytes()
+        before = _rows(world.service.database)
+        rng = random.Random(run.seed)
+        refused = 0
+        for _flip in range(run.size(4, 100)):
+            damaged = bytearray(sound)
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+            _rewrite(world.service.database, bytes(damaged))
+            found.trials += 1
+            outcome = _after_start(world, before)
+            refused += outcome == "refused"
+            found.must(outcome != "wrong", "wrong rows were served silently")
+    found.exposures = found.trials
+    wrong = len(found.violations)
+    found.violations = [f"wrong rows were served silently after {wrong} of {found.trials} flips"] if wrong else []
+    found.note = f"{refused} starts refused, {found.trials - refused - wrong} read as before"
+    found.gap = (
+        "SQLite keeps no sum of its pages; the digest of a message is not asked for when it is read" if wrong else ""
+    )
+    return found
+
+
+def _rewrite(database: Path, data: bytes) -> None:
+    for end in ("-wal", "-shm"):
+        Path(f"{database}{end}").unlink(missing_ok=True)
+    database.write_bytes(data)
+
+
+def _after_start(world: World, before: list[object]) -> str:
+    world.service.start(wait=False)
+    process = world.service.process
+    assert process is not None
+    until(lambda: world.service.ready() or process.poll() is not None, 20)
+    if process.poll() is not None:
+        return "refused"
+    try:
+        same = _rows(world.service.database) == before
+    except sqlite3.Error:
+        same = True  # said so: not silently
+    world.service.stop()
+    return "same" if same else "wrong"
+
+
+def _rows(database: Path) -> list[object]:
+    copy = database.with_suffix(".copy")
+    for end in ("", "-wal"):
+        if Path(f"{database}{end}").is_file():
+            shutil.copy(f"{database}{end}", f"{copy}{end}")
+    connection = sqlite3.connect(copy)
+    try:
+        return [connection.execute(sql).fetchall() for sql in (LIKE_THIS, *OTHERS)]
+    finally:
+        connection.close()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{copy}{end}").unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""The person who signs, in a process of its own: `python -m tests.faults.signer SETTINGS.json`.
+
+Looks at the worklist as it stands in the database and releases what is new or was reopened, through the control socket of
+the running service: a person's act, as `labbridge release` does it. On SIGTERM it signs what is left, and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.faults.journal import History
+
+AT_ONCE = 32
+OPEN = (
+    'SELECT c.id, c.version FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+    " WHERE c.state IN ('new', 'reopened') AND d.text <> '' ORDER BY c.updated LIMIT ?"
+)
+
+
+def worklist(database: Path) -> list[str]:
+    """What waits for a signature, as `C12@3`."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)
+    try:
+        return [f"C{case}@{version}" for case, version in connection.execute(OPEN, (AT_ONCE,))]
+    finally:
+        connection.close()
+
+
+def ask(database: Path, request: dict[str, Any], within_s: float = 60.0) -> dict[str, Any] | None:
+    """The service's answer over its control socket; None where it gave none."""
+    folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)  # a socket's name has at most 107 bytes
+    try:
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.settimeout(within_s)
+            channel.connect(f"/proc/self/fd/{folder}/{database.name}.sock")
+            channel.sendall(json.dumps(request).encode() + b"\n")
+            with channel.makefile("rb") as lines:
+                answer = lines.readline()
+            return json.loads(answer) if answer.endswith(b"\n") else None
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+
+
+def sign(database: Path, keys: list[str], history: History) -> list[dict[str, Any]]:
+    """Release these case versions; what became of each, nothing where the service gave no answer. Written down before
+    and after."""
+    history.write({"ev": "sign", "keys": keys})
+    answer = ask(database, {"command": "release", "keys": keys, "as": "Alex Smith"})
+    if answer is None:
+        history.write({"ev": "unanswered", "keys": keys})
+        return []
+    done: list[dict[str, Any]] = answer.get("done", [])
+    history.write({"ev": "signed", "done": done, "error": answer.get("error", "")})
+    return done
+
+
+def main() -> None:
+    settings = json.loads(Path(sys.argv[1]).read_text())
+    database, history = Path(settings["database"]), History(Path(settings["history"]))
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
+    refused: dict[str, int] = {}
+    while True:
+        try:
+            keys = [key for key in worklist(database) if refused.get(key, 0) < 3]
+        except sqlite3.Error:
+            keys = []
+        if keys and sign(database, keys, history):
+            for key in keys:
+                refused[key] = refused.get(key, 0) + 1
+        elif stopping and not keys:
+            return
+        time.sleep(settings.get("pause_s", 0.2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The table of reliability.md 2.2: each row, what is injected, and what is run for it the short way and the long one."""
+
+from __future__ import annotations
+
+from tests.faults.outcome import Row
+from tests.faults.rows import clocks, deaths, disk, framing, ledger, outbound, peers, power, syscalls
+
+POSTGRES = "needs the PostgreSQL store"
+NODES = "needs several nodes"
+ODBC = "needs the ODBC poller"
+
+ROWS = (
+    Row("T-01", "the process dies at a random moment", "4 kills", "210 kills and 101,000 accepted messages",
+        deaths.killed),
+    Row("T-02", "it dies at a system call", "each kind of call once, in and out",
+        "every pwrite64, fdatasync, sendto of a message's way in and a comment's way out, once each",
+        syscalls.killed_at_each),
+    Row("T-03", "power cut", "30 acknowledgements, 4 images each; control with NORMAL",
+        "200 acknowledgements, 201 images each; control with NORMAL", power.cut),
+    Row("T-04", "it dies while it recovers", "1 chain of 3 kills", "40 chains of 5 kills", deaths.killed_while_recovering),
+    Row("T-05", "configuration changed with comments queued", "1 change", "10 changes", deaths.reconfigured),
+    Row("T-06", "frozen: service, processing process, LIS", "3 freezes", "36 freezes of up to 12 s", deaths.frozen),
+    Row("T-10", "the answer is lost", "4 senders behind a proxy, 120 messages each", "the same, 4,000 each",
+        ledger.answer_lost),
+    Row("T-11", "the same MSH-10 with other bytes", "40 pairs", "2,000 pairs", ledger.id_used_again),
+    Row("T-12", "the same message many times at once", "4 rounds of 32 connections", "300 rounds", ledger.at_once),
+    Row("T-12 FHIR", "the same, by FHIR", later="needs the FHIR feed"),
+    Row("T-13", "the same message long after", "after a kill, a stop, 1 hour, 34 days",
+        "also after 25 hours and 8 days, 500 messages", ledger.long_after),
+    Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
+    Row("T-21", "the database restarts", later=POSTGRES),
+    Row("T-22", "the outcome of a commit is unknown", later=POSTGRES),
+    Row("T-23", "the database fails over", later=NODES),
+    Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
+    Row("T-25", "bits rot", "4 flips", "100 flips", disk.rotten),
+    Row("T-30", "the LIS misbehaves", "4 comments, 480 exchanges of the client alone",
+        "60 comments, 100,000 exchanges of the client alone", outbound.misbehaving),
+    Row("T-31", "the LIS is slow", "6 s", "120 s", outbound.slow),
+    Row("T-32", "the LIS is away", "12 comments queued", "400 comments queued", outbound.away),
+    Row("T-33", "a message that cannot be processed, a comment that is refused", "1 of each",
+        "8 of each, refused until given up", outbound.poison),
+    Row("T-34", "our own messages come back", "9 reflections", "2,400 reflections", outbound.reflected),
+    Row("T-40", "half-open peers", "40 peers, 1 dead line to the LIS", "1,000 peers, 1 dead line", peers.half_open),
+    Row("T-41", "thousands of peers, slow and hostile", "300 peers of 100 addresses",
+        "2,000 peers of 120 addresses, the good sender's p99 judged", peers.crowded,
+        alone=True),
+    Row("T-42", "framing", "40 streams, cut anywhere", "3,000 streams", framing.split_anywhere),
+    Row("T-43", "oversize", "7 sizes, 1 endless message", "20 times 7 sizes, 20 endless messages", peers.oversize),
+    Row("T-44", "broken content", "9 tests of tests/service/test_service_answers.py", "all of that file", framing.broken),
+    Row("T-45", "documents of 11 MB", "2 at once", "40 at once", peers.large),
+    Row("T-46", "wrong characters", "2 rounds of 7 declarations", "100 rounds", framing.characters),
+    Row("T-47", "slow peers", "60 peers of 6 kinds, until 20 are cut", "600, until 300 are cut", peers.slow),
+    Row("T-50", "rows that commit late", later=ODBC),
+    Row("T-51", "the ODBC source hangs, its columns change", later=ODBC),
+    Row("T-60", "workers at once", later=NODES),
+    Row("T-61", "the clock jumps", "4 jumps, 1 back over a waiting comment", "18 jumps, 1 back over a waiting comment",
+        clocks.jumps),
+    Row("T-62", "retention runs during a backlog", later="needs the retention command"),
+    Row("T-63", "24 hours of all of it", later="a day long: not part of a run of 75 minutes"),
+    Row("T-64", "SIGTERM under load", "2 stops", "100 stops", deaths.terminated),
+    Row("T-70", "zones and summer time", "3 tests of tests/hl7/test_hl7_times.py", "all of that file", framing.zones),
+    Row("T-80", "backup under load", later="needs the backup command"),
+    Row("T-81", "restore, and the senders send again", later="needs the restore command"),
+)  # fmt: skip
+
+
+ABOUT = (
+    "What is done to the installed service, row by row of the reliability bar (2.2), judged by an offline checker from",
+    "files and the database alone. `make faults` runs the long way (at most 75 minutes on two cores), and",
+    "`python -m tests.faults --quick` the short one, which is part of `make test`. `--only T-01,T-30` chooses rows,",
+    "`--seed N` repeats a run, `--bugs` puts each seeded bug into a copy of the product and has it found.",
+)
+
+
+def reference() -> str:
+    """docs/reference/faults.md."""
+    lines = ["# Faults", "", *ABOUT, ""]
+    lines += ["| row | fault | test | the short way | the long way |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        if row.run is None:
+            lines.append(f"| {row.id} | {row.fault} | not done: {row.later} | | |")
+            continue
+        name = f"{row.run.__module__.replace('.', '/')}.py"
+        lines.append(f"| {row.id} | {row.fault} | [{row.run.__name__}](../../{name}) | {row.quick} | {row.full} |")
+    return "\n".join([*lines, "", *_checks(), "", *_bugs(), ""])
+
+
+def _checks() -> list[str]:
+    from tests.faults.checker import CHECKS
+
+    lines = ["## Checks", "", "| check | a violation is |", "|---|---|"]
+    for name, look in CHECKS.items():
+        text = " ".join((look.__doc__ or "").split())
+        lines.append(f"| {name} | {text.partition(': ')[2] or text} |")
+    return lines
+
+
+def _bugs() -> list[str]:
+    from tests.faults.seeded import BUGS
+
+    lines = ["## Seeded bugs", "", "Each is found by the row named, and the product without it passes that row.", "",
+             "| bug | found by | |", "|---|---|---|"]  # fmt: skip
+    return [
+        *lines,
+        *(f"| [{one.name}](../../tests/faults/bugs/{one.name}.diff) | {one.row} | {one.says} |" for one in BUGS),
+    ]
