@@ -220,6 +220,8 @@ class Acts:
 
     def _lanes(self, shown: str, message: Kept, raw: bytes, otherwise: str) -> tuple[str, ...]:
         feed = self._feed(shown, message)
+        if not raw:
+            raise Refused(f"The bytes of {shown} were wiped for their age: there is nothing to read")
         try:
             return read_structure(raw, feed).lanes
         except Refuse as fault:

@@ -52,6 +52,8 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     """The part of a message that belongs to its lane; none where there is nothing to interpret."""
     if one.message.attempts > MAX_ATTEMPTS:
         raise Park(Reason.CRASHED, "")
+    if one.message.damaged:
+        raise Park(Reason.DAMAGED, "")
     if one.feed is None:
         text = f"The feed {one.message.feed} is not configured any more; restore it, then reprocess"
         raise Park(Reason.UNREADABLE, text)

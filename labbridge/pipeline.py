@@ -235,8 +235,10 @@ def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing
 def _final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
     """The comment's bytes, and the specimen it speaks of."""
     message = desk.message(case.subject_message) if case.subject_message is not None else None
-    if message is None:
-        raise Refused(f"The message C{case.key} was written from is not in this store; it cannot be addressed")
+    if message is None or not message.raw:
+        raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
+    if message.damaged:
+        raise Refused(f"M{message.key}, which C{case.key} was written from, was damaged on the disk; restore a backup")
     naming = desk.naming(letter.lanes[0])
     named, charset = naming.raw if naming else b"", letterhead.source_charset
     raw = outgoing.comment_message(message.raw, charset, letterhead.format, letter, named)

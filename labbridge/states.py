@@ -33,6 +33,7 @@ class Reason(StrEnum):
     WRONG_PROCESSING_ID = "wrong_processing_id"
     UNREADABLE = "unreadable"
     CRASHED = "crashed"
+    DAMAGED = "damaged"
     LANE_WAITS = "lane_waits"
     REPROCESSED = "reprocessed"
     NO_ANSWER = "no_answer"
@@ -55,6 +56,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.WRONG_PROCESSING_ID: "A test or training message on a production feed, or the reverse.",
     Reason.UNREADABLE: "Acknowledged, but could not be read further; see the note and reprocess after a repair.",
     Reason.CRASHED: "Processing failed on this message; see the log of this key, then reprocess.",
+    Reason.DAMAGED: "Its bytes on the disk are no longer the ones received; look at the disk, and restore a backup.",
     Reason.LANE_WAITS: "An earlier message of the same lane is parked; it goes on when that one is settled.",
     Reason.REPROCESSED: "Sent through again by a person after a repair.",
     Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",

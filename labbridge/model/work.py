@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -77,7 +78,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A kept message with one lane of its work. `attempts` counts how often processing began, `notes` are those made
-    at its receipt."""
+    at its receipt. `raw` is empty once it was wiped for its age. `digest` is the SHA-256 the bytes had when they came;
+    empty for bytes that a person edited."""
 
     key: int
     raw: bytes
@@ -89,6 +91,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     attempts: int = 0
     notes: tuple[PlacedNote, ...] = ()
+    digest: bytes = b""
+
+    @property
+    def damaged(self) -> bool:
+        """The bytes on the disk are no longer the ones that came."""
+        return bool(self.digest and self.raw) and hashlib.sha256(self.raw).digest() != self.digest
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):

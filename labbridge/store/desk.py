@@ -79,6 +79,7 @@ class SqliteDesk:
     def expire(self, before: datetime, audit: AuditEvent) -> int:
         """Wipe the bytes of finished messages received before a moment. How many."""
         moment, wiped, last = before.isoformat(), 0, 0
+        some: int
         while True:
             some, last = self._writer.submit(partial(retention.expire, before=moment, after=last)).result()
             wiped += some

@@ -129,10 +129,11 @@ def message(connection: sqlite3.Connection, key: int) -> Kept | None:
     return Kept(
         key=row[0],
         raw=row[1],
-        feed=row[2],
-        sender=row[3],
-        control_id=row[4],
-        lane=row[5].split("\n")[0],
-        received=datetime.fromisoformat(row[6]),
-        state=State(row[7]),
+        digest=row[2] or b"",
+        feed=row[3],
+        sender=row[4],
+        control_id=row[5],
+        lane=row[6].split("\n")[0],
+        received=datetime.fromisoformat(row[7]),
+        state=State(row[8]),
     )

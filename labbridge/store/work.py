@@ -299,8 +299,8 @@ class SqliteWork:
         self._unit.append(Statement(sql, params, rows))
 
 
-def _kept(row: Row, raw: bytes, feed: str, sender: str, control_id: str, *rest: str) -> Kept:
-    received, notes = rest
+def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *rest: str) -> Kept:
+    control_id, received, notes = rest
     return Kept(
         key=row.message,
         raw=raw,
@@ -312,6 +312,7 @@ def _kept(row: Row, raw: bytes, feed: str, sender: str, control_id: str, *rest: 
         state=State.KEPT,
         attempts=row.attempts + 1,
         notes=_notes.decode(notes) if notes else (),
+        digest=digest or b"",
     )
 
 

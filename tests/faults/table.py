@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.outcome import Row
-from tests.faults.rows import clocks, deaths, disk, framing, ledger, outbound, peers, power, syscalls
+from tests.faults.rows import clocks, deaths, disk, framing, keeping, ledger, outbound, peers, power, syscalls
 
 POSTGRES = "needs the PostgreSQL store"
 NODES = "needs several nodes"
@@ -55,12 +55,15 @@ ROWS = (
     Row("T-60", "workers at once", later=NODES),
     Row("T-61", "the clock jumps", "4 jumps, 1 back over a waiting comment", "18 jumps, 1 back over a waiting comment",
         clocks.jumps),
-    Row("T-62", "retention runs during a backlog", later="needs the retention command"),
+    Row("T-62", "retention runs during a backlog", "21 messages in every state, 40 days later", "2,001 messages",
+        keeping.expired),
     Row("T-63", "24 hours of all of it", later="a day long: not part of a run of 75 minutes"),
     Row("T-64", "SIGTERM under load", "2 stops", "100 stops", deaths.terminated),
     Row("T-70", "zones and summer time", "3 tests of tests/hl7/test_hl7_times.py", "all of that file", framing.zones),
-    Row("T-80", "backup under load", later="needs the backup command"),
-    Row("T-81", "restore, and the senders send again", later="needs the restore command"),
+    Row("T-80", "backup under load", "2 backups, each restored and compared", "60 backups, one every 5 s",
+        keeping.backed_up),
+    Row("T-81", "restore, and the senders send again", "1 restore of 18 messages", "20 restores of 180 messages",
+        keeping.restored),
 )  # fmt: skip
 
 

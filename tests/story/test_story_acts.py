@@ -59,7 +59,7 @@ def sent(lab: Laboratory) -> list[str]:
 @pytest.mark.parametrize(
     "request_",
     [
-        {}, {"command": "erase", "keys": ["M1"], "as": WHO}, {"command": None, "keys": [], "as": WHO},
+        {}, {"command": "delete", "keys": ["M1"], "as": WHO}, {"command": None, "keys": [], "as": WHO},
         {"command": "release", "as": WHO}, {"command": "release", "keys": "C1@1", "as": WHO},
         {"command": "release", "keys": ["C1@1"], "as": 7}, {"command": "RELEASE", "keys": ["C1@1"], "as": WHO},
         {"command": "reprocess", "keys": {"M1": 1}, "as": WHO},

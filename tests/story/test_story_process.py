@@ -8,6 +8,7 @@ from story_parts import BLOT, CK, CLIA, ELISA, ELSEWHERE, SODIUM, Laboratory, ob
 
 from labbridge import drafting, pipeline
 from labbridge.drafting import Progress
+from labbridge.errors import Refused
 from labbridge.model.work import Kept
 from labbridge.states import CaseState, Reason, State
 
@@ -180,9 +181,28 @@ async def test_a_message_that_is_parked_keeps_none_of_its_batch_from_its_draft(l
     messages = lab.work.claim(lab.clock.now())
     batch = [Progress(one, lab.reader.feeds[one.feed]) for one in messages]
     batch[1].feed = None
-    batch[3].message = msgspec.structs.replace(batch[3].message, raw=b"MSH|no longer a message")
+    batch[3].message = msgspec.structs.replace(batch[3].message, raw=b"MSH|no longer a message", digest=b"")
     pipeline.process(batch, lab.work, lab.reader, lab.clock)
     assert [one.fault.reason if one.fault else None for one in batch] == [
         None, Reason.UNREADABLE, None, Reason.UNREADABLE, None,
     ]  # fmt: skip
     assert [len(one.drafted.cases) if one.drafted else 0 for one in batch] == [1, 0, 1, 0, 1]
+
+
+# ---------------------------------------------------------------- bytes that rotted on the disk
+
+
+async def test_bytes_that_are_no_longer_the_ones_received_are_never_interpreted(lab: Laboratory) -> None:
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.writer.submit(
+        lambda c: c.execute("UPDATE journal SET raw = CAST(replace(raw, '|58|', '|8|') AS BLOB)")
+    ).result()
+    lab.process()
+    assert (lab.states(), lab.cases()) == ([("parked", "damaged")], [])
+
+
+async def test_no_comment_is_addressed_from_bytes_that_rotted(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.writer.submit(lambda c: c.execute("UPDATE journal SET raw = CAST(replace(raw, 'F1^', 'F7^') AS BLOB)")).result()
+    with pytest.raises(Refused, match="M1, which C1 was written from, was damaged on the disk"):
+        lab.release("C1@1")
