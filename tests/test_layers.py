@@ -52,6 +52,8 @@ WIRING = {
     "sources",
     "mappings",
     "suggest",
+    "tls",
+    "certificates",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}
