@@ -18,7 +18,8 @@ import msgspec
 
 from labbridge import __version__, pipeline, processing
 from labbridge.acts import Acts, feed_of
-from labbridge.config import Config, FeedSection, loopback, split_address
+from labbridge.certificates import Certificates
+from labbridge.config import Config, FeedSection, ReceiverSection, loopback, split_address
 from labbridge.control import ControlServer
 from labbridge.delivery.mllp import MllpReceiver, ReceiverSettings
 from labbridge.delivery.retry import retry_delay
@@ -37,7 +38,7 @@ from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
-from labbridge.reloading import Reloading
+from labbridge.reloading import Reloading, with_certificates
 from labbridge.sources import read_all
 from labbridge.store.counts import counts
 from labbridge.store.desk import SqliteDesk, SqliteOutbox
@@ -64,6 +65,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     settings = processing.Settings(
         os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
     )
+    certificates = Certificates(config, SystemClock())
     with StoreLock(database) as lock:
         worker: processing.Started | None = None
         texts = read_all(config.knowledge.site)
@@ -77,7 +79,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
         )
         try:
-            asyncio.run(Service(config, role, texts, writer, supervisor).run())
+            asyncio.run(Service(config, role, texts, writer, supervisor, certificates).run())
         finally:
             writer.close()
 
@@ -98,8 +100,9 @@ class Service:
         texts: Sequence[Source],
         writer: Writer,
         supervisor: Supervisor | None,
+        certificates: Certificates,
     ) -> None:
-        self._config, self._role = config, role
+        self._config, self._role, self._certificates = config, role, certificates
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
@@ -115,7 +118,7 @@ class Service:
         )
         self._sqlite: SqliteStatus = status()
         self._deliveries: list[DeliveryWorker] = []
-        self._traffic = Traffic()
+        self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._metrics: Metrics | None = None
         self._stage = "starting"
 
@@ -128,7 +131,14 @@ class Service:
         if self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
         async with contextlib.AsyncExitStack() as parts:
-            for part in (self._control, self._admin, self._processing, self._delivery, self._listening):
+            for part in (
+                self._control,
+                self._admin,
+                self._processing,
+                self._delivery,
+                self._listening,
+                self._watching,
+            ):
                 await parts.enter_async_context(part())
             self._stage = "running"
             _log.info("ready", version=__version__)
@@ -156,19 +166,33 @@ class Service:
         await server.stop()
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self._reloading is None:
-            return {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
         if self._stage != "running":
             return {"ok": False, "error": f"The service is {self._stage}; ask again once it runs"}
-        return await self._reloading.perform(request)
+        renewed = await self._certificates.renew()
+        if self._reloading is not None:
+            answer = await self._reloading.perform(request)
+        else:
+            answer = {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
+        return with_certificates(answer, renewed.taken, renewed.faults)
 
     async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "in_force": self._ruleset}
 
     def _hung_up(self) -> None:
         """SIGHUP is `labbridge reload` for who has no terminal."""
-        if self._reloading is not None and self._stage == "running":
+        if self._stage != "running":
+            return
+        self._renewal = asyncio.get_running_loop().create_task(self._certificates.renew())
+        if self._reloading is not None:
             self._reloading.signalled()
+
+    @contextlib.asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """Renewed certificates are taken in without being told."""
+        self._certificates.warn()
+        task = asyncio.create_task(self._certificates.watch())
+        yield
+        task.cancel()
 
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it."""
@@ -226,12 +250,8 @@ class Service:
         await self._outbox.recover(now, event)
         tasks = []
         for name, section in self._config.receivers.items():
-            host, port = split_address(section.address)
-            receiver = MllpReceiver(
-                name,
-                ReceiverSettings(host=host, port=port, timeout_s=section.timeout_s, accept_ca=section.accept_ca),
-                partial(self._traffic.answered, name, RECEIVED),
-            )
+            receiver = MllpReceiver(name, receiver_settings(section), partial(self._traffic.answered, name, RECEIVED))
+            receiver.tls = self._certificates.context(f"receivers.{name}.tls", partial(setattr, receiver, "tls"))
             worker = DeliveryWorker(receiver, self._attempt(receiver))
             self._deliveries.append(worker)
             task = asyncio.create_task(worker.run())
@@ -265,17 +285,29 @@ class Service:
         servers: list[MllpServer] = []
         if self._role in ("listen", "all"):
             for name, section in self._config.feeds.items():
-                answered = partial(self._traffic.answered, name, GIVEN)
-                server = MllpServer(self._handlers(name, section), self._limits(), section.peers, answered=answered)
+                server = self._server(name, section)
                 host, port = split_address(section.listen)
                 await server.start(host, port)
-                self._traffic.connections[name] = partial(getattr, server, "connections")
-                self._traffic.plaintext[name] = not loopback(host)
+                self._traffic.listens(name, server, plaintext=section.tls is None and not loopback(host))
                 servers.append(server)
                 _log.info("listening", feed=name, port=server.address[1])
         yield
         for server in servers:
             await server.drain()
+
+    def _server(self, name: str, section: FeedSection) -> MllpServer:
+        names = section.tls.client_names if section.tls is not None else ()
+        answered = partial(self._traffic.answered, name, GIVEN)
+        server = MllpServer(
+            self._handlers(name, section),
+            self._limits(),
+            section.peers,
+            answered=answered,
+            client_names=names,
+            name=name,
+        )
+        server.tls = self._certificates.context(f"feeds.{name}.tls", partial(setattr, server, "tls"))
+        return server
 
     def _handlers(self, name: str, section: FeedSection) -> Handlers:
         feed, intake, clock = feed_of(name, section), self._intake, self._clock
@@ -300,6 +332,15 @@ class Service:
             if hasattr(self._config.limits, name)
         }
         return msgspec.convert(wanted, Limits)
+
+
+def receiver_settings(section: ReceiverSection) -> ReceiverSettings:
+    """Where a receiver is, and how long to wait for it."""
+    host, port = split_address(section.address)
+    name = section.tls.server_name if section.tls is not None else ""
+    return ReceiverSettings(
+        host=host, port=port, timeout_s=section.timeout_s, accept_ca=section.accept_ca, server_name=name
+    )
 
 
 def comment_code(site: str) -> tuple[Coding, ...]:

@@ -35,7 +35,12 @@ class Authority:
         self.file.write_bytes(self.certificate.public_bytes(PEM))
 
     def issue(
-        self, name: str, sans: Sequence[str] = ("IP:127.0.0.1",), ends: timedelta = 30 * DAY, password: bytes = b""
+        self,
+        name: str,
+        sans: Sequence[str] = ("IP:127.0.0.1",),
+        ends: timedelta = 30 * DAY,
+        password: bytes = b"",
+        more: Sequence[x509.ExtensionType] = (),
     ) -> Pair:
         """A certificate with CN = `name` and these names (IP:, URI:, else DNS), and its key, in files called `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -43,6 +48,8 @@ class Authority:
         made = _begun(subject, self._subject, key.public_key(), ends)
         if sans:
             made = made.add_extension(x509.SubjectAlternativeName([_san(one) for one in sans]), critical=False)
+        for extension in more:
+            made = made.add_extension(extension, critical=False)
         pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key", made.sign(self._key, hashes.SHA256()))
         pair.certificate.write_bytes(pair.read.public_bytes(PEM))
         hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()

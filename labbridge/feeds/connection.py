@@ -54,6 +54,8 @@ class Shared(Protocol):
     @property
     def share_bytes(self) -> int: ...
 
+    def admits(self, transport: asyncio.BaseTransport) -> bool: ...
+
     def heard(self) -> None: ...
 
     def answered(self, code: str, seconds: float) -> None: ...
@@ -90,7 +92,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
-        if self._draining:
+        if self._draining or not self._shared.admits(transport):
+            self._discarding = True
             transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -14,12 +14,15 @@ from collections.abc import Callable
 
 from labbridge.feeds.connection import SHARE_BYTES, Connection, Handlers
 from labbridge.feeds.limits import Limits, listed, networks
+from labbridge.feeds.names import fingerprint, named
+from labbridge.observe.handshakes import why
 from labbridge.observe.logs import logger
 
 _log = logger("feeds")
 _BACKLOG = 1024
 _AT_ONCE = 32  # connections accepted per turn of the loop, so that the open ones get theirs
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SAY_AGAIN_S = 60.0  # a stranger may fail thousands of handshakes a second: one line a minute and reason
 _GONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 
 
@@ -29,6 +32,8 @@ class MllpServer:
     `answered` is told each answer's code and the seconds from the complete block to it.
     `closed` counts ended connections by reason, `refused` those closed before a byte was read. `last_message` is the
     loop's time of the newest answered block (0.0: none). The numbers are for metrics; nothing here depends on them.
+    `tls` may be exchanged at any time: handshakes begun from then on use it, open connections stay. `client_names`: the
+    names a client's certificate may carry; empty: any that `tls` accepts.
     """
 
     def __init__(
@@ -38,8 +43,11 @@ class MllpServer:
         peers: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
         answered: Callable[[str, float], None] = lambda code, seconds: None,
+        client_names: tuple[str, ...] = (),
+        name: str = "",
     ) -> None:
         self.answered = answered
+        self.tls = tls
         self.handlers, self.limits = handlers, limits or Limits()
         self.inflight_bytes = 0
         self.closed: Counter[str] = Counter()
@@ -47,7 +55,9 @@ class MllpServer:
         self.last_message = 0.0
         self.address: tuple[str, int] = ("", 0)
         self._allowed = networks(peers)
-        self._tls = tls
+        self._client_names = client_names
+        self._who = {"feed": name} if name else {}
+        self._said: dict[str, float] = {}
         self._total = self.limits.total()
         self._by_address: Counter[str] = Counter()
         self._open: set[Connection] = set()
@@ -173,17 +183,16 @@ class MllpServer:
         return "over_cap" if self.connections >= self._total else ""
 
     async def _adopt(self, sock: socket.socket, address: str) -> None:
-        connection = Connection(self, address)
+        connection, tls = Connection(self, address), self.tls
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=self._tls,
-                ssl_handshake_timeout=self.limits.handshake_s if self._tls else None,
+                ssl=tls,
+                ssl_handshake_timeout=self.limits.handshake_s if tls else None,
             )
-        except (OSError, ssl.SSLError, TimeoutError) as fault:
-            self.refused["handshake"] += 1
-            _log.warning("handshake_failed", error=type(fault).__name__)
+        except OSError as fault:  # ssl.SSLError and TimeoutError are some
+            self._unshaken(why(fault))
             self._forget(address)
             sock.close()
         except asyncio.CancelledError:
@@ -192,6 +201,13 @@ class MllpServer:
             raise
         else:
             self._settle(connection)
+
+    def _unshaken(self, reason: str) -> None:
+        self.refused[f"handshake_{reason}"] += 1
+        now = self._loop.time()
+        if now >= self._said.get(reason, now):
+            self._said[reason] = now + _SAY_AGAIN_S
+            _log.warning("handshake_failed", reason=reason, count=self.refused[f"handshake_{reason}"], **self._who)
 
     def _settle(self, connection: Connection) -> None:
         if connection.gone:  # came and went within the handshake
@@ -211,6 +227,15 @@ class MllpServer:
             del self._by_address[address]
 
     # ---------------------------------------------------------------- what connections report
+
+    def admits(self, transport: asyncio.BaseTransport) -> bool:
+        """False for a client whose certificate carries no name of the list: nothing it sends is looked at."""
+        if not self._client_names or named(transport.get_extra_info("peercert"), self._client_names):
+            return True
+        self.refused["wrong_client_name"] += 1
+        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        _log.warning("client_refused", reason="wrong_client_name", fingerprint=fingerprint(shown), **self._who)
+        return False
 
     def heard(self) -> None:
         """A block was kept and may be answered."""

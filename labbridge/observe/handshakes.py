@@ -25,6 +25,7 @@ _OF_HANDSHAKE = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "no_certificate",
     "UNSUPPORTED_PROTOCOL": "old_version",
     "VERSION_TOO_LOW": "old_version",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "old_version",
     "WRONG_VERSION_NUMBER": "not_tls",
     "HTTP_REQUEST": "not_tls",
     "PACKET_LENGTH_TOO_LONG": "not_tls",

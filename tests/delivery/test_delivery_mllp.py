@@ -155,9 +155,8 @@ async def test_the_lis_came_back_after_a_restart() -> None:
         await lis.__aexit__(None)
         await asyncio.sleep(0.02)
         assert await delivered(receiver, "LB2") is None
-        async with Adversary("plain") as again:
-            async with line(again, timeout_s=20.0) as other:
-                assert await delivered(other, "LB2") is True
+        async with Adversary("plain") as again, line(again, timeout_s=20.0) as other:
+            assert await delivered(other, "LB2") is True
 
 
 async def test_a_cancelled_exchange_closes_the_connection() -> None:
