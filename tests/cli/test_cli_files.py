@@ -202,11 +202,11 @@ def test_the_doctor_names_what_tls_rests_on(tmp_path: Path) -> None:
     good, soon = authority.issue("good"), authority.issue("soon", ends=5 * DAY)
     text = f'[feeds.a]\nlisten = "127.0.0.1:1"\n[feeds.a.tls]\n{{}}[receivers.lis.tls]\nca = "{authority.file}"\n'
     done = run("doctor", "--config", config(tmp_path, text.format(good.toml())))
-    assert "ok       feeds.a.tls.certificate for 30 more days" in done.out
-    assert "ok       receivers.lis.tls.ca for 90 more days" in done.out
+    assert "ok       feeds.a.tls.certificate for 29 more days" in done.out
+    assert "ok       receivers.lis.tls.ca for 89 more days" in done.out
     done = run("doctor", "--config", config(tmp_path, text.format(soon.toml())))
     assert done.code == 1
-    assert "missing  feeds.a.tls.certificate for 5 more days: put a renewed one there" in done.out
+    assert "missing  feeds.a.tls.certificate for 4 more days: put a renewed one there" in done.out
     soon.key.unlink()
     done = run("doctor", "--config", config(tmp_path, text.format(soon.toml())))
     assert f"missing  feeds.a.tls.key: {soon.key}: there is no such file; name an existing one" in done.out
