@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from labbridge import __version__, pipeline, processing
+from labbridge import __version__, gate, pipeline, processing
 from labbridge.acts import Acts, feed_of
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, ReceiverSection, loopback, split_address
@@ -65,6 +65,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     settings = processing.Settings(
         os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
     )
+    gate.check(config, SystemClock().now())
     certificates = Certificates(config, SystemClock())
     with StoreLock(database) as lock:
         worker: processing.Started | None = None

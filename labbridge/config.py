@@ -60,6 +60,7 @@ class _Section(BaseModel):
 
 class StoreSection(_Section):
     url: str = Field("sqlite:///var/labbridge.db", description="where everything is kept; a SQLite file")
+    volatile: bool = Field(False, description="permit a store in memory (tmpfs), for a trial: a restart empties it")
 
     @property
     def path(self) -> Path:

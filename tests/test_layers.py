@@ -54,6 +54,7 @@ WIRING = {
     "suggest",
     "tls",
     "certificates",
+    "gate",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -73,6 +73,7 @@ def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) 
     root = logging.getLogger()
     root.handlers = [_Routed()]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # below that it tells of each plug-in it loads
     logging.captureWarnings(True)
 
 
