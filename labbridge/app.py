@@ -8,7 +8,6 @@ import gc
 import os
 import platform
 import random
-import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -28,6 +27,7 @@ from labbridge.errors import StoreUnavailable
 from labbridge.feeds.connection import Handlers
 from labbridge.feeds.limits import Limits
 from labbridge.feeds.mllp import MllpServer
+from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
@@ -39,6 +39,7 @@ from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
+from labbridge.room import Room
 from labbridge.sources import read_all
 from labbridge.store.counts import counts
 from labbridge.store.desk import SqliteDesk, SqliteOutbox
@@ -120,6 +121,7 @@ class Service:
         self._sqlite: SqliteStatus = status()
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
+        self._room = Room(config.store.path.resolve().parent, config.limits.disk_free_bytes, self._traffic)
         self._metrics: Metrics | None = None
         self._stage = "starting"
 
@@ -137,8 +139,8 @@ class Service:
                 self._admin,
                 self._processing,
                 self._delivery,
-                self._listening,
                 self._watching,
+                self._listening,
             ):
                 await parts.enter_async_context(part())
             self._stage = "running"
@@ -189,11 +191,15 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _watching(self) -> AsyncIterator[None]:
-        """Renewed certificates are taken in without being told."""
+        """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
         self._certificates.warn()
-        task = asyncio.create_task(self._certificates.watch())
+        self._room.look()
+        tasks = [asyncio.create_task(self._certificates.watch()), asyncio.create_task(self._room.watch())]
+        for task in tasks:
+            task.add_done_callback(self._part_ended)
         yield
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it."""
@@ -227,8 +233,7 @@ class Service:
             await asyncio.wait_for(probe, 2.0)
         except (StoreUnavailable, TimeoutError):
             return Readiness(False, "store_unavailable")
-        usage = shutil.disk_usage(self._config.store.path.parent)
-        if usage.free < min(self._config.limits.disk_free_bytes, usage.total // 20):
+        if self._traffic.reading_paused or self._room.low():
             return Readiness(False, "disk_low")
         return Readiness(True)
 
@@ -256,7 +261,7 @@ class Service:
             worker = DeliveryWorker(receiver, self._attempt(receiver))
             self._deliveries.append(worker)
             task = asyncio.create_task(worker.run())
-            task.add_done_callback(self._delivery_ended)
+            task.add_done_callback(self._part_ended)
             tasks.append(task)
         yield
         for worker in self._deliveries:
@@ -266,13 +271,14 @@ class Service:
             for task in late:  # an answer that never comes: the message waits again at the next start
                 task.cancel()
 
-    def _delivery_ended(self, task: asyncio.Task[None]) -> None:
-        """A bug in delivery ends the service, so that its supervisor starts it again: comments must not stop silently."""
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in delivery or in a watch ends the service, so that its supervisor starts it again: nothing may stop
+        silently."""
         if task.cancelled() or task.exception() is None:
             return
         error = task.exception()
         assert error is not None
-        _log.critical("delivery_failed", error=type(error).__name__, place=logs.place(error))
+        _log.critical("part_failed", error=type(error).__name__, place=logs.place(error))
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _attempt(self, receiver: MllpReceiver) -> Callable[[], Awaitable[bool]]:
@@ -284,9 +290,11 @@ class Service:
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         servers: list[MllpServer] = []
+        slots = Slots(self._limits())
         if self._role in ("listen", "all"):
             for name, section in self._config.feeds.items():
-                server = self._server(name, section)
+                server = self._server(name, section, slots)
+                self._room.admit(server)
                 host, port = split_address(section.listen)
                 await server.start(host, port)
                 self._traffic.listens(name, server, plaintext=section.tls is None and not loopback(host))
@@ -296,7 +304,7 @@ class Service:
         for server in servers:
             await server.drain()
 
-    def _server(self, name: str, section: FeedSection) -> MllpServer:
+    def _server(self, name: str, section: FeedSection, slots: Slots) -> MllpServer:
         names = section.tls.client_names if section.tls is not None else ()
         answered = partial(self._traffic.answered, name, GIVEN)
         server = MllpServer(
@@ -306,6 +314,7 @@ class Service:
             answered=answered,
             client_names=names,
             name=name,
+            slots=slots,
         )
         server.tls = self._certificates.context(f"feeds.{name}.tls", partial(setattr, server, "tls"))
         return server

@@ -55,6 +55,7 @@ WIRING = {
     "tls",
     "certificates",
     "gate",
+    "room",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -202,6 +202,10 @@ MEASURES = (
         _one(lambda s: {feed: found.connections for feed, found in s.traffic.listeners.items()}),
     ),
     Measure(
+        "labbridge_reading_paused", G, (), "1 while nothing is read from senders, for want of room on the store's disk",
+        lambda s: [((), s.traffic.reading_paused)],
+    ),
+    Measure(
         "labbridge_feed_connections_refused", C, ("feed", "reason"),
         "Connections closed before a byte was read since the start: addresses, caps, handshakes of TLS",
         _by_reason("refused"),

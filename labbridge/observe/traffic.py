@@ -51,6 +51,7 @@ class Traffic:
         self.durations: dict[tuple[str, str], Durations] = {}
         self.listeners: dict[str, Listening] = {}
         self.plaintext: dict[str, bool] = {}
+        self.reading_paused = False
 
     def listens(self, feed: str, listener: Listening, *, plaintext: bool) -> None:
         """A feed's listener is open."""
