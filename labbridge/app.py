@@ -13,19 +13,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
-from labbridge import __version__, gate, pipeline, processing
+from labbridge import __version__, gate, pipeline, processing, sections
 from labbridge.acts import Acts, feed_of
 from labbridge.certificates import Certificates
-from labbridge.config import Config, FeedSection, ReceiverSection, loopback, split_address
+from labbridge.config import Config, FeedSection, loopback, split_address
 from labbridge.control import ControlServer
-from labbridge.delivery.mllp import MllpReceiver, ReceiverSettings
+from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.connection import Handlers
-from labbridge.feeds.limits import Limits
 from labbridge.feeds.mllp import MllpServer
 from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
     from labbridge.observe.metrics import Metrics
 
 Role = Literal["listen", "process", "deliver", "all"]
+FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
 PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 _log = logs.logger("service")
@@ -124,12 +122,14 @@ class Service:
         self._room = Room(config.store.path.resolve().parent, config.limits.disk_free_bytes, self._traffic)
         self._metrics: Metrics | None = None
         self._stage = "starting"
+        self._drain_by = 0.0
+        self._asked: set[signal.Signals] = set()
 
     async def run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, self._stop_asked, name, stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         if self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
@@ -146,11 +146,21 @@ class Service:
             self._stage = "running"
             _log.info("ready", version=__version__)
             await stop.wait()
-            self._stage = "draining"
+            self._stage, self._drain_by = "draining", loop.time() + self._config.limits.drain_s
+            for delivery in self._deliveries:
+                delivery.stop()  # each has the time of the drain for its answer
             if self._reloading is not None:
                 self._reloading.stop()
             _log.info("draining")
         _log.info("stopped")
+
+    def _stop_asked(self, name: signal.Signals, stop: asyncio.Event) -> None:
+        """A signal drains; the same one again ends at once. What was not answered stays with its sender."""
+        if name in self._asked:
+            _log.critical("stop_forced")
+            os._exit(FORCED)
+        self._asked.add(name)
+        stop.set()
 
     # ---------------------------------------------------------------- parts, each started and stopped in its turn
 
@@ -253,10 +263,14 @@ class Service:
             return
         now = self._clock.now()
         event = AuditEvent(at=now, actor="labbridge", action="recovered", subject="outbox")
+        self._stage = "recovering"
         await self._outbox.recover(now, event)
+        self._stage = "starting"
         tasks = []
         for name, section in self._config.receivers.items():
-            receiver = MllpReceiver(name, receiver_settings(section), partial(self._traffic.answered, name, RECEIVED))
+            receiver = MllpReceiver(
+                name, sections.receiver_settings(section), partial(self._traffic.answered, name, RECEIVED)
+            )
             receiver.tls = self._certificates.context(f"receivers.{name}.tls", partial(setattr, receiver, "tls"))
             worker = DeliveryWorker(receiver, self._attempt(receiver))
             self._deliveries.append(worker)
@@ -267,7 +281,8 @@ class Service:
         for worker in self._deliveries:
             worker.stop()
         if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=self._config.limits.drain_s)
+            left = max(1.0, self._drain_by - asyncio.get_running_loop().time())
+            _done, late = await asyncio.wait(tasks, timeout=left)
             for task in late:  # an answer that never comes: the message waits again at the next start
                 task.cancel()
 
@@ -279,7 +294,8 @@ class Service:
         error = task.exception()
         assert error is not None
         _log.critical("part_failed", error=type(error).__name__, place=logs.place(error))
-        os.kill(os.getpid(), signal.SIGTERM)
+        if self._stage != "draining":
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _attempt(self, receiver: MllpReceiver) -> Callable[[], Awaitable[bool]]:
         def delay(attempt: int) -> Any:
@@ -290,7 +306,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         servers: list[MllpServer] = []
-        slots = Slots(self._limits())
+        slots = Slots(sections.limits(self._config.limits))
         if self._role in ("listen", "all"):
             for name, section in self._config.feeds.items():
                 server = self._server(name, section, slots)
@@ -301,15 +317,14 @@ class Service:
                 servers.append(server)
                 _log.info("listening", feed=name, port=server.address[1])
         yield
-        for server in servers:
-            await server.drain()
+        await asyncio.gather(*(server.drain() for server in servers))
 
     def _server(self, name: str, section: FeedSection, slots: Slots) -> MllpServer:
         names = section.tls.client_names if section.tls is not None else ()
         answered = partial(self._traffic.answered, name, GIVEN)
         server = MllpServer(
             self._handlers(name, section),
-            self._limits(),
+            sections.limits(self._config.limits),
             section.peers,
             answered=answered,
             client_names=names,
@@ -334,23 +349,6 @@ class Service:
             await pipeline.receive_junk(event, pipeline.Peer(feed, address), intake, clock)
 
         return Handlers(message, oversize, junk)
-
-    def _limits(self) -> Limits:
-        wanted = {
-            name: getattr(self._config.limits, name)
-            for name in Limits.__struct_fields__
-            if hasattr(self._config.limits, name)
-        }
-        return msgspec.convert(wanted, Limits)
-
-
-def receiver_settings(section: ReceiverSection) -> ReceiverSettings:
-    """Where a receiver is, and how long to wait for it."""
-    host, port = split_address(section.address)
-    name = section.tls.server_name if section.tls is not None else ""
-    return ReceiverSettings(
-        host=host, port=port, timeout_s=section.timeout_s, accept_ca=section.accept_ca, server_name=name
-    )
 
 
 def comment_code(site: str) -> tuple[Coding, ...]:

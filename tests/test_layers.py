@@ -56,6 +56,7 @@ WIRING = {
     "certificates",
     "gate",
     "room",
+    "sections",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}
