@@ -337,7 +337,7 @@ def test_an_fsync_that_fails_ends_the_service_and_nothing_unstored_was_answered(
     line.channel.sendall(frame(numbered(1)))
     assert line.answer() is None
     assert process.wait(30) == 70
-    tracer.wait(30)
+    tracer.communicate(timeout=30)
     own.start(stub=False)
     with sender(own) as again:
         answer = again.send(numbered(1))
