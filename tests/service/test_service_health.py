@@ -8,6 +8,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -139,6 +140,28 @@ def test_while_it_drains_it_is_not_ready_and_ends_with_0(own: Service, connect: 
     assert answer is not None
     assert answer.code == "AA"
     assert own.process.wait(30) == 0
+
+
+def test_it_ends_within_twenty_seconds_whoever_it_waits_for(own: Service, connect: Connect) -> None:
+    """A sender that never finishes its block, and a LIS that never answers."""
+    with socket.socket() as lis:
+        lis.bind(("127.0.0.1", own.lis))
+        lis.listen()
+        own.start(stub=False)
+        line = connect(own)
+        for name in ("1a-ck", "1b-serology"):
+            assert line.send(sample(f"02-srp-hep2-negative/{name}.hl7")) is not None
+        own.settled()
+        (case,) = own.json("show")
+        assert own.json("release", case["shown"], "--as", "Ida Roth")["ok"]
+        silent, _ = lis.accept()
+        with silent:
+            assert silent.recv(1) == b"\x0b"
+            line.channel.sendall(frame(CK)[:40])
+            assert own.process is not None
+            own.process.send_signal(signal.SIGTERM)
+            assert own.process.wait(20) == 0  # T-64
+    assert '"drain_cut"' in own.log()
 
 
 def metric_of_feed(service: Service) -> float:
