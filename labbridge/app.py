@@ -196,6 +196,7 @@ class Service:
         if self._stage != "running":
             return
         self._renewal = asyncio.get_running_loop().create_task(self._certificates.renew())
+        self._renewal.add_done_callback(self._part_ended)
         if self._reloading is not None:
             self._reloading.signalled()
 
@@ -286,7 +287,7 @@ class Service:
             for task in late:  # an answer that never comes: the message waits again at the next start
                 task.cancel()
 
-    def _part_ended(self, task: asyncio.Task[None]) -> None:
+    def _part_ended(self, task: asyncio.Task[Any]) -> None:
         """A bug in delivery or in a watch ends the service, so that its supervisor starts it again: nothing may stop
         silently."""
         if task.cancelled() or task.exception() is None:

@@ -184,12 +184,12 @@ def printed(answer: dict[str, Any], format: str) -> tuple[str, list[str]]:
     if format == "json":
         return json.dumps(answer, ensure_ascii=False), []
     faults = [*map(str, answer.get("certificate_faults", ())), *(str(one["text"]) for one in answer.get("faults", ()))]
+    taken = "".join(f"\nRenewed: {place}" for place in answer.get("certificates", ()))
     if "error" in answer:
-        return str(answer["error"]), faults
+        return str(answer["error"]) + taken, faults
     sentences = {
         ACCEPTED: f"In force: {answer['in_force']} (before: {answer['before']})",
         UNCHANGED: f"Nothing has changed; in force stays {answer['in_force']}",
         REFUSED: f"Refused: {counted(answer.get('faults', ()))}; in force stays {answer['in_force']}",
     }
-    taken = "".join(f"\nRenewed: {place}" for place in answer.get("certificates", ()))
     return sentences[answer["outcome"]] + taken, faults

@@ -21,7 +21,15 @@ from pathlib import Path
 import pytest
 from service_parts import Sender, Service, sample, sender, until
 
+from labbridge.app import Service as Running
+from labbridge.certificates import Certificates
+from labbridge.config import Config, StoreSection
 from labbridge.hl7.mllp import frame
+from labbridge.observe.admin import Readiness
+from labbridge.processing import SystemClock
+from labbridge.sources import read_all
+from labbridge.store.sqlite import open_writer
+from labbridge.store.writer import Writer
 from tests.conftest import missing
 
 CK = sample("02-srp-hep2-negative/1a-ck.hl7")
@@ -95,6 +103,16 @@ Connect = Callable[[Service], Sender]
 def test_a_service_that_runs_is_ready(service: Service) -> None:
     assert readiness(service) == (200, "ready")
     assert alive(service)
+
+
+async def test_until_everything_listens_it_is_starting(tmp_path: Path) -> None:
+    config = Config(store=StoreSection(url=f"sqlite:///{tmp_path}/store.db"))
+    writer = Writer(open_writer(config.store.path))
+    found = Running(config, "listen", read_all(""), writer, None, Certificates(config, SystemClock()))
+    assert await found._ready() == Readiness(False, "starting")
+    writer.close()
+    found._reader.close()
+    found._scrapes.close()
 
 
 def test_while_what_was_in_flight_is_taken_up_it_recovers(own: Service, connect: Connect) -> None:
