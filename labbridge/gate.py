@@ -111,6 +111,8 @@ def _limits(config: Config) -> Iterator[str]:
 
 
 def _folder(config: Config) -> Iterator[str]:
+    if not config.store.url.startswith("sqlite:"):
+        return
     folder = config.store.path.resolve().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
