@@ -105,7 +105,8 @@ def _exchange(channel: socket.socket, path: str, number: int, raw: bytes) -> Sen
                     if answer.control_id == control_id:
                         return Sent(path, number, control_id, answer.code, answer.text)
                     another = True
-        missing = "closed without an answer"
+        asked = "; does the listener ask for another certificate?" if isinstance(channel, ssl.SSLSocket) else ""
+        missing = f"closed without an answer{asked}"
     except OSError as fault:
         missing = f"TLS: {SENTENCES[why(fault)]}" if isinstance(fault, ssl.SSLError) else type(fault).__name__
     return Sent(path, number, control_id, "", "the answer names another message" if another else missing)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from service_parts import Sender, Service, sample, sender, until
+from service_parts import Sender, Service, free_port, sample, sender, until
 
 from labbridge.app import Service as Running
 from labbridge.certificates import Certificates
@@ -161,8 +161,11 @@ def test_while_it_drains_it_is_not_ready_and_ends_with_0(own: Service, connect: 
 
 
 def test_it_ends_within_twenty_seconds_whoever_it_waits_for(own: Service, connect: Connect) -> None:
-    """A sender that never finishes its block, and a LIS that never answers."""
-    with socket.socket() as lis:
+    """Senders that never finish their blocks, on two feeds, and a LIS that never answers."""
+    port = free_port()
+    with own.config.open("a", encoding="utf-8") as file:
+        file.write(f'[feeds.two]\nlisten = "127.0.0.1:{port}"\n')
+    with socket.socket() as lis, socket.socket() as other:
         lis.bind(("127.0.0.1", own.lis))
         lis.listen()
         own.start(stub=False)
@@ -172,6 +175,8 @@ def test_it_ends_within_twenty_seconds_whoever_it_waits_for(own: Service, connec
         own.settled()
         (case,) = own.json("show")
         assert own.json("release", case["shown"], "--as", "Ida Roth")["ok"]
+        other.connect(("127.0.0.1", port))
+        other.sendall(frame(CK)[:40])
         silent, _ = lis.accept()
         with silent:
             assert silent.recv(1) == b"\x0b"
@@ -179,7 +184,7 @@ def test_it_ends_within_twenty_seconds_whoever_it_waits_for(own: Service, connec
             assert own.process is not None
             own.process.send_signal(signal.SIGTERM)
             assert own.process.wait(20) == 0  # T-64
-    assert '"drain_cut"' in own.log()
+    assert own.log().count('"drain_cut"') == 2
 
 
 def metric_of_feed(service: Service) -> float:

@@ -23,7 +23,9 @@ import pytest
 from service_parts import SAMPLES
 from tls_files import Authority
 
-from labbridge.gate import MOUNTS, file_system
+from labbridge.config import Config, ConfigError, FeedSection, ReceiverSection, StoreSection
+from labbridge.gate import MOUNTS, check, file_system
+from labbridge.processing import SystemClock
 from labbridge.store.sqlite import StoreLock, open_writer
 from tests.conftest import missing
 
@@ -307,10 +309,6 @@ def test_the_file_system_is_that_of_the_nearest_mount(
 def test_a_store_on_a_network_is_refused_even_for_a_trial(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    from labbridge.config import Config, ConfigError, StoreSection
-    from labbridge.gate import check
-    from labbridge.processing import SystemClock
-
     config = Config(store=StoreSection(url=f"sqlite:///{tmp_path}/store.db", volatile=True))
     check(config, SystemClock().now())
     text = f"22 1 8:1 / / rw - ext4 a rw\n23 22 0:40 / {tmp_path} rw - {kind} lab:/data rw\n"
@@ -318,6 +316,36 @@ def test_a_store_on_a_network_is_refused_even_for_a_trial(
         mounts(monkeypatch, tmp_path / "mountinfo", text),
         pytest.raises(ConfigError, match=f"is on {kind}, where locks cannot be trusted; name a folder on a disk"),
     ):
+        check(config, SystemClock().now())
+
+
+@pytest.mark.parametrize(
+    ("listen", "address", "ours"),
+    [
+        ("127.0.0.1:2575", "127.0.0.1:2575", True),
+        ("127.0.0.1:2575", "localhost:2575", True),
+        ("0.0.0.0:2575", "127.0.0.9:2575", True),
+        ("[::]:2575", "[::1]:2575", True),
+        ("0.0.0.0:2575", "0.0.0.0:2575", True),
+        ("127.0.0.1:2575", "127.0.0.1:2576", False),
+        ("127.0.0.1:2575", "127.0.0.2:2575", False),
+        ("0.0.0.0:2575", "192.0.2.1:2575", False),
+        ("0.0.0.0:2575", "lis.invalid:2575", False),
+        ("192.0.2.1:2575", "127.0.0.1:2575", False),
+    ],
+)
+def test_a_receiver_is_ourselves_where_its_address_arrives_at_us(
+    tmp_path: Path, listen: str, address: str, ours: bool
+) -> None:
+    config = Config(
+        store=StoreSection(url=f"sqlite:///{tmp_path}/store.db", volatile=True),
+        feeds={"a": FeedSection(listen=listen, allow_plaintext=True)},
+        receivers={"l": ReceiverSection(address=address)},
+    )
+    if not ours:
+        check(config, SystemClock().now())
+        return
+    with pytest.raises(ConfigError, match=r"receivers\.l\.address: .* is our own feeds\.a\.listen"):
         check(config, SystemClock().now())
 
 
