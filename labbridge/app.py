@@ -8,25 +8,23 @@ import gc
 import os
 import platform
 import random
-import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
-from labbridge import __version__, pipeline, processing
+from labbridge import __version__, anchoring, gate, pipeline, processing, sections
 from labbridge.acts import Acts, feed_of
+from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, loopback, split_address
 from labbridge.control import ControlServer
-from labbridge.delivery.mllp import MllpReceiver, ReceiverSettings
+from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.connection import Handlers
-from labbridge.feeds.limits import Limits
 from labbridge.feeds.mllp import MllpServer
+from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
@@ -37,7 +35,8 @@ from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
-from labbridge.reloading import Reloading
+from labbridge.reloading import Reloading, with_certificates
+from labbridge.room import Room
 from labbridge.sources import read_all
 from labbridge.store.counts import counts
 from labbridge.store.desk import SqliteDesk, SqliteOutbox
@@ -47,11 +46,10 @@ from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
 
 if TYPE_CHECKING:
-    from labbridge.keeping import Anchoring
     from labbridge.observe.metrics import Metrics
 
 Role = Literal["listen", "process", "deliver", "all"]
-ANCHOR_LOOK_S = 60.0  # how often it is asked whether an anchor is due
+FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
 PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
 
 _log = logs.logger("service")
@@ -66,6 +64,8 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     settings = processing.Settings(
         os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
     )
+    gate.check(config, SystemClock().now())
+    certificates = Certificates(config, SystemClock())
     with StoreLock(database) as lock:
         worker: processing.Started | None = None
         texts = read_all(config.knowledge.site)
@@ -79,7 +79,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
         )
         try:
-            asyncio.run(Service(config, role, texts, writer, supervisor).run())
+            asyncio.run(Service(config, role, texts, writer, supervisor, certificates).run())
         finally:
             writer.close()
 
@@ -88,15 +88,6 @@ def _stop_at_once() -> None:
     """The database cannot be trusted any more: end, so that a start re-reads it (reliability.md T-24)."""
     _log.critical("store_fatal")
     os._exit(70)
-
-
-def _anchoring(config: Config, clock: SystemClock) -> Anchoring | None:
-    """Whoever signs the audit's anchors; None where no key is configured. AnchorError for a key that cannot be used."""
-    if not config.audit.key:
-        return None
-    from labbridge.keeping import Anchoring  # loads cryptography
-
-    return Anchoring(config.audit, open_reader(config.store.path), clock)
 
 
 class Service:
@@ -109,8 +100,9 @@ class Service:
         texts: Sequence[Source],
         writer: Writer,
         supervisor: Supervisor | None,
+        certificates: Certificates,
     ) -> None:
-        self._config, self._role = config, role
+        self._config, self._role, self._certificates = config, role, certificates
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
@@ -126,63 +118,60 @@ class Service:
         )
         self._sqlite: SqliteStatus = status()
         self._deliveries: list[DeliveryWorker] = []
-        self._anchoring = _anchoring(config, self._clock)
-        self._traffic = Traffic()
+        self._traffic = Traffic(certificates.expiries, certificates.reloads)
+        self._room = Room(config.store.path.resolve().parent, config.limits.disk_free_bytes, self._traffic)
+        self._anchoring = anchoring.of(config, self._clock)
         self._metrics: Metrics | None = None
         self._stage = "starting"
+        self._drain_by = 0.0
+        self._asked: set[signal.Signals] = set()
 
     async def run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, self._stop_asked, name, stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         if self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
         async with contextlib.AsyncExitStack() as parts:
-            parts_in_order = (
+            for part in (
                 self._anchors,
                 self._control,
                 self._admin,
                 self._processing,
                 self._delivery,
+                self._watching,
                 self._listening,
-            )
-            for part in parts_in_order:
+            ):
                 await parts.enter_async_context(part())
             self._stage = "running"
             _log.info("ready", version=__version__)
             await stop.wait()
-            self._stage = "draining"
+            self._stage, self._drain_by = "draining", loop.time() + self._config.limits.drain_s
+            for delivery in self._deliveries:
+                delivery.stop()  # each has the time of the drain for its answer
             if self._reloading is not None:
                 self._reloading.stop()
             _log.info("draining")
         _log.info("stopped")
 
+    def _stop_asked(self, name: signal.Signals, stop: asyncio.Event) -> None:
+        """A signal drains; the same one again ends at once. What was not answered stays with its sender."""
+        if name in self._asked:
+            _log.critical("stop_forced")
+            os._exit(FORCED)
+        self._asked.add(name)
+        stop.set()
+
     # ---------------------------------------------------------------- parts, each started and stopped in its turn
 
     @contextlib.asynccontextmanager
     async def _anchors(self) -> AsyncIterator[None]:
-        """Anchors of the audit while it runs, and a last one at the end."""
-        if self._anchoring is None:
+        async with contextlib.AsyncExitStack() as running:
+            if self._anchoring is not None:
+                await running.enter_async_context(self._anchoring.running(self._config.store.path))
             yield
-            return
-        task = asyncio.create_task(self._anchor_on(self._anchoring))
-        yield
-        task.cancel()
-        await self._anchor(self._anchoring, at_once=True)
-
-    async def _anchor_on(self, anchoring: Anchoring) -> None:
-        while True:
-            await self._anchor(anchoring, at_once=False)
-            await asyncio.sleep(min(ANCHOR_LOOK_S, self._config.audit.anchor_s))
-
-    async def _anchor(self, anchoring: Anchoring, *, at_once: bool) -> None:
-        try:
-            if await asyncio.to_thread(anchoring.anchor, at_once):
-                _log.info("audit_anchored", count=anchoring.entries)
-        except OSError as fault:
-            _log.error("audit_not_anchored", error=type(fault).__name__)
 
     @contextlib.asynccontextmanager
     async def _control(self) -> AsyncIterator[None]:
@@ -199,19 +188,38 @@ class Service:
         await server.stop()
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self._reloading is None:
-            return {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
         if self._stage != "running":
             return {"ok": False, "error": f"The service is {self._stage}; ask again once it runs"}
-        return await self._reloading.perform(request)
+        renewed = await self._certificates.renew()
+        if self._reloading is not None:
+            answer = await self._reloading.perform(request)
+        else:
+            answer = {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
+        return with_certificates(answer, renewed.taken, renewed.faults)
 
     async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "in_force": self._ruleset}
 
     def _hung_up(self) -> None:
         """SIGHUP is `labbridge reload` for who has no terminal."""
-        if self._reloading is not None and self._stage == "running":
+        if self._stage != "running":
+            return
+        self._renewal = asyncio.get_running_loop().create_task(self._certificates.renew())
+        self._renewal.add_done_callback(self._part_ended)
+        if self._reloading is not None:
             self._reloading.signalled()
+
+    @contextlib.asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
+        self._certificates.warn()
+        self._room.look()
+        tasks = [asyncio.create_task(self._certificates.watch()), asyncio.create_task(self._room.watch())]
+        for task in tasks:
+            task.add_done_callback(self._part_ended)
+        yield
+        for task in tasks:
+            task.cancel()
 
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it."""
@@ -245,8 +253,7 @@ class Service:
             await asyncio.wait_for(probe, 2.0)
         except (StoreUnavailable, TimeoutError):
             return Readiness(False, "store_unavailable")
-        usage = shutil.disk_usage(self._config.store.path.parent)
-        if usage.free < min(self._config.limits.disk_free_bytes, usage.total // 20):
+        if self._traffic.reading_paused or self._room.low():
             return Readiness(False, "disk_low")
         return Readiness(True)
 
@@ -266,36 +273,39 @@ class Service:
             return
         now = self._clock.now()
         event = AuditEvent(at=now, actor="labbridge", action="recovered", subject="outbox")
+        self._stage = "recovering"
         await self._outbox.recover(now, event)
+        self._stage = "starting"
         tasks = []
         for name, section in self._config.receivers.items():
-            host, port = split_address(section.address)
             receiver = MllpReceiver(
-                name,
-                ReceiverSettings(host=host, port=port, timeout_s=section.timeout_s, accept_ca=section.accept_ca),
-                partial(self._traffic.answered, name, RECEIVED),
+                name, sections.receiver_settings(section), partial(self._traffic.answered, name, RECEIVED)
             )
+            receiver.tls = self._certificates.context(f"receivers.{name}.tls", partial(setattr, receiver, "tls"))
             worker = DeliveryWorker(receiver, self._attempt(receiver))
             self._deliveries.append(worker)
             task = asyncio.create_task(worker.run())
-            task.add_done_callback(self._delivery_ended)
+            task.add_done_callback(self._part_ended)
             tasks.append(task)
         yield
         for worker in self._deliveries:
             worker.stop()
         if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=self._config.limits.drain_s)
+            left = max(1.0, self._drain_by - asyncio.get_running_loop().time())
+            _done, late = await asyncio.wait(tasks, timeout=left)
             for task in late:  # an answer that never comes: the message waits again at the next start
                 task.cancel()
 
-    def _delivery_ended(self, task: asyncio.Task[None]) -> None:
-        """A bug in delivery ends the service, so that its supervisor starts it again: comments must not stop silently."""
+    def _part_ended(self, task: asyncio.Task[Any]) -> None:
+        """A bug in delivery or in a watch ends the service, so that its supervisor starts it again: nothing may stop
+        silently."""
         if task.cancelled() or task.exception() is None:
             return
         error = task.exception()
         assert error is not None
-        _log.critical("delivery_failed", error=type(error).__name__, place=logs.place(error))
-        os.kill(os.getpid(), signal.SIGTERM)
+        _log.critical("part_failed", error=type(error).__name__, place=logs.place(error))
+        if self._stage != "draining":
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _attempt(self, receiver: MllpReceiver) -> Callable[[], Awaitable[bool]]:
         def delay(attempt: int) -> Any:
@@ -306,19 +316,33 @@ class Service:
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         servers: list[MllpServer] = []
+        slots = Slots(sections.limits(self._config.limits))
         if self._role in ("listen", "all"):
             for name, section in self._config.feeds.items():
-                answered = partial(self._traffic.answered, name, GIVEN)
-                server = MllpServer(self._handlers(name, section), self._limits(), section.peers, answered=answered)
+                server = self._server(name, section, slots)
+                self._room.admit(server)
                 host, port = split_address(section.listen)
                 await server.start(host, port)
-                self._traffic.connections[name] = partial(getattr, server, "connections")
-                self._traffic.plaintext[name] = not loopback(host)
+                self._traffic.listens(name, server, plaintext=section.tls is None and not loopback(host))
                 servers.append(server)
                 _log.info("listening", feed=name, port=server.address[1])
         yield
-        for server in servers:
-            await server.drain()
+        await asyncio.gather(*(server.drain() for server in servers))
+
+    def _server(self, name: str, section: FeedSection, slots: Slots) -> MllpServer:
+        names = section.tls.client_names if section.tls is not None else ()
+        answered = partial(self._traffic.answered, name, GIVEN)
+        server = MllpServer(
+            self._handlers(name, section),
+            sections.limits(self._config.limits),
+            section.peers,
+            answered=answered,
+            client_names=names,
+            name=name,
+            slots=slots,
+        )
+        server.tls = self._certificates.context(f"feeds.{name}.tls", partial(setattr, server, "tls"))
+        return server
 
     def _handlers(self, name: str, section: FeedSection) -> Handlers:
         feed, intake, clock = feed_of(name, section), self._intake, self._clock
@@ -335,14 +359,6 @@ class Service:
             await pipeline.receive_junk(event, pipeline.Peer(feed, address), intake, clock)
 
         return Handlers(message, oversize, junk)
-
-    def _limits(self) -> Limits:
-        wanted = {
-            name: getattr(self._config.limits, name)
-            for name in Limits.__struct_fields__
-            if hasattr(self._config.limits, name)
-        }
-        return msgspec.convert(wanted, Limits)
 
 
 def comment_code(site: str) -> tuple[Coding, ...]:

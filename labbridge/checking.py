@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from labbridge.config import Config
+from labbridge.certificates import SOON_S, Certificates
+from labbridge.config import Config, ConfigError
 from labbridge.control import ask
 from labbridge.interpret.cases import check_cases
 from labbridge.interpret.facts import REGISTRY
@@ -84,6 +85,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
     except KnowledgeError as fault:
         lines.append(_line(False, "knowledge", f"{counted(fault.faults)}; run `labbridge check`"))
     lines += _store_lines(config)
+    lines += _certificate_lines(config)
     lines.append(
         _line(bool(config.feeds), f"{len(config.feeds)} feeds configured", "add [feeds.NAME] to the configuration")
     )
@@ -117,6 +119,22 @@ def _store_lines(config: Config) -> list[str]:
     return [
         _line(writable, "the store's folder can be written", "change its owner, or [store] url"),
         _line(room, f"{usage.free // 2**20} MiB free for the store", "make room: below the mark nothing is taken"),
+    ]
+
+
+def _certificate_lines(config: Config) -> list[str]:
+    """What TLS rests on, and for how long; nothing where it is not configured."""
+    from labbridge.processing import SystemClock  # only here: it brings the whole story with it
+
+    try:
+        ends = Certificates(config, SystemClock()).expiries()
+    except ConfigError as fault:
+        return [
+            _line(False, place, repair) for place, _, repair in (one.partition(": ") for one in str(fault).split("\n"))
+        ]
+    return [
+        _line(left > SOON_S, f"{key} for {left // 86400:.0f} more days", "put a renewed one there")
+        for key, left in ends.items()
     ]
 
 

@@ -127,13 +127,22 @@ def send(
     files: Annotated[list[str], typer.Argument(help="Files of one or many messages; line ends become CR.")],
     to: Annotated[str, typer.Option(help="HOST:PORT of an MLLP listener.")],
     timeout_s: Annotated[float, typer.Option(help="Wait this long for each answer.")] = 30.0,
+    tls: Annotated[bool, typer.Option("--tls", help="Over TLS; the listener is verified.")] = False,
+    ca: Annotated[str, typer.Option(help="PEM file of its authorities; the system's without.")] = "",
+    certificate: Annotated[str, typer.Option(help="PEM file of a certificate to show.")] = "",
+    key: Annotated[str, typer.Option(help="PEM file of the certificate's key.")] = "",
+    server_name: Annotated[str, typer.Option(help="Name in its certificate; HOST without.")] = "",
     format: Format = "text",
 ) -> None:
     """Send messages over MLLP and print the answers."""
-    from labbridge.client import send_files
+    from labbridge.client import context, send_files
 
+    files_named = ca or certificate or key or server_name
+    if files_named and not tls:
+        fail("--ca, --certificate, --key and --server-name need --tls", WRONG_USE)
+    secure = context(ca, certificate, key) if tls else None
     refused = 0
-    for sent in send_files(files, to, timeout_s):
+    for sent in send_files(files, to, timeout_s, secure, server_name):
         refused += not sent.positive
         typer.echo(sent.line(format))
     raise typer.Exit(NEEDS_A_PERSON if refused else 0)

@@ -60,6 +60,7 @@ class _Section(BaseModel):
 
 class StoreSection(_Section):
     url: str = Field("sqlite:///var/labbridge.db", description="where everything is kept; a SQLite file")
+    volatile: bool = Field(False, description="permit a store in memory (tmpfs), for a trial: a restart empties it")
 
     @property
     def path(self) -> Path:
@@ -69,6 +70,39 @@ class StoreSection(_Section):
     def _known(self) -> StoreSection:
         if not self.url.startswith("sqlite:///") or self.url == "sqlite:///":
             raise ValueError("write sqlite:///path/to/file.db; other stores come with a later version")
+        return self
+
+
+class FeedTlsSection(_Section):
+    certificate: str = Field(min_length=1, description="PEM file: this listener's certificate, then those between")
+    key: str = Field(min_length=1, description="PEM file: its private key, without a password")
+    client_ca: str = Field("", description="PEM file: authorities; with it every sender must show a certificate of one")
+    client_names: tuple[str, ...] = Field(
+        (),
+        description="names a sender's certificate may carry: SAN DNS or URI, CN where it has neither; empty: any",
+    )
+    crl: str = Field("", description="PEM file: revocation lists of client_ca; who is listed is refused")
+    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest version of TLS that is spoken")
+
+    @model_validator(mode="after")
+    def _together(self) -> FeedTlsSection:
+        for name in ("client_names", "crl"):
+            if getattr(self, name) and not self.client_ca:
+                raise ValueError(f"{name} needs client_ca: without it no certificate is asked for")
+        return self
+
+
+class ReceiverTlsSection(_Section):
+    ca: str = Field("", description="PEM file: authorities of the receiver; empty: the system's")
+    certificate: str = Field("", description="PEM file: the certificate to show, where the receiver asks for one")
+    key: str = Field("", description="PEM file: its private key, without a password")
+    server_name: str = Field("", description="name in the receiver's certificate; empty: the host of address")
+    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest version of TLS that is spoken")
+
+    @model_validator(mode="after")
+    def _together(self) -> ReceiverTlsSection:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together: name both or neither")
         return self
 
 
@@ -101,11 +135,12 @@ class FeedSection(_Section):
         description="whether birth date or name must agree, beside the number, before held results are used;"
         " where_sent: messages that state neither are taken at their number",
     )
+    tls: FeedTlsSection | None = Field(None, description="see [feeds.NAME.tls]; without: plain text")
 
     @model_validator(mode="after")
     def _safe(self) -> FeedSection:
         host, _ = split_address(self.listen)
-        if not loopback(host) and not self.allow_plaintext:
+        if not loopback(host) and self.tls is None and not self.allow_plaintext:
             raise ValueError("a listener beyond loopback without TLS needs allow_plaintext = true")
         for peer in self.peers:
             ipaddress.ip_network(peer, strict=False)
@@ -128,6 +163,7 @@ class ReceiverSection(_Section):
     facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")
     timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
     accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
+    tls: ReceiverTlsSection | None = Field(None, description="see [receivers.NAME.tls]; without: plain text")
 
 
 class KnowledgeSection(_Section):
@@ -164,7 +200,7 @@ class LimitsSection(_Section):
     frame_timeout_s: float = Field(30.0, gt=0, description="from the first byte of a frame to its last")
     idle_timeout_s: float = Field(86400.0, gt=0, description="a silent connection is closed after this")
     connections_per_address: int = Field(32, ge=1, description="connections one address may hold")
-    connections: int = Field(1024, ge=1, description="connections in all")
+    connections: int = Field(1024, ge=1, description="connections in all; an eighth is kept for known peers")
     inflight_bytes: int = Field(256 * 2**20, ge=2**20, description="bytes read and not yet answered, in all")
     disk_free_bytes: int = Field(2 * 2**30, ge=0, description="below this (or 5 %) free, reading pauses")
     comments_per_specimen: int = Field(5, ge=1, description="comments that may leave for one specimen in 24 hours")
@@ -277,8 +313,13 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
+_WITHIN: dict[str, type[BaseModel]] = {"feeds": FeedTlsSection, "receivers": ReceiverTlsSection}
+
+
 def _known(location: tuple[Any, ...]) -> list[str]:
     section = _SECTIONS.get(str(location[0])) if len(location) > 1 else None
+    if "tls" in location[2:-1]:
+        section = _WITHIN[str(location[0])]
     return sorted(section.model_fields if section else Config.model_fields)
 
 
@@ -289,8 +330,17 @@ def effective(config: Config) -> str:
         value = getattr(config, name)
         sections = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
         for title, section in sections.items():
-            lines += ["", f"[{title}]", *(f"{key} = {_toml(one)}" for key, one in section.model_dump().items())]
+            lines += _printed(title, section)
     return "\n".join(lines) + "\n"
+
+
+def _printed(title: str, section: BaseModel) -> Iterator[str]:
+    """A section as TOML; the sections within it follow."""
+    yield from ("", f"[{title}]")
+    within = {key: one for key, one in section if isinstance(one, BaseModel)}
+    yield from (f"{key} = {_toml(one)}" for key, one in section if key not in within and one is not None)
+    for key, one in within.items():
+        yield from _printed(f"{title}.{key}", one)
 
 
 def _toml(value: object) -> str:
@@ -309,10 +359,17 @@ def reference() -> str:
     """docs/reference/configuration.md, printed from the classes above."""
     lines = ["# Configuration", "", "One TOML file; the environment wins: `LABBRIDGE_SECTION__KEY`.", ""]
     for name, section in _SECTIONS.items():
-        title = f"{name}.NAME" if name in ("feeds", "receivers") else name
-        lines += [f"## [{title}]", "", "| key | default | meaning |", "|---|---|---|"]
-        for key, field in section.model_fields.items():
-            default = "required" if field.is_required() else f"`{_toml(field.default)}`"
-            lines.append(f"| `{key}` | {default} | {field.description} |")
-        lines.append("")
+        lines += _table(f"{name}.NAME" if name in ("feeds", "receivers") else name, section)
+        if name in _WITHIN:
+            lines += _table(f"{name}.NAME.tls", _WITHIN[name])
     return "\n".join(lines)
+
+
+def _table(title: str, section: type[BaseModel]) -> Iterator[str]:
+    yield from (f"## [{title}]", "", "| key | default | meaning |", "|---|---|---|")
+    for key, field in section.model_fields.items():
+        default = (
+            "required" if field.is_required() else "none" if field.default is None else f"`{_toml(field.default)}`"
+        )
+        yield f"| `{key}` | {default} | {field.description} |"
+    yield ""

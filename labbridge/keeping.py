@@ -1,10 +1,9 @@
-"""The store over the years, from the command line: backups and their return, the audit's keys and its verification."""
+"""The store over the years, from the command line: backups and their return, and whether the audit is whole."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -70,29 +69,3 @@ def verified_text(found: Verified, remarks: list[str], format: str) -> str:
         )
     said = "whole" if not found.faults else f"{len(found.faults)} faults"
     return "\n".join((*found.faults, f"{found.lines} audit lines under {found.seals} seals: {said}", *remarks))
-
-
-class Anchoring:
-    """Anchors while a service runs: one where enough lines or time have passed since the last, if anything was written."""
-
-    def __init__(self, audit: AuditSection, store: sqlite3.Connection, clock: Clock) -> None:
-        self._key = anchors.private_key(Path(audit.key))
-        self._audit, self._store, self._clock = audit, store, clock
-        self._newest = sealing.Seal()
-        self._at: datetime | None = None
-
-    @property
-    def entries(self) -> int:
-        """How many lines the newest anchor covers."""
-        return self._newest.entries
-
-    def anchor(self, at_once: bool = False) -> bool:
-        """Append an anchor if one is due (`at_once`: if anything was written since). OSError where it cannot be written."""
-        now, seal = self._clock.now(), sealing.last_seal(self._store)
-        new = seal.entries - self._newest.entries
-        late = self._at is None or (now - self._at).total_seconds() >= self._audit.anchor_s
-        if not new or not (at_once or late or new >= self._audit.anchor_entries):
-            return False
-        anchors.append(Path(self._audit.anchors), anchors.anchored(seal, now, self._key))
-        self._newest, self._at = seal, now
-        return True

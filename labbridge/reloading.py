@@ -172,16 +172,24 @@ def prove(site: str, texts: Sequence[Source], before: Sequence[Source]) -> list[
     return raised_in_vain(texts, before)
 
 
+def with_certificates(answer: dict[str, Any], taken: list[str], faults: list[str]) -> dict[str, Any]:
+    """The answer with what became of changed certificates: they are exchanged whatever becomes of the knowledge."""
+    if not taken and not faults:
+        return answer
+    return answer | {"ok": bool(answer["ok"]) and not faults, "certificates": taken, "certificate_faults": faults}
+
+
 def printed(answer: dict[str, Any], format: str) -> tuple[str, list[str]]:
     """What `labbridge reload` prints: the outcome, and each fault with its file, line and repair."""
     if format == "json":
         return json.dumps(answer, ensure_ascii=False), []
+    faults = [*map(str, answer.get("certificate_faults", ())), *(str(one["text"]) for one in answer.get("faults", ()))]
+    taken = "".join(f"\nRenewed: {place}" for place in answer.get("certificates", ()))
     if "error" in answer:
-        return str(answer["error"]), []
-    faults = [str(one["text"]) for one in answer.get("faults", ())]
+        return str(answer["error"]) + taken, faults
     sentences = {
         ACCEPTED: f"In force: {answer['in_force']} (before: {answer['before']})",
         UNCHANGED: f"Nothing has changed; in force stays {answer['in_force']}",
-        REFUSED: f"Refused: {counted(faults)}; in force stays {answer['in_force']}",
+        REFUSED: f"Refused: {counted(answer.get('faults', ()))}; in force stays {answer['in_force']}",
     }
-    return sentences[answer["outcome"]], faults
+    return sentences[answer["outcome"]] + taken, faults

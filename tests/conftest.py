@@ -12,6 +12,7 @@ settings.register_profile("default", deadline=None, derandomize=True, suppress_h
 settings.register_profile("mutate", settings.get_profile("default"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+os.environ.setdefault("LABBRIDGE_STORE__VOLATILE", "true")  # a test's folder may be in memory
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -49,6 +49,7 @@ WIRING = {
     "show",
     "explanation",
     "keeping",
+    "anchoring",
     "checking",
     "client",
     "control",
@@ -56,6 +57,11 @@ WIRING = {
     "sources",
     "mappings",
     "suggest",
+    "tls",
+    "certificates",
+    "gate",
+    "room",
+    "sections",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

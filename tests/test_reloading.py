@@ -17,7 +17,7 @@ from labbridge.knowledge.documents import Fault, Source
 from labbridge.knowledge.lock import raised_in_vain
 from labbridge.model.work import AuditEvent, Count
 from labbridge.processing import Started
-from labbridge.reloading import Reloading, printed, prove
+from labbridge.reloading import Reloading, printed, prove, with_certificates
 from labbridge.sources import read_all
 from labbridge.store.desk import SqliteDesk
 from labbridge.supervising import Supervisor
@@ -276,10 +276,28 @@ ACCEPTED: dict[str, Any] = {"ok": True, "outcome": "accepted", "in_force": "sha2
             ["policy.yaml:3: No. Yes."],
         ),
         ({"ok": False, "error": "The service is draining"}, "The service is draining", []),
+        (
+            with_certificates(ACCEPTED, ["feeds.a.tls"], ["receivers.l.tls.key: x: y; z"]),
+            "In force: sha256:b (before: sha256:a)\nRenewed: feeds.a.tls",
+            ["receivers.l.tls.key: x: y; z"],
+        ),
+        (
+            with_certificates({"ok": False, "error": "no knowledge"}, ["feeds.a.tls"], []),
+            "no knowledge\nRenewed: feeds.a.tls",
+            [],
+        ),
     ],
 )
 def test_what_is_printed(answer: dict[str, Any], sentence: str, faults: list[str]) -> None:
     assert printed(answer, "text") == (sentence, faults)
+
+
+@pytest.mark.parametrize(("taken", "faults", "ok"), [([], [], True), (["a"], [], True), ([], ["b"], False)])
+def test_a_certificate_that_was_refused_needs_a_person(taken: list[str], faults: list[str], ok: bool) -> None:
+    answer = with_certificates(ACCEPTED, taken, faults)
+    assert answer["ok"] is ok
+    assert ("certificates" in answer) is bool(taken or faults)
+    assert with_certificates({**ACCEPTED, "ok": False}, taken, faults)["ok"] is False
 
 
 def test_a_program_gets_the_answer_as_it_is() -> None:

@@ -8,20 +8,20 @@ past.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
+import ssl
 from collections.abc import Callable
 
 import msgspec
 
+from labbridge.delivery.channel import Channel, connect
 from labbridge.errors import Retry
 from labbridge.hl7.ack import POSITIVE, Acknowledgement, read_ack
 from labbridge.hl7.mllp import Event, Frame, Framer, Oversize, frame
+from labbridge.observe.handshakes import SENTENCES, why
 from labbridge.observe.logs import logger
 from labbridge.states import Reason
 
 _log = logger("delivery")
-_READ = 65536
 
 
 class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,8 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `timeout_s` runs from the first byte sent to the whole answer. `end_grace_s`: an answer that stands at its end byte
     is whole when no CR follows within this. `accept_ca`: a commit acknowledgement ends the exchange; without it the
-    application acknowledgement is awaited on the same connection.
+    application acknowledgement is awaited on the same connection. `connect_s` takes in the handshake of TLS;
+    `server_name` is the name that the receiver's certificate must carry (empty: the host).
     """
 
     host: str
@@ -39,28 +40,32 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
     end_grace_s: float = 1.0
     answer_bytes: int = 2**20
     accept_ca: bool = True
+    server_name: str = ""
 
 
 class MllpReceiver:
     """ports.Receiver over MLLP. `failures` counts exchanges without a trusted answer since the last one with;
-    `answered` is told each answer's code (`timeout`: none) and the seconds from the first byte sent to it."""
+    `answered` is told each answer's code (`timeout`: none) and the seconds from the first byte sent to it. `tls` may be
+    exchanged at any time: the next connection uses it, and the one that is open stays."""
 
     def __init__(
         self,
         name: str,
         settings: ReceiverSettings,
         answered: Callable[[str, float], None] = lambda code, seconds: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name, self.failures = name, 0
         self._answered = answered
         self._settings = settings
-        self._sock: socket.socket | None = None
+        self.tls = tls
+        self._channel: Channel | None = None
         self._turn = asyncio.Lock()
         self._one_each = False  # the receiver ends its connection after each answer: so do we, before it races us
 
     @property
     def connected(self) -> bool:
-        return self._sock is not None
+        return self._channel is not None
 
     async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
         """Send one message and return the answer that names it, whatever its code. Retry when there was none."""
@@ -72,6 +77,9 @@ class MllpReceiver:
             except Retry:
                 self._failed("Retry")
                 raise
+            except ssl.SSLError as fault:
+                self._failed(type(fault).__name__, reason=why(fault))
+                raise Retry(Reason.NO_ANSWER, f"No acknowledgement (TLS: {SENTENCES[why(fault)]})") from fault
             except OSError as fault:  # TimeoutError is one
                 self._failed(type(fault).__name__)
                 raise Retry(Reason.NO_ANSWER, f"No acknowledgement ({type(fault).__name__})") from fault
@@ -86,56 +94,40 @@ class MllpReceiver:
 
     def close(self) -> None:
         """Close the connection; the next message opens another."""
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, error: str, **more: str) -> None:
         self.failures += 1
         self.close()
-        _log.warning("no_answer", receiver=self.name, error=why, count=self.failures)
+        _log.warning("no_answer", receiver=self.name, error=error, count=self.failures, **more)
 
     # ---------------------------------------------------------------- one exchange
 
     async def _exchange(self, block: bytes, control_id: str) -> Acknowledgement:
-        if self._sock is not None and not _quiet(self._sock):
+        if self._channel is not None and not self._channel.quiet():
             self.close()
-        used_before = self._sock is not None
-        sock = self._sock = self._sock or await self._connect()
+        used_before = self._channel is not None
+        channel = self._channel = self._channel or await self._connect()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                await asyncio.get_running_loop().sock_sendall(sock, block)
-                return await self._answer(sock, control_id)
+                await channel.send(block)
+                return await self._answer(channel, control_id)
         except ConnectionError:
             self._one_each = self._one_each or used_before
             raise
 
-    async def _connect(self) -> socket.socket:
-        settings, loop = self._settings, asyncio.get_running_loop()
+    async def _connect(self) -> Channel:
+        settings = self._settings
         async with asyncio.timeout(settings.connect_s):
-            found = await loop.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-            fault: OSError = OSError("the name has no address")
-            for family, _, _, _, where in found:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-                sock.setblocking(False)
-                _options(sock)
-                try:
-                    await loop.sock_connect(sock, where)
-                except OSError as error:
-                    sock.close()
-                    fault = error
-                except BaseException:
-                    sock.close()
-                    raise
-                else:
-                    return sock
-        raise fault
+            return await connect(settings.host, settings.port, self.tls, settings.server_name)
 
-    async def _answer(self, sock: socket.socket, control_id: str) -> Acknowledgement:
+    async def _answer(self, channel: Channel, control_id: str) -> Acknowledgement:
         framer = Framer(self._settings.answer_bytes)
         ends_open = False
         while True:
-            data = await self._read(sock, ends_open)
+            data = await self._read(channel, ends_open)
             if data:
                 events = framer.receive_data(data)
                 ends_open = framer.in_frame and data.endswith(b"\x1c")
@@ -149,14 +141,13 @@ class MllpReceiver:
             if not data:
                 raise ConnectionAbortedError("closed before a whole answer came")
 
-    async def _read(self, sock: socket.socket, ends_open: bool) -> bytes:
+    async def _read(self, channel: Channel, ends_open: bool) -> bytes:
         """The next bytes; b"" when the peer closed, or when an answer that stands at its end byte gets no CR."""
-        loop = asyncio.get_running_loop()
         if not ends_open:
-            return await loop.sock_recv(sock, _READ)
+            return await channel.receive()
         try:
             async with asyncio.timeout(self._settings.end_grace_s):
-                return await loop.sock_recv(sock, _READ)
+                return await channel.receive()
         except TimeoutError:
             return b""
 
@@ -178,28 +169,3 @@ class MllpReceiver:
         if len(named) < len(events):
             raise Retry(Reason.NO_ANSWER, "Mismatched answer: it does not name the message that was sent")
         return None
-
-
-def _quiet(sock: socket.socket) -> bool:
-    """True when nothing waits to be read: neither a late answer nor the end of the stream."""
-    try:
-        sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _options(sock: socket.socket) -> None:
-    """Small blocks leave at once; a peer that is gone is found within 150 s (reliability.md T-40)."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", 60),
-        ("TCP_KEEPINTVL", 15),
-        ("TCP_KEEPCNT", 4),
-        ("TCP_USER_TIMEOUT", 30_000),
-    ):
-        with contextlib.suppress(AttributeError):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

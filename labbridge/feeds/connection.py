@@ -50,11 +50,14 @@ class Shared(Protocol):
     limits: Limits
     handlers: Handlers
     inflight_bytes: int
+    halted: bool  # nothing is read until further notice
 
     @property
     def share_bytes(self) -> int: ...
 
-    def heard(self) -> None: ...
+    def admits(self, transport: asyncio.BaseTransport) -> bool: ...
+
+    def heard(self, address: str, hl7: bool) -> None: ...
 
     def answered(self, code: str, seconds: float) -> None: ...
 
@@ -90,8 +93,11 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
-        if self._draining:
+        if self._draining or not self._shared.admits(transport):
+            self._discarding = True
             transport.abort()
+        elif self._shared.halted:
+            self._loop.call_soon(self._balance)  # asyncio begins to read after this
 
     def data_received(self, data: bytes) -> None:
         if self._discarding:
@@ -147,7 +153,7 @@ class Connection(asyncio.Protocol):
         self._hold(self._framer.pending + self._queued - self._held)
         crowded = shared.inflight_bytes > self._limits.inflight_bytes and self._held > shared.share_bytes
         full = len(self._waiting) >= self._limits.waiting_frames
-        stop = full or self._ended or (crowded and not self.favoured)
+        stop = full or self._ended or shared.halted or (crowded and not self.favoured)
         if stop != self.paused and not self._transport.is_closing():
             self.paused = stop
             if stop:
@@ -189,7 +195,7 @@ class Connection(asyncio.Protocol):
         handlers = self._shared.handlers
         if isinstance(event, Frame):
             reply = await handlers.message(event, self.address)
-            self._shared.heard()
+            self._shared.heard(self.address, reply.hl7)
             self._strikes += not reply.hl7
             self._junk_run *= not reply.hl7
         elif isinstance(event, Oversize):
@@ -271,11 +277,24 @@ class Connection(asyncio.Protocol):
             return "write_stall"
         if self._abort_at:
             return "linger" if now >= self._abort_at else ""
+        if self._shared.halted:
+            return ""  # it is we who do not read
         if self._framer.in_frame and not self._waiting and now - self.frame_since > limits.frame_timeout_s:
             return "frame_timeout"
         if self._worker is None and now - self._last_read > limits.idle_timeout_s:
             return "idle"
         return ""
+
+    @property
+    def unfinished(self) -> bool:
+        """A block is open: reading on would help it. One that is whole and waits needs no help, and would never give it
+        back."""
+        return self._framer.in_frame
+
+    def halted_or_not(self) -> None:
+        """Reading pauses for all, or goes on: then a block that was open has its time anew."""
+        self.frame_since = self._loop.time()
+        self._balance()
 
     def favour(self) -> None:
         """Let this connection finish its block although the service is at its limit."""

@@ -14,12 +14,16 @@ from collections.abc import Callable
 
 from labbridge.feeds.connection import SHARE_BYTES, Connection, Handlers
 from labbridge.feeds.limits import Limits, listed, networks
+from labbridge.feeds.names import fingerprint, named
+from labbridge.feeds.slots import Slots
+from labbridge.observe.handshakes import why
 from labbridge.observe.logs import logger
 
 _log = logger("feeds")
 _BACKLOG = 1024
 _AT_ONCE = 32  # connections accepted per turn of the loop, so that the open ones get theirs
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SAY_AGAIN_S = 60.0  # a stranger may fail thousands of handshakes a second: one line a minute and reason
 _GONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 
 
@@ -29,6 +33,9 @@ class MllpServer:
     `answered` is told each answer's code and the seconds from the complete block to it.
     `closed` counts ended connections by reason, `refused` those closed before a byte was read. `last_message` is the
     loop's time of the newest answered block (0.0: none). The numbers are for metrics; nothing here depends on them.
+    `tls` may be exchanged at any time: handshakes begun from then on use it, open connections stay. `client_names`: the
+    names a client's certificate may carry; empty: any that `tls` accepts. `slots` are shared by the listeners of a
+    service.
     """
 
     def __init__(
@@ -38,18 +45,24 @@ class MllpServer:
         peers: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
         answered: Callable[[str, float], None] = lambda code, seconds: None,
+        client_names: tuple[str, ...] = (),
+        name: str = "",
+        slots: Slots | None = None,
     ) -> None:
         self.answered = answered
+        self.tls = tls
         self.handlers, self.limits = handlers, limits or Limits()
-        self.inflight_bytes = 0
+        self.connections = 0  # open now, handshakes included
+        self.halted = False
         self.closed: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.last_message = 0.0
         self.address: tuple[str, int] = ("", 0)
         self._allowed = networks(peers)
-        self._tls = tls
-        self._total = self.limits.total()
-        self._by_address: Counter[str] = Counter()
+        self._client_names = client_names
+        self._who = {"feed": name} if name else {}
+        self._said: dict[str, float] = {}
+        self._slots = slots or Slots(self.limits)
         self._open: set[Connection] = set()
         self._pending: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
@@ -57,14 +70,18 @@ class MllpServer:
         self._empty: asyncio.Event = asyncio.Event()
 
     @property
-    def connections(self) -> int:
-        """Connections open now, handshakes included."""
-        return sum(self._by_address.values())
+    def inflight_bytes(self) -> int:
+        """Bytes read and not yet answered, of all listeners together."""
+        return self._slots.inflight_bytes
+
+    @inflight_bytes.setter
+    def inflight_bytes(self, bytes_now: int) -> None:
+        self._slots.inflight_bytes = bytes_now
 
     @property
     def share_bytes(self) -> int:
         """What one connection may hold while the service is at its limit."""
-        return max(SHARE_BYTES, self.limits.inflight_bytes // max(1, len(self._open)))
+        return max(SHARE_BYTES, self.limits.inflight_bytes // max(1, self._slots.connections))
 
     # ---------------------------------------------------------------- start and stop
 
@@ -158,7 +175,8 @@ class MllpServer:
             self.refused[why] += 1
             sock.close()
             return
-        self._by_address[address] += 1
+        self.connections += 1
+        self._slots.take(address)
         sock.setblocking(False)
         keep_alive(sock)
         task = self._loop.create_task(self._adopt(sock, address))
@@ -168,22 +186,19 @@ class MllpServer:
     def _objection(self, address: str) -> str:
         if not listed(address, self._allowed):
             return "not_listed"
-        if self._by_address[address] >= self.limits.connections_per_address:
-            return "over_address_cap"
-        return "over_cap" if self.connections >= self._total else ""
+        return self._slots.objection(address, bool(self._allowed))
 
     async def _adopt(self, sock: socket.socket, address: str) -> None:
-        connection = Connection(self, address)
+        connection, tls = Connection(self, address), self.tls
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=self._tls,
-                ssl_handshake_timeout=self.limits.handshake_s if self._tls else None,
+                ssl=tls,
+                ssl_handshake_timeout=self.limits.handshake_s if tls else None,
             )
-        except (OSError, ssl.SSLError, TimeoutError) as fault:
-            self.refused["handshake"] += 1
-            _log.warning("handshake_failed", error=type(fault).__name__)
+        except OSError as fault:  # ssl.SSLError and TimeoutError are some
+            self._unshaken(why(fault))
             self._forget(address)
             sock.close()
         except asyncio.CancelledError:
@@ -192,6 +207,13 @@ class MllpServer:
             raise
         else:
             self._settle(connection)
+
+    def _unshaken(self, reason: str) -> None:
+        self.refused[f"handshake_{reason}"] += 1
+        now = self._loop.time()
+        if now >= self._said.get(reason, now):
+            self._said[reason] = now + _SAY_AGAIN_S
+            _log.warning("handshake_failed", reason=reason, count=self.refused[f"handshake_{reason}"], **self._who)
 
     def _settle(self, connection: Connection) -> None:
         if connection.gone:  # came and went within the handshake
@@ -206,15 +228,25 @@ class MllpServer:
         self._empty.set()
 
     def _forget(self, address: str) -> None:
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self.connections -= 1
+        self._slots.leave(address)
 
     # ---------------------------------------------------------------- what connections report
 
-    def heard(self) -> None:
-        """A block was kept and may be answered."""
+    def admits(self, transport: asyncio.BaseTransport) -> bool:
+        """False for a client whose certificate carries no name of the list: nothing it sends is looked at."""
+        if not self._client_names or named(transport.get_extra_info("peercert"), self._client_names):
+            return True
+        self.refused["wrong_client_name"] += 1
+        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        _log.warning("client_refused", reason="wrong_client_name", fingerprint=fingerprint(shown), **self._who)
+        return False
+
+    def heard(self, address: str, hl7: bool) -> None:
+        """A block was kept and may be answered; `hl7`: it was a message."""
         self.last_message = self._loop.time()
+        if hl7:
+            self._slots.delivered(address)
 
     def closing(self, why: str) -> None:
         """A connection ends, and why."""
@@ -228,6 +260,13 @@ class MllpServer:
         self._empty.set()
 
     # ---------------------------------------------------------------- deadlines
+
+    def halt(self, on: bool) -> None:
+        """Read nothing more, or read on. Connections stay open and new ones are taken; what was read is still answered."""
+        if on != self.halted:
+            self.halted = on
+            for connection in self._open:
+                connection.halted_or_not()
 
     def _sweep(self) -> None:
         now = self._loop.time()
@@ -243,7 +282,7 @@ class MllpServer:
 
     def _help_one(self) -> None:
         """All the large ones wait for room: the one that began first may finish, so that room comes."""
-        paused = [connection for connection in self._open if connection.paused]
+        paused = [connection for connection in self._open if connection.paused and connection.unfinished]
         if paused and not any(connection.favoured for connection in self._open):
             min(paused, key=lambda one: one.frame_since).favour()
 

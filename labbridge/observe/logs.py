@@ -39,6 +39,7 @@ _WORDS = {
     "position": r"[A-Z][A-Z0-9]{2}(\[\d{1,6}\])?([-^.]\d{1,6}){0,5}",
     "version": r"[A-Za-z0-9_.:+-]{1,80}",
     "knowledge": r"[A-Za-z0-9_.:+-]{1,80}",
+    "fingerprint": r"[0-9a-f]{64}",
     "error": r"[A-Za-z_][A-Za-z0-9_.]{0,80}",
     "place": r"[A-Za-z0-9_./<> -]{1,120}:\d{1,6}|unknown",
 }
@@ -72,6 +73,7 @@ def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) 
     root = logging.getLogger()
     root.handlers = [_Routed()]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # below that it tells of each plug-in it loads
     logging.captureWarnings(True)
 
 

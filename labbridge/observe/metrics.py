@@ -158,6 +158,14 @@ def _stages(scrape: Scrape) -> Iterator[tuple[Labels, Sequence[int], float]]:
         yield (stage,), counts, seconds.get((stage,), 0)
 
 
+def _by_reason(name: str) -> Callable[[Scrape], Iterable[Sample]]:
+    return lambda scrape: [
+        ((feed, reason), count)
+        for feed, listener in scrape.traffic.listeners.items()
+        for reason, count in list(getattr(listener, name).items())
+    ]
+
+
 C, G = CounterMetricFamily, GaugeMetricFamily
 
 MEASURES = (
@@ -191,11 +199,34 @@ MEASURES = (
     ),
     Measure(
         "labbridge_feed_connected", G, ("feed",), "Open connections of a feed",
-        _one(lambda s: {feed: count() for feed, count in s.traffic.connections.items()}),
+        _one(lambda s: {feed: found.connections for feed, found in s.traffic.listeners.items()}),
+    ),
+    Measure(
+        "labbridge_reading_paused", G, (), "1 while nothing is read from senders, for want of room on the store's disk",
+        lambda s: [((), s.traffic.reading_paused)],
+    ),
+    Measure(
+        "labbridge_feed_connections_refused", C, ("feed", "reason"),
+        "Connections closed before a byte was read since the start: addresses, caps, handshakes of TLS",
+        _by_reason("refused"),
+    ),
+    Measure(
+        "labbridge_feed_connections_closed", C, ("feed", "reason"), "Connections ended since the start, and why",
+        _by_reason("closed"),
     ),
     Measure(
         "labbridge_feed_plaintext", G, ("feed",), "1 for a listener beyond loopback without TLS",
         _one(lambda s: s.traffic.plaintext),
+    ),
+    Measure(
+        "labbridge_certificate_expiry_seconds", G, ("key",),
+        "Seconds until what is in force ends, by its key in the configuration; below zero once it has",
+        _one(lambda s: s.traffic.expiries()),
+    ),
+    Measure(
+        "labbridge_certificate_reloads", C, ("section", "outcome"),
+        "Changed certificates since the start: taken, or refused (what was in force stays)",
+        lambda s: list(s.traffic.reloads.items()),
     ),
     Measure("labbridge_outbox_messages", G, ("receiver",), "Comments not yet acknowledged", _open),
     Measure(

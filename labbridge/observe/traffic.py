@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 GIVEN, RECEIVED = "given", "received"
@@ -23,18 +24,38 @@ class Durations:
         self.sum_s += seconds
 
 
+class Listening(Protocol):
+    """A listener, as far as it is counted here: connections open now, closed before a byte was read, and ended."""
+
+    refused: Counter[str]
+    closed: Counter[str]
+
+    @property
+    def connections(self) -> int: ...
+
+
 class Traffic:
     """Written by the loop that does the sockets; a scrape may read it at any time.
 
-    `connections` gives the open connections of a feed by its name, `plaintext` the feeds that listen beyond loopback
-    without TLS.
+    `listeners` are those of the feeds by name, `plaintext` the feeds that listen beyond loopback without TLS.
+    `expiries` gives the seconds until a certificate in force ends, `reloads` counts what became of changed ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        expiries: Callable[[], dict[str, float]] = dict,
+        reloads: Counter[tuple[str, str]] | None = None,
+    ) -> None:
+        self.expiries, self.reloads = expiries, Counter() if reloads is None else reloads
         self.acks: Counter[tuple[str, str, str]] = Counter()
         self.durations: dict[tuple[str, str], Durations] = {}
-        self.connections: dict[str, Callable[[], int]] = {}
+        self.listeners: dict[str, Listening] = {}
         self.plaintext: dict[str, bool] = {}
+        self.reading_paused = False
+
+    def listens(self, feed: str, listener: Listening, *, plaintext: bool) -> None:
+        """A feed's listener is open."""
+        self.listeners[feed], self.plaintext[feed] = listener, plaintext
 
     def answered(self, peer: str, direction: str, code: str, seconds: float) -> None:
         """An acknowledgement was given or received, with its MSA-1 (`timeout`: none came that can be trusted)."""

@@ -86,15 +86,28 @@ def open_writer(path: Path) -> sqlite3.Connection:
     before = os.umask(0o177)
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        durable(connection)
+        if fresh:
+            create(connection)
+        else:
+            _check_revision(connection, path)
+            _check_pages(connection)
+    except sqlite3.DatabaseError as error:
+        raise StoreRefused(_unfit(path, error)) from None
     finally:
         os.umask(before)
-    durable(connection)
-    if fresh:
-        create(connection)
-    else:
-        _check_revision(connection, path)
-        _check_pages(connection)
     return connection
+
+
+def _unfit(path: Path, error: sqlite3.DatabaseError) -> str:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name.startswith("SQLITE_BUSY"):
+        return f"{path.name} is held by another program; end it, then start again"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"{path.name} cannot be opened for writing ({name}); change its owner, or [store] url"
+    if name == "SQLITE_NOTADB":
+        return f"{path.name} is no database, or its first page is damaged; restore a backup, or change [store] url"
+    return f"The database cannot be used ({name}); restore a backup"
 
 
 def durable(connection: sqlite3.Connection) -> None:

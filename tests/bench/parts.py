@@ -110,7 +110,7 @@ class Labbridge:
         self.port, self.admin = free_port(), free_port()
         self.config = folder / "bench.toml"
         self.config.write_text(
-            f'facility = "LABA"\n[store]\nurl = "sqlite:///{folder / "bench.db"}"\n'
+            f'facility = "LABA"\n[store]\nurl = "sqlite:///{folder / "bench.db"}"\nvolatile = true\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
             f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{ROOT / "samples/site"}"\n',

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_run import SAMPLES, config, run
+from tls_files import DAY, Authority
 
 from labbridge import __version__
 
@@ -194,6 +195,21 @@ def test_a_sites_fault_is_one_line_with_place_and_repair(tmp_path: Path) -> None
     assert done.code == 1
     assert done.err == "policy.yaml:2: The value is not a decimal number. Write digits with a point.\n"
     assert done.out.endswith("1 fault\n")
+
+
+def test_the_doctor_names_what_tls_rests_on(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    good, soon = authority.issue("good"), authority.issue("soon", ends=5 * DAY)
+    text = f'[feeds.a]\nlisten = "127.0.0.1:1"\n[feeds.a.tls]\n{{}}[receivers.lis.tls]\nca = "{authority.file}"\n'
+    done = run("doctor", "--config", config(tmp_path, text.format(good.toml())))
+    assert "ok       feeds.a.tls.certificate for 29 more days" in done.out
+    assert "ok       receivers.lis.tls.ca for 89 more days" in done.out
+    done = run("doctor", "--config", config(tmp_path, text.format(soon.toml())))
+    assert done.code == 1
+    assert "missing  feeds.a.tls.certificate for 4 more days: put a renewed one there" in done.out
+    soon.key.unlink()
+    done = run("doctor", "--config", config(tmp_path, text.format(soon.toml())))
+    assert f"missing  feeds.a.tls.key: {soon.key}: there is no such file; name an existing one" in done.out
 
 
 def test_the_doctor_names_each_thing_with_its_repair(tmp_path: Path) -> None:

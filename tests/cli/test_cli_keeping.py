@@ -11,6 +11,11 @@ import pytest
 from cli_filled import BAD, fill
 from cli_run import config, run
 
+from labbridge.anchoring import Anchoring
+from labbridge.config import AuditSection
+from labbridge.processing import SystemClock
+from labbridge.store.sqlite import open_reader
+
 WHO = ("--as", "Alex Smith")
 
 
@@ -95,15 +100,10 @@ def test_a_changed_line_is_found(own: Path, tmp_path: Path) -> None:
 
 def test_the_audit_is_held_against_its_anchors(own: Path, tmp_path: Path) -> None:
     assert run("audit", "key", tmp_path / "audit.key").code == 0
-    from labbridge.config import AuditSection
-    from labbridge.keeping import Anchoring
-    from labbridge.processing import SystemClock
-    from labbridge.store.sqlite import open_reader
-
     named = AuditSection(key=str(tmp_path / "audit.key"), anchors=str(tmp_path / "anchors"))
     store = open_reader(tmp_path / "store.db")
-    anchoring = Anchoring(named, store, SystemClock())
-    assert [anchoring.anchor(), anchoring.anchor(), anchoring.anchor(at_once=True)] == [True, False, False]
+    signing = Anchoring(named, SystemClock())
+    assert [signing.anchor(store), signing.anchor(store), signing.anchor(store, at_once=True)] == [True, False, False]
     store.close()
     words = ("audit", "verify", "--anchors", tmp_path / "anchors", "--key", tmp_path / "audit.key.pub", "--config", own)
     assert "1 anchors; the newest of" in run(*words).out

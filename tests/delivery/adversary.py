@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Sequence
 
@@ -92,7 +93,10 @@ NOTHING = [mode for mode in MODES if mode not in DELIVERED + REFUSED]
 
 class Adversary:
     """Answers message n by `modes[n]`, the last of them for ever. `seen` are the control ids in order of arrival,
-    `raw` the messages, `connections` how many there were, `most_open` how many messages ever waited at once."""
+    `raw` the messages, `connections` how many there were, `most_open` how many messages ever waited at once. With `tls`
+    (its own side, the client's) it speaks TLS: a connection that would be half closed is then closed."""
+
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
 
     def __init__(self, *modes: str) -> None:
         self.modes = list(modes)
@@ -103,7 +107,9 @@ class Adversary:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Adversary:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**24)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=2**24, ssl=self.tls[0] if self.tls else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -131,12 +137,12 @@ class Adversary:
                 self.waiting -= 1
                 for step in MODES[mode](control_id, previous):
                     await self._step(step, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             writer.close()
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
                 await writer.wait_closed()
             self._tasks.discard(task)
 
@@ -147,6 +153,8 @@ class Adversary:
         elif isinstance(step, float):
             await asyncio.sleep(step)
         elif step == "eof":
+            if self.tls:
+                raise ConnectionResetError
             writer.write_eof()
         elif step == "rst":
             sock = writer.get_extra_info("socket")

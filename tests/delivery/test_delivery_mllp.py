@@ -10,10 +10,23 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from adversary import DELIVERED, MODES, NOTHING, REFUSED, Adversary
+from tls_files import Authority, client_side, server_side
 
 from labbridge.delivery.mllp import MllpReceiver, ReceiverSettings
 from labbridge.errors import Retry
 from labbridge.hl7.ack import positive
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True, params=["plain", "tls"])
+def wire(request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of this file runs over a plain connection and over TLS."""
+    if request.param == "tls":
+        monkeypatch.setattr(Adversary, "tls", (server_side(authority.issue("lis")), client_side(authority)))
 
 
 def message(control_id: str) -> bytes:
@@ -23,7 +36,8 @@ def message(control_id: str) -> bytes:
 @asynccontextmanager
 async def line(lis: Adversary, **changed: object) -> AsyncIterator[MllpReceiver]:
     settings = {"host": "127.0.0.1", "port": lis.port, "timeout_s": 0.3, "end_grace_s": 0.05} | changed
-    receiver = MllpReceiver("lis", ReceiverSettings(**settings))  # type: ignore[arg-type]
+    tls = lis.tls[1] if lis.tls else None
+    receiver = MllpReceiver("lis", ReceiverSettings(**settings), tls=tls)  # type: ignore[arg-type]
     try:
         yield receiver
     finally:
@@ -141,10 +155,8 @@ async def test_the_lis_came_back_after_a_restart() -> None:
         await lis.__aexit__(None)
         await asyncio.sleep(0.02)
         assert await delivered(receiver, "LB2") is None
-        async with Adversary("plain") as again:
-            other = MllpReceiver("lis", ReceiverSettings(host="127.0.0.1", port=again.port))
+        async with Adversary("plain") as again, line(again, timeout_s=20.0) as other:
             assert await delivered(other, "LB2") is True
-            other.close()
 
 
 async def test_a_cancelled_exchange_closes_the_connection() -> None:

@@ -332,6 +332,27 @@ async def test_large_senders_wait_for_room_and_a_small_one_is_served(listen: Lis
     await there.until(lambda: there.server.inflight_bytes == 0)
 
 
+async def test_room_is_given_to_a_block_that_is_not_whole_yet(listen: Listen) -> None:
+    """The oldest block is whole and waits for its handler: to help it would help nobody, and for ever."""
+    there = await listen(quick(inflight_bytes=100_000, frame_bytes=2_000_000))
+    big = message("BIG", "z" * 1_000_000)
+    there.keeper.hold.clear()
+    first = await there.connect()
+    first.write(frame(big))
+    await there.until(lambda: there.keeper.begun)
+    others = [await there.connect() for _ in range(2)]
+    for sender in others:
+        sender.write(frame(big)[:-5])
+    await there.until(lambda: there.server.inflight_bytes > len(big) + 100_000)
+    await asyncio.sleep(20 * there.server.limits.sweep_s)
+    there.keeper.hold.set()
+    for sender in others:
+        sender.write(frame(big)[-5:])
+    for sender in (first, *others):
+        async with asyncio.timeout(20):
+            assert await sender.answer() == b"MSH|^~\\&|LB\rMSA|AA|BIG\r"
+
+
 async def test_out_of_files_is_one_line_and_a_rest(
     listen: Listen, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -64,6 +65,12 @@ def exposed(counts: Counts, traffic: Traffic | None = None, about: About = ABOUT
 
 def value(found: Mapping[Any, float], name: str, **labels: str) -> float:
     return found[name, tuple(sorted(labels.items()))]
+
+
+class Listener(NamedTuple):
+    connections: int
+    refused: Counter[str]
+    closed: Counter[str]
 
 
 # ---------------------------------------------------------------- what the store holds
@@ -179,11 +186,19 @@ def test_a_duration_at_a_bound_belongs_below_it(seconds: float, place: int) -> N
 
 def test_feeds_by_their_open_connections_and_their_exposure() -> None:
     traffic = Traffic()
-    traffic.connections["main"] = lambda: 2
-    traffic.plaintext["main"] = True
+    traffic.listens("main", Listener(2, Counter(not_listed=3), Counter(idle=4)), plaintext=True)
     found = exposed(counted(), traffic)
     assert value(found, "labbridge_feed_connected", feed="main") == 2
     assert value(found, "labbridge_feed_plaintext", feed="main") == 1
+    assert value(found, "labbridge_feed_connections_refused_total", feed="main", reason="not_listed") == 3
+    assert value(found, "labbridge_feed_connections_closed_total", feed="main", reason="idle") == 4
+
+
+def test_certificates_by_the_time_they_have_left() -> None:
+    traffic = Traffic(lambda: {"feeds.main.tls.certificate": -3.5}, Counter({("feeds.main.tls", "refused"): 2}))
+    found = exposed(counted(), traffic)
+    assert value(found, "labbridge_certificate_expiry_seconds", key="feeds.main.tls.certificate") == -3.5
+    assert value(found, "labbridge_certificate_reloads_total", section="feeds.main.tls", outcome="refused") == 2
 
 
 def test_build_and_mode() -> None:
@@ -213,7 +228,7 @@ def test_every_row_says_what_it_means() -> None:
 def test_no_label_can_hold_a_patient_a_message_or_free_text() -> None:
     allowed = set(
         "feed type outcome receiver state reason peer direction code rule severity verdict analyte method category stage"
-        " kind version ruleset_hash python".split()
+        " kind version ruleset_hash python key section".split()
     )
     assert {label for row in (*MEASURES, *TIMINGS) for label in row.labels} <= allowed
 

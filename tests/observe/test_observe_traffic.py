@@ -16,7 +16,7 @@ def durations(traffic: Traffic) -> dict[tuple[str, str], tuple[int, float]]:
 
 def test_nothing_happened_yet() -> None:
     traffic = Traffic()
-    assert (dict(traffic.acks), list(traffic.listed()), traffic.connections, traffic.plaintext) == ({}, [], {}, {})
+    assert (dict(traffic.acks), list(traffic.listed()), traffic.listeners, traffic.plaintext) == ({}, [], {}, {})
 
 
 def test_every_code_is_counted_by_itself() -> None:

@@ -1,0 +1,54 @@
+"""Room on the store's disk: below the mark reading pauses, so that messages stay with their senders; deliveries go on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from labbridge.feeds.mllp import MllpServer
+from labbridge.observe.logs import logger
+from labbridge.observe.traffic import Traffic
+
+LOOK_EVERY_S = 1.0
+BACK = 1.05  # of the mark must be free again before reading goes on: no flutter at the mark
+
+_log = logger("service")
+
+
+class Room:
+    """`mark_bytes` or 5 % of the disk, whichever is less, must be free. The listeners are those that it pauses."""
+
+    def __init__(self, folder: Path, mark_bytes: int, traffic: Traffic) -> None:
+        self._folder, self._mark_bytes, self._traffic = folder, mark_bytes, traffic
+        self._servers: list[MllpServer] = []
+
+    def low(self, factor: float = 1.0) -> bool:
+        """True while less than the mark is free."""
+        usage = shutil.disk_usage(self._folder)
+        return usage.free < min(self._mark_bytes, usage.total // 20) * factor
+
+    def admit(self, server: MllpServer) -> None:
+        """A listener that pauses with the others, from now on."""
+        self._servers.append(server)
+        server.halt(self._traffic.reading_paused)
+
+    def look(self) -> None:
+        """Pause or go on, whatever the disk allows; one line each way."""
+        paused = self._traffic.reading_paused
+        now_low = self.low(BACK if paused else 1.0)
+        if now_low == paused:
+            return
+        self._traffic.reading_paused = now_low
+        if now_low:
+            _log.error("reading_paused", reason="disk_low")
+        else:
+            _log.info("reading_resumed")
+        for server in self._servers:
+            server.halt(now_low)
+
+    async def watch(self) -> None:
+        """Look for ever."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
