@@ -17,7 +17,7 @@ from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent, Feed
 from labbridge.ports import Clock
 from labbridge.review import policies
-from labbridge.store.desk import SqliteDesk
+from labbridge.store.desk import StoreDesk
 
 JUDGE_WITHIN_S = 60.0
 
@@ -45,7 +45,7 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 class Acts:
     """Release and reprocess on one store. `comment`: the code our comments carry, of the knowledge in force."""
 
-    def __init__(self, config: Config, comment: tuple[Coding, ...], desk: SqliteDesk, clock: Clock) -> None:
+    def __init__(self, config: Config, comment: tuple[Coding, ...], desk: StoreDesk, clock: Clock) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:

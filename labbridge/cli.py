@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -29,7 +29,7 @@ def main() -> None:
     from labbridge.config import ConfigError
     from labbridge.errors import CaseFileError, Refused, StoreUnavailable
     from labbridge.sources import KnowledgeError
-    from labbridge.store.sqlite import StoreRefused
+    from labbridge.store.connection import StoreRefused
 
     try:
         app()
@@ -216,7 +216,7 @@ def reload_knowledge(
     from labbridge.reloading import ANSWERED_WITHIN_S, printed
 
     request = {"command": "reload", "as": name or getpass.getuser()}
-    answer = ask(_config(config).store.path, request, ANSWERED_WITHIN_S)
+    answer = ask(_config(config).store.beside, request, ANSWERED_WITHIN_S)
     if answer is None:
         _fail("No service runs on this store; its next start reads what `labbridge check` sees", NEEDS_A_PERSON)
     outcome, faults = printed(answer, format)
@@ -273,7 +273,7 @@ def _act(path: Path | None, request: dict[str, Any], format: str) -> None:
     from labbridge.control import ask
 
     config = _config(path)
-    answer = ask(config.store.path, request)
+    answer = ask(config.store.beside, request)
     if answer is None:
         with offline_acts(config) as acts:
             answer = acts.perform(request)
@@ -283,12 +283,12 @@ def _act(path: Path | None, request: dict[str, Any], format: str) -> None:
 
 def _reading(path: Path | None) -> AbstractContextManager[Any]:
     """A read-only connection to the store, service running or not."""
-    from labbridge.store.sqlite import open_reader
+    from labbridge.store import opening
 
-    database = _config(path).store.path
-    if not database.is_file():
-        _fail(f"{database}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
-    return nullcontext(open_reader(database))
+    store = _config(path).store
+    if not opening.present(store.url):
+        _fail(f"{store.named}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
+    return closing(opening.reader(store.url))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,8 @@ from labbridge.model.work import AuditEvent, Case, Count, Delivery, Kept, Outgoi
 from labbridge.states import DeliveryState, State
 from labbridge.store import journal, reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.tally import COUNT_ALL, counts_row
+from labbridge.store.connection import Connection
+from labbridge.store.tally import add_counts
 from labbridge.store.writer import Writer
 
 SIGN = "UPDATE cases SET state = 'signed', updated = ? WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
@@ -40,10 +40,10 @@ FIRST = "INSERT INTO tally(name, labels, count) VALUES ('control_id', ?, 1) RETU
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class SqliteDesk:
+class StoreDesk:
     """ports.Desk on the writer, with reads on a connection of its own."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Connection) -> None:
         self._writer, self._reader = writer, reader
 
     def case(self, key: int) -> Case | None:
@@ -62,8 +62,8 @@ class SqliteDesk:
     def record(self, audit: AuditEvent, counts: Sequence[Count]) -> None:
         """An act that changes nothing of what is kept here, and that it was done."""
 
-        def job(connection: sqlite3.Connection) -> None:
-            connection.execute(COUNT_ALL, (counts_row(counts),))
+        def job(connection: Connection) -> None:
+            add_counts(connection, counts)
             connection.execute(INSERT_AUDIT, audit_row(audit))
 
         self._writer.submit(job).result()
@@ -71,7 +71,7 @@ class SqliteDesk:
     def next_control_id(self, now: datetime) -> str:
         """`LB`, the moment this store first sent, a running number: unique over stores that replace each other."""
 
-        def job(connection: sqlite3.Connection) -> str:
+        def job(connection: Connection) -> str:
             row = connection.execute(NEXT).fetchone()
             if row is None:
                 row = connection.execute(FIRST, (_base36(int(now.timestamp())),)).fetchone()
@@ -89,8 +89,8 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
-def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[sqlite3.Connection], int]:
-    def job(connection: sqlite3.Connection) -> int:
+def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
+    def job(connection: Connection) -> int:
         now = audit.at.isoformat()
         if connection.execute(SIGN, (now, out.case, out.version)).rowcount != 1:
             raise Refused(f"C{out.case} has changed since version {out.version} was read: read it again")
@@ -98,15 +98,15 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[sqlite3.Connection
         comment = connection.execute(POST, (out.case, out.version, body)).lastrowid
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
         key = connection.execute(SEND, row).lastrowid or 0
-        connection.execute(COUNT_ALL, (counts_row(out.counts),))
+        add_counts(connection, out.counts)
         connection.execute(INSERT_AUDIT, audit_row(audit))
         return key
 
     return job
 
 
-def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[sqlite3.Connection], None]:
-    def job(connection: sqlite3.Connection) -> None:
+def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[Connection], None]:
+    def job(connection: Connection) -> None:
         now = audit.at.isoformat()
         row = connection.execute("SELECT state FROM journal WHERE id = ?", (key,)).fetchone()
         if row is None:
@@ -125,28 +125,36 @@ def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callab
     return job
 
 
-class SqliteOutbox:
-    """ports.Outbox on the writer."""
+class StoreOutbox:
+    """ports.Outbox on the writer. A message that is marked SENT and that nobody here has in hand was claimed, or answered,
+    in a commit that was reported as failed: it goes again, with the same bytes."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self._in_hand: set[int] = set()
 
     async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
-        found: Delivery | None = await self._soon(lambda connection: _claim(connection, receiver, now))
+        in_hand = frozenset(self._in_hand)
+        found: Delivery | None = await self._soon(lambda connection: _claim(connection, receiver, now, in_hand))
+        if found is not None:
+            self._in_hand.add(found.key)
         return found
 
     async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: Connection) -> None:
             due = settled.due.isoformat() if settled.due else ""
             row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
             connection.execute(SETTLE, row)
-            connection.execute(COUNT_ALL, (counts_row(counts),))
+            add_counts(connection, counts)
             connection.execute(INSERT_AUDIT, audit_row(audit))
 
-        await self._soon(job)
+        try:
+            await self._soon(job)
+        finally:
+            self._in_hand.discard(delivery.key)
 
     async def recover(self, now: datetime, audit: AuditEvent) -> int:
-        def job(connection: sqlite3.Connection) -> int:
+        def job(connection: Connection) -> int:
             count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
             if count:
                 connection.execute(INSERT_AUDIT, audit_row(audit))
@@ -155,11 +163,11 @@ class SqliteOutbox:
         found: int = await self._soon(job)
         return found
 
-    async def _soon(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def _soon(self, job: Callable[[Connection], Any]) -> Any:
         return await self._writer.submit_soon(job, asyncio.get_running_loop())
 
 
-def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
+def _claim(connection: Connection, receiver: str, now: datetime, in_hand: Set[int]) -> Delivery | None:
     moment = now.isoformat()
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
@@ -167,7 +175,7 @@ def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Deli
         if lane in busy:
             continue
         busy.add(lane)
-        if state == DeliveryState.SENT or due > moment:
+        if (state == DeliveryState.SENT and id in in_hand) or due > moment:
             continue
         if case != NO_CASE and connection.execute(VERSION, (case,)).fetchone()[0] != version:
             connection.execute(OUT_OF_DATE, (moment, id))
