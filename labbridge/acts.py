@@ -20,7 +20,7 @@ from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent, Feed, Kept, Verdict
 from labbridge.ports import Clock
 from labbridge.review import identity, policies
-from labbridge.store.desk import SqliteDesk
+from labbridge.store.desk import StoreDesk
 
 JUDGE_WITHIN_S = 60.0
 
@@ -48,7 +48,7 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 class Acts:
     """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force."""
 
-    def __init__(self, config: Config, comment: tuple[Coding, ...], desk: SqliteDesk, clock: Clock) -> None:
+    def __init__(self, config: Config, comment: tuple[Coding, ...], desk: StoreDesk, clock: Clock) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +61,7 @@ class Acts:
             "identity": self._identified,
             "unlink": self._unlinked,
             "confirm": self._confirmed,
+            "mark": self._marked,
             "expire": self._expired,
             "erase": self._erased,
             "hold": self._held,
@@ -160,6 +161,15 @@ class Acts:
     def _confirmed(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
         """The key is `restore`: what left since the backup was looked at, and comments may leave again."""
         return [_each(key, lambda _key: self._confirm(name)) for key in keys[:1]]
+
+    def _marked(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The key is `restore`: the database was put back by its server's own tools."""
+        return [_each(key, lambda _key: self._mark(name)) for key in keys[:1]]
+
+    def _mark(self, name: str) -> str:
+        policies.check_signer(name)
+        self._desk.mark_restored(AuditEvent(at=self._clock.now(), actor=name, action="restored", subject="store"))
+        return "nothing leaves until `labbridge restore --confirm`"
 
     def _confirm(self, name: str) -> str:
         policies.check_signer(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 from labbridge.config import AuditSection, Config
 from labbridge.observe import logs
 from labbridge.ports import Clock
+from labbridge.store import opening
+from labbridge.store.connection import Connection
 from labbridge.store.sealing import Seal, last_seal
-from labbridge.store.sqlite import open_reader
 
 LOOK_EVERY_S = 60.0
 
@@ -33,9 +33,9 @@ class Anchoring:
         self._at: datetime | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self, database: Path) -> AsyncIterator[None]:
+    async def running(self, url: str) -> AsyncIterator[None]:
         """While inside, anchors are appended as they are due. One that cannot be written is tried again."""
-        store = open_reader(database)
+        store = opening.reader(url)
         task = asyncio.create_task(self._watch(store))
         try:
             yield
@@ -44,19 +44,19 @@ class Anchoring:
             await self._try(store, at_once=True)
             store.close()
 
-    async def _watch(self, store: sqlite3.Connection) -> None:
+    async def _watch(self, store: Connection) -> None:
         while True:
             await self._try(store)
             await asyncio.sleep(min(LOOK_EVERY_S, self._audit.anchor_s))
 
-    async def _try(self, store: sqlite3.Connection, *, at_once: bool = False) -> None:
+    async def _try(self, store: Connection, *, at_once: bool = False) -> None:
         try:
             if await asyncio.to_thread(self.anchor, store, at_once=at_once):
                 _log.info("audit_anchored", count=self._newest.entries)
         except OSError as fault:
             _log.error("audit_not_anchored", error=type(fault).__name__)
 
-    def anchor(self, store: sqlite3.Connection, *, at_once: bool = False) -> bool:
+    def anchor(self, store: Connection, *, at_once: bool = False) -> bool:
         """Append an anchor if one is due (`at_once`: if anything was written since). OSError where it cannot be written."""
         now, seal = self._clock.now(), last_seal(store)
         new = seal.entries - self._newest.entries

@@ -38,10 +38,12 @@ from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
 from labbridge.sources import read_all
+from labbridge.store import opening
 from labbridge.store.counts import counts
-from labbridge.store.desk import SqliteDesk, SqliteOutbox
-from labbridge.store.journal import SqliteIntake
-from labbridge.store.sqlite import SqliteStatus, StoreLock, open_reader, open_writer, status
+from labbridge.store.desk import StoreDesk
+from labbridge.store.journal import StoreIntake
+from labbridge.store.outbox import StoreOutbox
+from labbridge.store.sqlite import SqliteStatus, status
 from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
 
@@ -50,31 +52,34 @@ if TYPE_CHECKING:
 
 Role = Literal["listen", "process", "deliver", "all"]
 FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
-PROBE = "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1) ON CONFLICT DO UPDATE SET count = count + 1"
+PROBE = (
+    "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1)"
+    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + 1"
+)
 
 _log = logs.logger("service")
 
 
 def serve(config: Config, role: Role, json_logs: bool) -> None:
-    """Run until SIGTERM or SIGINT, then drain. StoreRefused, KnowledgeError and OSError leave before a port opens."""
+    """Run until SIGTERM or SIGINT, then drain. StoreRefused, StoreUnavailable, KnowledgeError and OSError leave
+    before a port opens."""
     logs.configure(json=json_logs)
-    database = config.store.path
     feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
     languages = {name: config.language_of(name) for name in config.feeds}
     settings = processing.Settings(
-        os.path.abspath(database), config.knowledge.site, feeds, config.application, json_logs, languages
+        opening.absolute(config.store.url), config.knowledge.site, feeds, config.application, json_logs, languages
     )
     gate.check(config, SystemClock().now())
     certificates = Certificates(config, SystemClock())
-    with StoreLock(database) as lock:
+    with opening.held(config.store.url) as store:
         worker: processing.Started | None = None
         texts = read_all(config.knowledge.site)
         if role in ("process", "all"):
             reader = processing.reader_of(settings, texts)
             gc.collect()
             gc.freeze()  # the knowledge stays for good: no collection walks it, and its pages stay shared with the child
-            worker = processing.fork(settings, reader, (lock.file,))
-        writer = Writer(open_writer(database), on_fatal=_stop_at_once)
+            worker = processing.fork(settings, reader, store.files)
+        writer = Writer(store.writer(), on_fatal=_stop_at_once)
         supervisor = (
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
         )
@@ -106,20 +111,20 @@ class Service:
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
-        self._reader = open_reader(config.store.path)
-        self._scrapes = open_reader(config.store.path)
-        self._intake, self._outbox = SqliteIntake(writer), SqliteOutbox(writer)
-        self._desk = SqliteDesk(writer, self._reader)
+        self._reader = opening.reader(config.store.url)
+        self._scrapes = opening.reader(config.store.url)
+        self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
+        self._desk = StoreDesk(writer, self._reader)
         self._acts = Acts(config, comment_of(texts), self._desk, self._clock)
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
             else None
         )
-        self._sqlite: SqliteStatus = status()
+        self._sqlite: SqliteStatus | None = status() if config.store.file else None
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
-        self._room = Room(config.store.path.resolve().parent, config.limits.disk_free_bytes, self._traffic)
+        self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
         self._anchoring = anchoring.of(config, self._clock)
         self._metrics: Metrics | None = None
         self._stage = "starting"
@@ -132,7 +137,7 @@ class Service:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop_asked, name, stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        if self._sqlite.single_writer_mode:
+        if self._sqlite is not None and self._sqlite.single_writer_mode:
             _log.warning("single_writer_mode", version=self._sqlite.version)
         async with contextlib.AsyncExitStack() as parts:
             for part in (
@@ -170,7 +175,7 @@ class Service:
     async def _anchors(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as running:
             if self._anchoring is not None:
-                await running.enter_async_context(self._anchoring.running(self._config.store.path))
+                await running.enter_async_context(self._anchoring.running(self._config.store.url))
             yield
 
     @contextlib.asynccontextmanager
@@ -182,7 +187,7 @@ class Service:
             return answer
 
         apart = {"reload": self._reload, "knowledge": self._in_force}
-        server = ControlServer(self._config.store.path, handle, apart)
+        server = ControlServer(self._config.store.beside, handle, apart)
         await server.start()
         yield
         await server.stop()
@@ -239,7 +244,8 @@ class Service:
         """The metrics; prometheus-client is loaded by the first scrape, not by the start."""
         from labbridge.observe.metrics import About, Metrics
 
-        about = About(__version__, self._ruleset, platform.python_version(), self._sqlite.single_writer_mode)
+        single = self._sqlite is not None and self._sqlite.single_writer_mode
+        about = About(__version__, self._ruleset, platform.python_version(), single)
         if self._metrics is None or self._metrics.about != about:
             self._metrics = Metrics(lambda: counts(self._scrapes, self._clock.now()), self._traffic, about)
         return self._metrics.exposition()
@@ -374,12 +380,11 @@ def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
 @contextlib.contextmanager
 def offline_acts(config: Config) -> Iterator[Acts]:
     """Acts on the store of a stopped service. StoreRefused while another process writes it."""
-    database = config.store.path
-    with StoreLock(database):
-        writer = Writer(open_writer(database))
-        reader = open_reader(database)
+    with opening.held(config.store.url) as store:
+        writer = Writer(store.writer())
+        reader = opening.reader(config.store.url)
         try:
-            yield Acts(config, comment_code(config.knowledge.site), SqliteDesk(writer, reader), SystemClock())
+            yield Acts(config, comment_code(config.knowledge.site), StoreDesk(writer, reader), SystemClock())
         finally:
             reader.close()
             writer.close()

@@ -11,6 +11,7 @@ from time import perf_counter
 from labbridge.certificates import SOON_S, Certificates
 from labbridge.config import Config, ConfigError
 from labbridge.control import ask
+from labbridge.errors import StoreUnavailable
 from labbridge.interpret.cases import check_cases
 from labbridge.interpret.facts import REGISTRY
 from labbridge.interpret.parity import check_parity, read_phrases
@@ -21,7 +22,9 @@ from labbridge.knowledge.documents import Fault, Source, counted
 from labbridge.knowledge.lock import Entry, check_lock, entries, raised_in_vain, written
 from labbridge.knowledge.prove import prove, read_claims
 from labbridge.sources import KnowledgeError, load, read_folder, shipped, unfit
-from labbridge.store.sqlite import StoreRefused, status
+from labbridge.store import opening
+from labbridge.store.connection import StoreRefused
+from labbridge.store.sqlite import status
 
 LOCK = "versions.lock.json"
 
@@ -76,8 +79,8 @@ def _locked(lock: Path, found: dict[str, Entry], write: bool) -> list[Fault]:
 def examine(config: Config) -> tuple[list[str], bool]:
     """One line for each thing looked at, with its repair where it is missing; and whether all is well."""
     lines = [_line(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")]
-    sqlite = status()
-    lines.append(_line(True, sqlite.sentence, ""))
+    if config.store.file:
+        lines.append(_line(True, status().sentence, ""))
     try:
         knowledge = load(config.knowledge.site)
         lines.append(_line(True, f"knowledge {knowledge.version[:19]}", ""))
@@ -95,7 +98,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
 
 def _in_force(config: Config, version: str) -> list[str]:
     """Whether a service that runs on this store works by what lies on the disk; nothing where none runs."""
-    answer = ask(config.store.path, {"command": "knowledge"}) or {}
+    answer = ask(config.store.beside, {"command": "knowledge"}) or {}
     working = str(answer.get("in_force", ""))
     if not working:
         return []
@@ -104,22 +107,43 @@ def _in_force(config: Config, version: str) -> list[str]:
 
 
 def _store_lines(config: Config) -> list[str]:
-    folder = config.store.path.resolve().parent
-    while not folder.exists():
-        folder = folder.parent
-    usage = shutil.disk_usage(folder)
+    file = config.store.file
+    if file is None:
+        folder = _writable(
+            config.store.beside, "the folder of the control socket", "change its owner, or [store] folder"
+        )
+        return [folder, _server_line(config.store.url)]
+    folder = _writable(file, "the store's folder", "change its owner, or [store] url")
+    usage = shutil.disk_usage(_existing(file))
     room = usage.free >= min(config.limits.disk_free_bytes, usage.total // 20)
+    text = f"{usage.free // 2**20} MiB free for the store"
+    return [folder, _line(room, text, "make room: below the mark nothing is taken")]
+
+
+def _writable(path: Path, name: str, repair: str) -> str:
     try:
-        probe = folder / ".labbridge-probe"
+        probe = _existing(path) / ".labbridge-probe"
         probe.write_bytes(b"")
         probe.unlink()
         writable = True
-    except (OSError, StoreRefused):
+    except OSError:
         writable = False
-    return [
-        _line(writable, "the store's folder can be written", "change its owner, or [store] url"),
-        _line(room, f"{usage.free // 2**20} MiB free for the store", "make room: below the mark nothing is taken"),
-    ]
+    return _line(writable, f"{name} can be written", repair)
+
+
+def _existing(path: Path) -> Path:
+    """The folder of a file, or the nearest above it that is there."""
+    folder = path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _server_line(url: str) -> str:
+    try:
+        return _line(True, opening.server_of(url), "")
+    except (StoreRefused, StoreUnavailable) as fault:
+        return _line(False, "the store", str(fault))
 
 
 def _certificate_lines(config: Config) -> list[str]:

@@ -35,7 +35,7 @@ def main() -> None:
     from labbridge.config import ConfigError
     from labbridge.errors import CaseFileError, Refused, StoreUnavailable
     from labbridge.sources import KnowledgeError
-    from labbridge.store.sqlite import StoreRefused
+    from labbridge.store.connection import StoreRefused
 
     try:
         app()
@@ -220,7 +220,7 @@ def reload_knowledge(
     from labbridge.reloading import ANSWERED_WITHIN_S, printed
 
     request = {"command": "reload", "as": name or getpass.getuser()}
-    answer = ask(load_config(config).store.path, request, ANSWERED_WITHIN_S)
+    answer = ask(load_config(config).store.beside, request, ANSWERED_WITHIN_S)
     if answer is None:
         fail("No service runs on this store; its next start reads what `labbridge check` sees", NEEDS_A_PERSON)
     outcome, faults = printed(answer, format)

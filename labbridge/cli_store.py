@@ -68,6 +68,7 @@ def restore(
     name: Name,
     source: Annotated[Path | None, typer.Argument(help="A file that `labbridge backup` wrote.")] = None,
     to: Annotated[Path | None, typer.Option(help="Where the store is to be; nothing may be there.")] = None,
+    mark: Annotated[bool, typer.Option("--mark", help="A PostgreSQL store was restored by its own tools.")] = False,
     confirm: Annotated[bool, typer.Option("--confirm", help="What left since was looked at: send again.")] = False,
     config: ConfigPath = None,
     format: Format = "text",
@@ -76,11 +77,16 @@ def restore(
     from labbridge.keeping import restore as run
     from labbridge.processing import SystemClock
 
+    if mark:
+        act(config, {"command": "mark", "keys": ["restore"], "as": name}, format)
     if confirm:
         act(config, {"command": "confirm", "keys": ["restore"], "as": name}, format)
     if source is None:
-        fail("Name the backup to restore, or --confirm", WRONG_USE)
-    typer.echo(run(source, to or load_config(config).store.path, name, SystemClock(), format))
+        fail("Name the backup to restore, or --confirm, or --mark", WRONG_USE)
+    target = to or load_config(config).store.file
+    if target is None:
+        fail("The store is a PostgreSQL database: restore it with its own tools, then --mark", WRONG_USE)
+    typer.echo(run(source, target, name, SystemClock(), format))
 
 
 @audit.command("key")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -58,19 +60,57 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+SQLITE = "sqlite:///"
+
+
 class StoreSection(_Section):
-    url: str = Field("sqlite:///var/labbridge.db", description="where everything is kept; a SQLite file")
+    url: str = Field(
+        "sqlite:///var/labbridge.db",
+        repr=False,
+        description="where everything is kept: a SQLite file, or a PostgreSQL database"
+        " (`postgresql+psycopg://user@host:5432/database`; the password here, in PGPASSWORD or in ~/.pgpass)",
+    )
+    folder: str = Field("var", description="folder of the control socket, where the store is no file")
     volatile: bool = Field(False, description="permit a store in memory (tmpfs), for a trial: a restart empties it")
 
     @property
-    def path(self) -> Path:
-        return Path(self.url.removeprefix("sqlite:///"))
+    def file(self) -> Path | None:
+        """The SQLite file; None for PostgreSQL."""
+        return Path(self.url.removeprefix(SQLITE)) if self.url.startswith(SQLITE) else None
+
+    @property
+    def beside(self) -> Path:
+        """What the control socket lies beside: the SQLite file, else the database's name in `folder`."""
+        return self.file or Path(self.folder) / re.sub(r"[^\w.-]", "_", unquote(urlsplit(self.url).path[1:]))
+
+    @property
+    def named(self) -> str:
+        """The store by name, without a password."""
+        return str(self.file or self.masked)
+
+    @property
+    def masked(self) -> str:
+        """The URL without the passwords in it."""
+        parts = urlsplit(self.url)
+        user, at, host = parts.netloc.rpartition("@")
+        name, colon, _password = user.partition(":")
+        query = re.sub(r"((?:^|&)[^=&]*password=)[^&]*", r"\1***", parts.query, flags=re.IGNORECASE)
+        asked = f"?{query}" if query else ""
+        shown = f"{parts.scheme}://{name}{':***' if colon else ''}{at}{host}{parts.path}{asked}"
+        return self.url if self.file else shown
 
     @model_validator(mode="after")
     def _known(self) -> StoreSection:
-        if not self.url.startswith("sqlite:///") or self.url == "sqlite:///":
-            raise ValueError("write sqlite:///path/to/file.db; other stores come with a later version")
-        return self
+        if self.url.startswith(SQLITE) and self.url != SQLITE:
+            return self
+        parts = urlsplit(self.url)
+        odd = "@" in parts.path + parts.query + parts.fragment or parts.fragment
+        if parts.scheme in ("postgresql", "postgresql+psycopg") and len(parts.path) > 1 and not odd:
+            return self
+        raise ValueError(
+            "write sqlite:///path/to/file.db, or postgresql+psycopg://user@host:5432/database with @ : / ? # of a password"
+            " as %40 %3A %2F %3F %23"
+        )
 
 
 class FeedTlsSection(_Section):
@@ -324,7 +364,7 @@ def _known(location: tuple[Any, ...]) -> list[str]:
 
 
 def effective(config: Config) -> str:
-    """The configuration in force as TOML. There are no secrets in it in this version."""
+    """The configuration in force as TOML, without the store's password."""
     lines = [f"{name} = {_toml(getattr(config, name))}" for name in ("application", "facility")]
     for name in _SECTIONS:
         value = getattr(config, name)

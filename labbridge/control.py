@@ -40,6 +40,7 @@ class ControlServer:
     async def start(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()  # left by a killed process: the store's lock is ours, so nobody listens there
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         before = os.umask(0o177)
         try:
             with _short(self._path) as path:

@@ -111,9 +111,9 @@ def _limits(config: Config) -> Iterator[str]:
 
 
 def _folder(config: Config) -> Iterator[str]:
-    if not config.store.url.startswith("sqlite:"):
+    if config.store.file is None:
         return
-    folder = config.store.path.resolve().parent
+    folder = config.store.file.resolve().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK)

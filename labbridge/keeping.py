@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -13,14 +12,17 @@ from labbridge.errors import Refused
 from labbridge.ports import Clock
 from labbridge.review import policies
 from labbridge.store import anchors, backup, sealing
+from labbridge.store.connection import Connection
 from labbridge.store.sealing import Verified
 
 
 def back_up(config: Config, target: Path, clock: Clock, format: str) -> str:
     """Take a backup of the configured store; what was copied."""
-    if not config.store.path.is_file():
-        raise Refused(f"{config.store.path}: there is no store yet to take a backup of")
-    manifest = backup.backup(config.store.path, target, clock.now())
+    if config.store.file is None:
+        raise Refused("The store is a PostgreSQL database: take its backups with pg_basebackup and WAL archiving")
+    if not config.store.file.is_file():
+        raise Refused(f"{config.store.file}: there is no store yet to take a backup of")
+    manifest = backup.backup(config.store.file, target, clock.now())
     return _printed(manifest, format, f"{target}: {_of(manifest)}, looked over and whole")
 
 
@@ -45,7 +47,7 @@ def _printed(manifest: backup.Manifest, format: str, text: str) -> str:
 
 
 def verify(
-    store: sqlite3.Connection, audit: AuditSection, against: Path | None, key: Path | None
+    store: Connection, audit: AuditSection, against: Path | None, key: Path | None
 ) -> tuple[Verified, list[str]]:
     """The chain, and where anchors are named or configured the chain against them: what was found, and remarks."""
     verified = sealing.verify(store)

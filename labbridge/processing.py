@@ -17,7 +17,6 @@ import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import msgspec
 
@@ -27,9 +26,9 @@ from labbridge.knowledge.documents import Source
 from labbridge.model.work import Feed
 from labbridge.observe import logs
 from labbridge.sources import read_all, understood
-from labbridge.store.sqlite import open_reader
+from labbridge.store import opening
 from labbridge.store.units import RemoteUnits
-from labbridge.store.work import BEGUN_AT_MOST, SqliteWork
+from labbridge.store.work import BEGUN_AT_MOST, StoreWork
 
 POLL_S = 1.0
 RISEN = b"risen"
@@ -44,9 +43,9 @@ class SystemClock:
 
 class Settings(msgspec.Struct, frozen=True):
     """What the processing process has to know; small enough to hand to a process started afresh. `languages`: that of the
-    comments by feed, as the feed's receiver has it."""
+    comments by feed, as the feed's receiver has it. `store`: its URL."""
 
-    database: str
+    store: str
     site: str
     feeds: tuple[Feed, ...]
     application: str
@@ -145,11 +144,11 @@ def _run(settings: Settings, reader: drafting.Reader, units: Connection, wake: i
     logs.configure(json=settings.json_logs)
     if not _wait(wake, units, None):  # the database is there once the main process says so
         return
-    work = SqliteWork(open_reader(Path(settings.database)), RemoteUnits(units))
+    work = StoreWork(opening.reader(settings.store), RemoteUnits(units))
     loop(work, reader, lambda seconds: _wait(wake, units, seconds))
 
 
-def loop(work: SqliteWork, reader: drafting.Reader, wait: Callable[[float], bool]) -> None:
+def loop(work: StoreWork, reader: drafting.Reader, wait: Callable[[float], bool]) -> None:
     """Run batches while there is work. An exception is a bug in one message: it is logged by type and place, and the
     next rounds take messages singly, so that the one that failed is alone when it fails again and is parked."""
     log, clock = logs.logger("process"), SystemClock()

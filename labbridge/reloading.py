@@ -28,7 +28,7 @@ from labbridge.observe import logs
 from labbridge.ports import Clock
 from labbridge.review import policies
 from labbridge.sources import KnowledgeError, read_all
-from labbridge.store.desk import SqliteDesk
+from labbridge.store.desk import StoreDesk
 from labbridge.supervising import Supervisor, dismiss
 
 PROVEN_WITHIN_S = 120.0
@@ -45,7 +45,7 @@ Taken = Callable[[Sequence[Source]], None]
 class Reloading:
     """Reloads of one service, one after the other. `taken` is told the texts that have come into force."""
 
-    def __init__(self, site: str, supervisor: Supervisor, desk: SqliteDesk, clock: Clock, taken: Taken) -> None:
+    def __init__(self, site: str, supervisor: Supervisor, desk: StoreDesk, clock: Clock, taken: Taken) -> None:
         self._site, self._supervisor, self._desk, self._clock, self._taken = site, supervisor, desk, clock, taken
         self._turn = asyncio.Lock()
         self._waiting = False

@@ -17,14 +17,18 @@ _log = logger("service")
 
 
 class Room:
-    """`mark_bytes` or 5 % of the disk, whichever is less, must be free. The listeners are those that it pauses."""
+    """`mark_bytes` or 5 % of the disk, whichever is less, must be free beside the store's file (None: its disk is a
+    server's, whose commits tell). The listeners are those that it pauses."""
 
-    def __init__(self, folder: Path, mark_bytes: int, traffic: Traffic) -> None:
-        self._folder, self._mark_bytes, self._traffic = folder, mark_bytes, traffic
+    def __init__(self, file: Path | None, mark_bytes: int, traffic: Traffic) -> None:
+        self._folder = file.resolve().parent if file is not None else None
+        self._mark_bytes, self._traffic = mark_bytes, traffic
         self._servers: list[MllpServer] = []
 
     def low(self, factor: float = 1.0) -> bool:
         """True while less than the mark is free."""
+        if self._folder is None:
+            return False
         usage = shutil.disk_usage(self._folder)
         return usage.free < min(self._mark_bytes, usage.total // 20) * factor
 

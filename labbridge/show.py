@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from labbridge.review.policies import parse_key
 from labbridge.states import DeliveryState
 from labbridge.store import counts as counting
 from labbridge.store import reading
+from labbridge.store.connection import Connection
 
 WIDTH = 100
 PUBLIC = "patient evaluated_at knowledge states flags retests comment hold notes pathway".split()
@@ -163,7 +163,7 @@ def cases_text(found: Sequence[CaseOutcome]) -> str:
 # ---------------------------------------------------------------- the store
 
 
-def counts(store: sqlite3.Connection, format: str) -> str:
+def counts(store: Connection, format: str) -> str:
     found = counting.counts(store, datetime.now(UTC))  # noqa: TID251 - ages as of now
     if format == "json":
         listed = {
@@ -182,14 +182,14 @@ def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "none"
 
 
-def messages(store: sqlite3.Connection, limit: int, format: str) -> str:
+def messages(store: Connection, limit: int, format: str) -> str:
     columns = "id, received, feed, control_id, message_type, state, reason, duplicates"
     sql = f"SELECT {columns} FROM journal ORDER BY id DESC LIMIT ?"  # noqa: S608 - a constant
     names = ("key", "received", "feed", "control_id", "type", "state", "reason", "duplicates")
     return _table([_keyed("M", row) for row in store.execute(sql, (limit,))], names, format)
 
 
-def unmapped(store: sqlite3.Connection, limit: int, format: str) -> str:
+def unmapped(store: Connection, limit: int, format: str) -> str:
     """The codes that no table names, those that may be ours first; messages name the first and last that carried one."""
     sql = (
         "SELECT feed, system, code, name, unit, may_be, seen, last_seen, 'M' || first_message, 'M' || last_message"
@@ -199,7 +199,7 @@ def unmapped(store: sqlite3.Connection, limit: int, format: str) -> str:
     return _table(store.execute(sql, (limit,)), names, format)
 
 
-def quarantine(store: sqlite3.Connection, limit: int, format: str) -> str:
+def quarantine(store: Connection, limit: int, format: str) -> str:
     sql = (
         "SELECT j.id, j.received, j.feed, j.control_id, j.state, j.reason, j.error_code, j.location,"
         " coalesce(max(w.sentence), j.detail) FROM journal j LEFT JOIN work w ON w.message = j.id AND w.state = 'parked'"
@@ -209,7 +209,7 @@ def quarantine(store: sqlite3.Connection, limit: int, format: str) -> str:
     return _table([_keyed("M", row) for row in store.execute(sql, (limit,))], names, format)
 
 
-def worklist(store: sqlite3.Connection, limit: int, format: str) -> str:
+def worklist(store: Connection, limit: int, format: str) -> str:
     cases = reading.worklist(store, limit)
     if format == "json":
         return json.dumps([_case(case) for case in cases], ensure_ascii=False)
@@ -220,7 +220,7 @@ def worklist(store: sqlite3.Connection, limit: int, format: str) -> str:
     return _table(rows, ("case", "state", "opened", "severity", "comment"), "text")
 
 
-def one(store: sqlite3.Connection, key: str, format: str) -> str:
+def one(store: Connection, key: str, format: str) -> str:
     """A case, a message or a delivery by its key; Refused where there is none."""
     kind, number = parse_key(key)
     found = {"C": _one_case, "M": _one_message, "D": _one_delivery}[kind](store, number, format)
@@ -229,7 +229,7 @@ def one(store: sqlite3.Connection, key: str, format: str) -> str:
     return found
 
 
-def _one_case(store: sqlite3.Connection, key: int, format: str) -> str | None:
+def _one_case(store: Connection, key: int, format: str) -> str | None:
     case = reading.case(store, key)
     if case is None:
         return None
@@ -261,7 +261,7 @@ def _class(case: Case) -> str:
     return case.outcome.comment.comment_class if case.outcome.comment else "-"
 
 
-def _one_message(store: sqlite3.Connection, key: int, format: str) -> str | None:
+def _one_message(store: Connection, key: int, format: str) -> str | None:
     names = (
         *("received", "feed", "sender", "control_id", "message_type", "state", "reason", "detail"),
         *("answer", "error_code", "location", "duplicates", "length"),
@@ -306,7 +306,7 @@ def _edit_line(edit: dict[str, Any]) -> str:
     return f"  edited   version {edit['version']} by {edit['editor']}: {edit['why']}; {approved}"
 
 
-def _one_delivery(store: sqlite3.Connection, key: int, format: str) -> str | None:
+def _one_delivery(store: Connection, key: int, format: str) -> str | None:
     names = ("case", "version", "receiver", "control_id", "state", "reason", "attempts", "created", "updated")
     columns = ", ".join(f'"{name}"' for name in names)
     row = store.execute(f"SELECT {columns}, raw FROM outbox WHERE id = ?", (key,)).fetchone()  # noqa: S608

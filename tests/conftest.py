@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.clusters import Cluster
 
 settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("mutate", settings.get_profile("default"), max_examples=20)
@@ -30,3 +35,19 @@ def corpus() -> Path:
     if not folder or not Path(folder).is_dir():
         missing("the corpus", "set LABBRIDGE_CORPUS to its folder")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of this run (of this worker, where there are several)."""
+    from tests.clusters import cluster
+
+    found = cluster()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def emptied(postgres: Cluster) -> str:
+    """The URL of a PostgreSQL store without rows."""
+    return postgres.emptied()

@@ -40,7 +40,44 @@ def test_a_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
 
 
 def test_without_a_file_the_defaults_hold() -> None:
-    assert config.load(None).store.path == Path("var/labbridge.db")
+    assert config.load(None).store.file == Path("var/labbridge.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///var/a:b@c.db", "sqlite:///var/a:b@c.db"),
+        ("postgresql+psycopg://lab@db:5432/lab", "postgresql+psycopg://lab@db:5432/lab"),
+        ("postgresql+psycopg://lab:s3cret@db:5432/lab", "postgresql+psycopg://lab:***@db:5432/lab"),
+        ("postgresql://lab:s3%40cret@a:1,b:2/lab?sslmode=require", "postgresql://lab:***@a:1,b:2/lab?sslmode=require"),
+        ("postgresql:///lab?host=/run/pg&password=s3cret&x=1", "postgresql:///lab?host=/run/pg&password=***&x=1"),
+        ("postgresql://db/lab?sslpassword=s3cret", "postgresql://db/lab?sslpassword=***"),
+    ],
+)
+def test_a_store_is_printed_without_its_password(tmp_path: Path, url: str, shown: str) -> None:
+    read = load(tmp_path, f'[store]\nurl = "{url}"\n')
+    assert f'url = "{shown}"' in config.effective(read)
+    assert "cret" not in config.effective(read) + repr(read) + read.store.named
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite:///", "mysql://db/lab", "postgresql://db", "postgresql://lab:s3#cret@db/lab", "/var/lab.db"),
+        *("postgresql://lab:s3/cret@db/lab", "postgresql://lab:s3?cret@db/lab"),
+    ],
+)
+def test_a_url_that_names_no_store_is_refused_without_quoting_it(tmp_path: Path, url: str) -> None:
+    said = fault(tmp_path, f'[store]\nurl = "{url}"\n')
+    assert "write sqlite:///path/to/file.db, or postgresql+psycopg://user@host:5432/database" in said
+    assert "cret" not in said
+
+
+def test_the_control_socket_lies_beside_the_file_or_in_the_folder(tmp_path: Path) -> None:
+    assert load(tmp_path, '[store]\nurl = "sqlite:////srv/lab.db"\n').store.beside == Path("/srv/lab.db")
+    there = '[store]\nurl = "postgresql://lab@db/lab%20one"\nfolder = "/run/lab"\n'
+    assert load(tmp_path, there).store.beside == Path("/run/lab/lab_one")
+    assert load(tmp_path, there).store.file is None
 
 
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from labbridge.model.work import AuditEvent, Count
 from labbridge.processing import Started
 from labbridge.reloading import Reloading, printed, prove, with_certificates
 from labbridge.sources import read_all
-from labbridge.store.desk import SqliteDesk
+from labbridge.store.desk import StoreDesk
 from labbridge.supervising import Supervisor
 
 POLICY = "- {id: ck_high_above, value: 50, unit: x upper limit, tag: CONVENTION, source: ours}\n"
@@ -155,7 +155,7 @@ def of(words: Words, site: Path) -> Reloading:
     return Reloading(
         str(site),
         cast(Supervisor, words),
-        cast(SqliteDesk, words),
+        cast(StoreDesk, words),
         words,
         lambda texts: taken.append(f"taken {version(texts)}"),
     )

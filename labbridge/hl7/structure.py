@@ -18,6 +18,7 @@ from labbridge.notes import note
 VERSIONS = frozenset("2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9".split())
 READ_AS = "2.5.1"  # what an unknown version is read as
 NULL = '""'
+LONGEST_LANE = 500  # characters
 RESULTS = "ORU"
 EVENTS = {
     kind: frozenset(one.partition("^")[2] for one in GRAMMARS if one.startswith(kind)) for kind in ("ORU", "OUL", "ADT")
@@ -178,8 +179,15 @@ def lane_of(identifiers: tuple[Identifier, ...]) -> str:
     for wanted in ("MR", "PI"):
         for identifier in identifiers:
             if identifier.type == wanted:
-                return f"p:{identifier.authority}|{identifier.id}"
-    return f"p:{identifiers[0].authority}|{identifiers[0].id}"
+                return _lane("p", f"{identifier.authority}|{identifier.id}")
+    return _lane("p", f"{identifiers[0].authority}|{identifiers[0].id}")
+
+
+def _lane(kind: str, name: str) -> str:
+    """A lane is looked up: one whose name is too long for any index is named by its digest."""
+    if len(name) > LONGEST_LANE:
+        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{kind}:{name}"
 
 
 def _unnamed_lane(message: Message, patient: PatientGroup, sender: str) -> str:
@@ -187,8 +195,8 @@ def _unnamed_lane(message: Message, patient: PatientGroup, sender: str) -> str:
     for order in patient.orders:
         specimen = specimen_id(message, order)
         if specimen:
-            return f"s:{specimen}"
-    return f"f:{sender}"
+            return _lane("s", specimen)
+    return _lane("f", sender)
 
 
 def specimen_id(message: Message, order: OrderGroup) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from labbridge.errors import StoreUnavailable
+
 LONGEST_HEAD = 8192
 DEADLINE_S = 10.0
 
@@ -68,7 +70,10 @@ class AdminServer:
         if path == "/livez":
             return method, (200, "text/plain", b"alive\n")
         if path == "/metrics":
-            body = await asyncio.to_thread(self._metrics)
+            try:
+                body = await asyncio.to_thread(self._metrics)
+            except StoreUnavailable as failure:
+                return method, (503, "text/plain", f"{failure}\n".encode())
             return method, (200, "text/plain; version=0.0.4; charset=utf-8", body)
         if path == "/readyz":
             found = await self._probe()

@@ -1,1 +1,1 @@
-"""The store on SQLite: journal, ledger, results, cases, comments, outbox, audit; one writer with group commit."""
+"""The store, on SQLite or PostgreSQL: journal, ledger, results, cases, outbox, audit; one writer with group commit."""

@@ -7,7 +7,6 @@ An anchor is a line of JSON: the newest seal, how many lines there were, when, a
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +16,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from labbridge.store.connection import Connection, StoreRefused
 from labbridge.store.sealing import Seal, last_seal
-from labbridge.store.sqlite import StoreRefused
 
 PUBLIC = ".pub"
 
@@ -134,7 +133,7 @@ def _read_anchors(path: Path) -> bytes:
         raise AnchorError(f"{path}: {fault.strerror}; name the file that [audit] anchors writes") from None
 
 
-def compare(connection: sqlite3.Connection, anchors: Sequence[Anchor], key: Ed25519PublicKey) -> Iterator[str]:
+def compare(connection: Connection, anchors: Sequence[Anchor], key: Ed25519PublicKey) -> Iterator[str]:
     """What the anchors say against this database, a sentence each."""
     newest = last_seal(connection)
     for anchor in anchors:

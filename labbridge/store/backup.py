@@ -22,8 +22,9 @@ from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent
 from labbridge.store import sealing
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.sqlite import REVISION, StoreLock, open_reader, open_writer
-from labbridge.store.writer import Writer
+from labbridge.store.connection import Connection
+from labbridge.store.sqlite import REVISION, SqliteConnection, StoreLock, open_reader, open_writer
+from labbridge.store.writer import Job, Writer
 
 MANIFEST = ".json"
 COUNTED = ("journal", "work", "results", "cases", "drafts", "comments", "outbox", "audit", "seals")
@@ -51,7 +52,7 @@ def backup(source: Path, target: Path, now: datetime) -> Manifest:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _part(target) as part, closing(open_reader(source)) as store:
         _copy(store, part)
-        with closing(sqlite3.connect(part)) as copied:
+        with closing(sqlite3.connect(part, factory=SqliteConnection)) as copied:
             copied.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
             manifest = _looked_over(copied, part, now)
             _compare(copied, store)
@@ -76,7 +77,7 @@ def restore(source: Path, target: Path, by: str, now: datetime) -> Manifest:
         with part.open("rb") as file:
             if _sha256(file) != manifest.sha256:
                 raise Refused(f"{source} is not the file its manifest describes; take another backup")
-        with closing(sqlite3.connect(part)) as copied:
+        with closing(sqlite3.connect(part, factory=SqliteConnection)) as copied:
             _looked_over(copied, part, now)
         _mark(part, manifest, by, now)
         _to_disk(part)
@@ -98,30 +99,36 @@ def _mark(part: Path, manifest: Manifest, by: str, now: datetime) -> None:
     writer = Writer(open_writer(part))
     event = AuditEvent(at=now, actor=by, action="restored", subject="store", detail=f"backup of {manifest.taken}")
 
-    def job(connection: sqlite3.Connection) -> None:
-        connection.execute(RESTORED, (now.isoformat(), by, manifest.taken))
+    try:
+        writer.submit(marked(event, manifest.taken)).result()
+    finally:
+        writer.close()  # the last connection: its log goes into the file
+
+
+def marked(event: AuditEvent, taken: str) -> Job:
+    """A job that marks a store as restored."""
+
+    def job(connection: Connection) -> None:
+        connection.execute(RESTORED, (event.at.isoformat(), event.actor, taken))
         connection.execute(NEW_NUMBERS)
         connection.execute(INSERT_AUDIT, audit_row(event))
 
-    try:
-        writer.submit(job).result()
-    finally:
-        writer.close()  # the last connection: its log goes into the file
+    return job
 
 
 # ---------------------------------------------------------------- the copy
 
 
-def _copy(store: sqlite3.Connection, part: Path) -> None:
+def _copy(store: SqliteConnection, part: Path) -> None:
     before = os.umask(0o177)
     try:
-        with closing(sqlite3.connect(part)) as copied:
+        with closing(sqlite3.connect(part, factory=SqliteConnection)) as copied:
             store.backup(copied)  # in one step: one moment of the store
     finally:
         os.umask(before)
 
 
-def _looked_over(copied: sqlite3.Connection, part: Path, now: datetime) -> Manifest:
+def _looked_over(copied: SqliteConnection, part: Path, now: datetime) -> Manifest:
     found = copied.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise Refused(f"The copy is damaged ({found}); look at the disk it is written to")
@@ -146,7 +153,7 @@ def _looked_over(copied: sqlite3.Connection, part: Path, now: datetime) -> Manif
     )
 
 
-def _compare(copied: sqlite3.Connection, store: sqlite3.Connection) -> None:
+def _compare(copied: SqliteConnection, store: SqliteConnection) -> None:
     """Every message of the copy, by number and digest, against the store: these two never change."""
     asked = "SELECT id, digest FROM journal WHERE id <= ? ORDER BY id"
     (last,) = copied.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 
 import msgspec
 
+from labbridge.store.connection import Connection
 from labbridge.store.tally import SEPARATOR
 
 NAMES = ("stored", "quarantined", "duplicate", "oversize")
@@ -36,7 +36,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     unmapped_ours: dict[str, int]
 
 
-def counts(connection: sqlite3.Connection, now: datetime) -> Counts:
+def counts(connection: Connection, now: datetime) -> Counts:
     """All counts as of one moment, in one read transaction."""
     connection.execute("BEGIN")
     try:
@@ -45,7 +45,7 @@ def counts(connection: sqlite3.Connection, now: datetime) -> Counts:
         connection.execute("COMMIT")
 
 
-def _counts(connection: sqlite3.Connection, now: datetime) -> Counts:
+def _counts(connection: Connection, now: datetime) -> Counts:
     tally: dict[str, dict[tuple[str, ...], int]] = {name: {} for name in NAMES}
     last: dict[str, float] = {}
     for name, joined, count, updated in connection.execute("SELECT name, labels, count, updated FROM tally"):
@@ -82,11 +82,11 @@ def _counts(connection: sqlite3.Connection, now: datetime) -> Counts:
     )
 
 
-def _one(connection: sqlite3.Connection, sql: str) -> int:
+def _one(connection: Connection, sql: str) -> int:
     return int(connection.execute(sql).fetchone()[0])
 
 
-def _age(connection: sqlite3.Connection, sql: str, now: datetime) -> float:
+def _age(connection: Connection, sql: str, now: datetime) -> float:
     made = connection.execute(sql).fetchone()[0]
     return _seconds(made, now) if made else 0.0
 

@@ -1,22 +1,20 @@
-"""A person's side of the store (ports.Desk), and delivery's (ports.Outbox). Both run where the writer is."""
+"""A person's side of the store (ports.Desk). It runs where the writer is."""
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import msgspec
 
-from labbridge.errors import Refused, StoreUnavailable
-from labbridge.model.work import AuditEvent, Case, Count, Delivery, Edit, Kept, Outgoing, Settled, Verdict
-from labbridge.states import CaseState, DeliveryState, State
-from labbridge.store import edits, journal, links, reading, retention
+from labbridge.errors import Refused
+from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
+from labbridge.states import State
+from labbridge.store import backup, edits, journal, links, reading, retention
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.tally import COUNT_ALL, counts_row
+from labbridge.store.connection import Connection
+from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 SIGN = "UPDATE cases SET state = 'signed', updated = ? WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
@@ -30,37 +28,20 @@ OF_SPECIMEN = (
     "SELECT count(*) FROM outbox WHERE specimen = ? AND created > ? AND NOT (state = 'cancelled' AND attempts = 0)"
 )
 A_DAY = timedelta(hours=24)
-DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires FROM outbox'
-    " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
-)
-VERSION = "SELECT version, lane FROM cases WHERE id = ?"
-UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
 AGAIN = "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, updated = ? WHERE message = ?"
-NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
-PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
-SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
-CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
-NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
-REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
 AGAIN_WAITING = (
     "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
 )
-VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
-SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
-RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
-LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
 NEXT = "UPDATE tally SET count = count + 1 WHERE name = 'control_id' RETURNING labels, count"
 FIRST = "INSERT INTO tally(name, labels, count) VALUES ('control_id', ?, 1) RETURNING labels, count"
-UNCONFIRMED = "SELECT 1 FROM restores WHERE confirmed = '' LIMIT 1"
 CONFIRM = "UPDATE restores SET confirmed = ?, confirmed_by = ? WHERE confirmed = ''"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class SqliteDesk:
+class StoreDesk:
     """ports.Desk on the writer, with reads on a connection of its own."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Connection) -> None:
         self._writer, self._reader = writer, reader
 
     def case(self, key: int) -> Case | None:
@@ -86,13 +67,13 @@ class SqliteDesk:
             if not last:
                 break
         self._writer.submit(lambda connection: retention.expire_sent(connection, moment, audit)).result()
-        self._writer.submit_outside(retention.checkpoint).result()
+        self._writer.submit_outside(retention.scrub).result()
         return wiped
 
     def erase(self, lane: str, audit: AuditEvent) -> int:
         """Take a patient out of the store and out of its log. How many messages the patient was in."""
         found: int = self._writer.submit(lambda connection: retention.erase(connection, lane, audit)).result()
-        self._writer.submit_outside(retention.checkpoint).result()
+        self._writer.submit_outside(retention.scrub).result()
         return found
 
     def hold(self, lane: str, why: str, audit: AuditEvent) -> None:
@@ -100,10 +81,14 @@ class SqliteDesk:
         act = (lambda c: retention.hold(c, lane, why, audit)) if why else (lambda c: retention.lift(c, lane, audit))
         self._writer.submit(act).result()
 
+    def mark_restored(self, audit: AuditEvent) -> None:
+        """This database was put back by its server's own tools: nothing leaves before a person confirms."""
+        self._writer.submit(backup.marked(audit, "")).result()
+
     def confirm_restore(self, audit: AuditEvent) -> None:
         """Comments leave again. Refused where nothing waits to be confirmed."""
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: Connection) -> None:
             if not connection.execute(CONFIRM, (audit.at.isoformat(), audit.actor)).rowcount:
                 raise Refused("No restore waits to be confirmed")
             connection.execute(INSERT_AUDIT, audit_row(audit))
@@ -113,7 +98,7 @@ class SqliteDesk:
     def send_again(self, key: int, audit: AuditEvent) -> None:
         """A delivery that was given up goes again, the same bytes under the same control id. Refused in any other state."""
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: Connection) -> None:
             if connection.execute(AGAIN_WAITING, (audit.at.isoformat(), key)).rowcount != 1:
                 raise Refused(f"D{key} was not given up: there is nothing to send again")
             connection.execute(INSERT_AUDIT, audit_row(audit))
@@ -128,7 +113,7 @@ class SqliteDesk:
         """Keep a repaired message beside the one received; it is processed once a second person sends it through. Its
         version."""
 
-        def job(connection: sqlite3.Connection) -> int:
+        def job(connection: Connection) -> int:
             version = edits.add(connection, key, raw, why, audit)
             connection.execute(INSERT_AUDIT, audit_row(audit))
             return version
@@ -153,8 +138,8 @@ class SqliteDesk:
     def record(self, audit: AuditEvent, counts: Sequence[Count]) -> None:
         """An act that changes nothing of what is kept here, and that it was done."""
 
-        def job(connection: sqlite3.Connection) -> None:
-            connection.execute(COUNT_ALL, (counts_row(counts),))
+        def job(connection: Connection) -> None:
+            add_counts(connection, counts)
             connection.execute(INSERT_AUDIT, audit_row(audit))
 
         self._writer.submit(job).result()
@@ -162,7 +147,7 @@ class SqliteDesk:
     def next_control_id(self, now: datetime) -> str:
         """`LB`, the moment this store first sent, a running number: unique over stores that replace each other."""
 
-        def job(connection: sqlite3.Connection) -> str:
+        def job(connection: Connection) -> str:
             row = connection.execute(NEXT).fetchone()
             if row is None:
                 row = connection.execute(FIRST, (_base36(int(now.timestamp())),)).fetchone()
@@ -180,8 +165,8 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
-def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[sqlite3.Connection], int]:
-    def job(connection: sqlite3.Connection) -> int:
+def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
+    def job(connection: Connection) -> int:
         now = audit.at.isoformat()
         if connection.execute(SIGN, (now, out.case, out.version)).rowcount != 1:
             raise Refused(f"C{out.case} has changed since version {out.version} was read: read it again")
@@ -193,14 +178,14 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[sqlite3.Connection
         key = connection.execute(SEND, (*row, expires, out.specimen)).lastrowid or 0
         if out.digest:
             connection.execute(SAID, (out.digest, comment))
-        connection.execute(COUNT_ALL, (counts_row(out.counts),))
+        add_counts(connection, out.counts)
         connection.execute(INSERT_AUDIT, audit_row(audit))
         return key
 
     return job
 
 
-def _check_storm(connection: sqlite3.Connection, out: Outgoing, now: datetime) -> None:
+def _check_storm(connection: Connection, out: Outgoing, now: datetime) -> None:
     """Comments that follow each other on one specimen are a loop, or a laboratory at odds with itself: somebody looks."""
     if not out.per_specimen or not out.specimen:
         return
@@ -212,8 +197,8 @@ def _check_storm(connection: sqlite3.Connection, out: Outgoing, now: datetime) -
         )
 
 
-def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[sqlite3.Connection], None]:
-    def job(connection: sqlite3.Connection) -> None:
+def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[Connection], None]:
+    def job(connection: Connection) -> None:
         now = audit.at.isoformat()
         row = connection.execute("SELECT state FROM journal WHERE id = ?", (key,)).fetchone()
         if row is None:
@@ -229,14 +214,14 @@ def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callab
     return job
 
 
-def _again(connection: sqlite3.Connection, key: int, now: str) -> None:
+def _again(connection: Connection, key: int, now: str) -> None:
     connection.execute(AGAIN, (now, key))
     connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
     connection.execute("DELETE FROM results WHERE message = ?", (key,))  # they are read again from the bytes
 
 
 def _deciding(key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit: AuditEvent) -> Job:
-    def job(connection: sqlite3.Connection) -> None:
+    def job(connection: Connection) -> None:
         now = audit.at.isoformat()
         for lane, stated in who:
             connection.execute(links.DECIDE, (lane, stated, verdict.value, key, now))
@@ -247,7 +232,7 @@ def _deciding(key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit:
 
 
 def _unlinking(key: int, audit: AuditEvent) -> Job:
-    def job(connection: sqlite3.Connection) -> None:
+    def job(connection: Connection) -> None:
         now = audit.at.isoformat()
         if not links.undo(connection, key, now):
             raise Refused(f"M{key} has linked no two patients, or its link was undone before")
@@ -255,115 +240,3 @@ def _unlinking(key: int, audit: AuditEvent) -> Job:
         connection.execute(INSERT_AUDIT, audit_row(audit))
 
     return job
-
-
-class SqliteOutbox:
-    """ports.Outbox on the writer. One worker per receiver claims and settles, one delivery after the other."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._owed: dict[str, Job] = {}  # by receiver: what its last attempt came to, where that could not be written
-
-    async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
-        """Before anything else what the last attempt came to is written: an answer that came is never forgotten. Whether
-        a claim was undone whose commit failed cannot be known everywhere; nothing of this receiver is under way now."""
-        owed = self._owed.get(receiver, _nothing)
-
-        def job(connection: sqlite3.Connection) -> Delivery | None:
-            owed(connection)
-            if receiver in self._owed:
-                connection.execute(LEFT_SENT, (now.isoformat(), receiver))
-            return _claim(connection, receiver, now)
-
-        found: Delivery | None = await self._owing(receiver, owed, job)
-        return found
-
-    async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
-        def job(connection: sqlite3.Connection) -> None:
-            due = settled.due.isoformat() if settled.due else ""
-            row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
-            if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
-                connection.execute(COUNT_ALL, (counts_row(counts),))
-                connection.execute(INSERT_AUDIT, audit_row(audit))
-
-        await self._owing(delivery.receiver, job, job)
-
-    async def _owing(self, receiver: str, owed: Job, job: Job) -> Any:
-        """Run the job; where the store fails it `owed` is done before the next one."""
-        try:
-            found = await self._soon(job)
-        except StoreUnavailable:
-            self._owed[receiver] = owed
-            raise
-        self._owed.pop(receiver, None)
-        return found
-
-    async def recover(self, now: datetime, audit: AuditEvent) -> int:
-        def job(connection: sqlite3.Connection) -> int:
-            count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
-            if count:
-                connection.execute(INSERT_AUDIT, audit_row(audit))
-            return count
-
-        found: int = await self._soon(job)
-        return found
-
-    async def _soon(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await self._writer.submit_soon(job, asyncio.get_running_loop())
-
-
-def _cancel(connection: sqlite3.Connection, id: int, attempts: int, why: str, now: datetime) -> None:
-    connection.execute(CANCELLED, (why, now.isoformat(), id))
-    if attempts == 0:
-        connection.execute(VOID, (id,))  # nobody has seen it
-    audit = AuditEvent(at=now, actor="labbridge", action="delivery cancelled", subject=f"D{id}", detail=why)
-    connection.execute(INSERT_AUDIT, audit_row(audit))
-
-
-def _unread(connection: sqlite3.Connection, lane: str) -> bool:
-    return any(connection.execute(UNREAD, (one,)).fetchone() for one in links.lanes_of(connection, lane))
-
-
-def _nothing(connection: sqlite3.Connection) -> None:
-    """Nothing is owed."""
-
-
-def _claim(connection: sqlite3.Connection, receiver: str, now: datetime) -> Delivery | None:
-    moment, latest = now.isoformat(), (now + PUT_OFF_AT_MOST).isoformat()
-    if connection.execute(UNCONFIRMED).fetchone():
-        return None  # restored: the receivers may have what this database does not know of
-    busy: set[str] = set()
-    for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires = row
-        if lane in busy:
-            continue
-        busy.add(lane)
-        if state == DeliveryState.SENT or moment < due <= latest:
-            continue
-        newest, patient = connection.execute(VERSION, (case,)).fetchone() or NO_CASE
-        if newest not in (version, None):
-            _cancel(connection, id, attempts, NEWER, now)
-            busy.discard(lane)
-            continue
-        if expires and expires <= moment:
-            _cancel(connection, id, attempts, EXPIRED, now)
-            reopened = CaseState.REOPENED if attempts else CaseState.NEW
-            connection.execute(REOPENED, (reopened.value, moment, case, version))
-            busy.discard(lane)
-            continue
-        if patient is not None and _unread(connection, patient):
-            continue  # a message of this patient is acknowledged and not read yet: it may be a correction
-        connection.execute(SENT, (moment, id))
-        return Delivery(
-            key=id,
-            case=case,
-            version=version,
-            receiver=receiver,
-            control_id=control_id,
-            raw=raw,
-            attempts=attempts + 1,
-            refusals=refusals,
-            state=DeliveryState.SENT,
-            created=datetime.fromisoformat(created),
-        )
-    return None

@@ -5,10 +5,10 @@ The newest approved version is what is processed and what a comment is addressed
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from labbridge.model.work import AuditEvent, Edit
+from labbridge.store.connection import Connection
 
 PENDING = "SELECT version, raw, editor FROM edits WHERE message = ? AND approved_by = '' ORDER BY version DESC LIMIT 1"
 NEXT = "SELECT coalesce(max(version), 1) + 1 FROM edits WHERE message = ?"
@@ -24,25 +24,25 @@ WENT = "DELETE FROM work WHERE message = ? AND lane = ?"
 OF_MESSAGE = "SELECT lane FROM work WHERE message = ?"
 
 
-def pending(connection: sqlite3.Connection, key: int) -> Edit | None:
+def pending(connection: Connection, key: int) -> Edit | None:
     """The newest version that no second person has approved; None where there is none."""
     row = connection.execute(PENDING, (key,)).fetchone()
     return Edit(version=row[0], raw=row[1], editor=row[2]) if row else None
 
 
-def add(connection: sqlite3.Connection, key: int, raw: bytes, why: str, audit: AuditEvent) -> int:
+def add(connection: Connection, key: int, raw: bytes, why: str, audit: AuditEvent) -> int:
     """Keep a repaired message; version 1 is the one received."""
     (version,) = connection.execute(NEXT, (key,)).fetchone()
     connection.execute(ADD, (key, version, raw, audit.actor, why, audit.at.isoformat()))
     return int(version)
 
 
-def approve(connection: sqlite3.Connection, key: int, by: str) -> None:
+def approve(connection: Connection, key: int, by: str) -> None:
     """Whoever sends the message through has read its edit."""
     connection.execute(APPROVE, (by, key))
 
 
-def move(connection: sqlite3.Connection, key: int, lanes: Sequence[str], now: str) -> None:
+def move(connection: Connection, key: int, lanes: Sequence[str], now: str) -> None:
     """An edit may name another patient: the lanes it has left are done with, the new ones wait at the end of the queue."""
     before = [lane for (lane,) in connection.execute(OF_MESSAGE, (key,)).fetchall()]
     for lane in lanes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,23 +13,24 @@ from labbridge.model.work import Arrival, AuditEvent, Receipt
 from labbridge.notes import note
 from labbridge.states import Reason, State
 from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.connection import Connection, Cursor, lookup_key, of_rows
 from labbridge.store.tally import COUNT, labels
-from labbridge.store.writer import Writer, of_rows
+from labbridge.store.writer import Writer
 
 INSERT_JOURNAL = (
     "INSERT INTO journal(sender, control_id, digest, feed, peer, message_type, received, length, lanes, state, reason,"
     " detail, answer, error_code, location, notes, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-IF_NEW = f"{INSERT_JOURNAL} ON CONFLICT(sender, control_id, digest) DO NOTHING"
 INSERT_WORK = "INSERT INTO work(message, lane, state, reason, updated) VALUES (?,?,'kept','received',?)"
 FIND = "SELECT id, state FROM journal WHERE sender = ? AND control_id = ? AND digest = ?"
 REUSED = "SELECT 1 FROM journal WHERE sender = ? AND control_id = ? AND digest <> ? LIMIT 1"
 KNOWN = (  # each pair is looked up in the ledger's index; a row value IN a list would read all of it
-    "WITH wanted(sender, control_id) AS (VALUES {}) SELECT 1 FROM wanted CROSS JOIN journal"
-    " USING (sender, control_id) LIMIT 1"
+    "WITH wanted(sender, control_id) AS (VALUES {}) SELECT 1 FROM wanted WHERE EXISTS (SELECT 1 FROM journal"
+    " WHERE journal.sender = wanted.sender AND journal.control_id = wanted.control_id) LIMIT 1"
 )
 NOTED = "UPDATE journal SET notes = ? WHERE id = ?"
 LANE_SEPARATOR = "\n"
+ROWS_AT_ONCE = 1000  # a statement may carry 32,766 values
 OTHER_TYPE = "other"  # of a refused message: what a sender writes into MSH-9 must not make labels without end
 
 Wanted = tuple[Arrival, AuditEvent]
@@ -38,7 +38,7 @@ Wanted = tuple[Arrival, AuditEvent]
 _encode = msgspec.json.Encoder().encode
 
 
-class SqliteIntake:
+class StoreIntake:
     """ports.Intake on the writer."""
 
     def __init__(self, writer: Writer) -> None:
@@ -59,7 +59,7 @@ class SqliteIntake:
         return receipt
 
 
-def keep_all(connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
+def keep_all(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
     """Everything that came in while the last group was committed: in a few statements where none of their control ids
     was ever seen, which is nearly always; else each on its own."""
     if _strangers(connection, [arrival for arrival, _audit in wanted]):
@@ -67,16 +67,16 @@ def keep_all(connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[R
     return [_keep_one(connection, arrival, audit) for arrival, audit in wanted]
 
 
-def _strangers(connection: sqlite3.Connection, arrivals: Sequence[Arrival]) -> bool:
-    keys = {(arrival.sender, arrival.control_id) for arrival in arrivals}
+def _strangers(connection: Connection, arrivals: Sequence[Arrival]) -> bool:
+    keys = {(lookup_key(arrival.sender), lookup_key(arrival.control_id)) for arrival in arrivals}
     if len(keys) < len(arrivals):
         return False
     known = KNOWN.format(",".join(["(?,?)"] * len(keys)))
-    return connection.execute(known, [part for key in keys for part in key]).fetchone() is None
+    return connection.execute(known, [part for pair in keys for part in pair]).fetchone() is None
 
 
-def _keep_new(connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
-    last = _insert(connection, INSERT_JOURNAL, [_row(arrival) for arrival, _audit in wanted])
+def _keep_new(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
+    last = _insert(connection, INSERT_JOURNAL, [_row(arrival) for arrival, _audit in wanted]).lastrowid or 0
     keys = range(last - len(wanted) + 1, last + 1)  # one statement numbers its rows in order, without a gap
     kept = [(key, arrival) for key, (arrival, _audit) in zip(keys, wanted, strict=True)]
     work = [
@@ -94,25 +94,26 @@ def _keep_new(connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[
     return [Receipt(key) for key in keys]
 
 
-def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
-    """All rows in one statement; the number of the last."""
-    cursor = connection.execute(of_rows(sql, len(rows)), [value for row in rows for value in row])
-    return cursor.lastrowid or 0
+def _insert(connection: Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> Cursor:
+    """All rows in one statement (a message of very many patients in several); the cursor of the last."""
+    for some in (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)):
+        cursor = connection.execute(of_rows(sql, len(some)), [value for row in some for value in row])
+    return cursor
 
 
-def _keep_one(connection: sqlite3.Connection, arrival: Arrival, audit: AuditEvent) -> Receipt:
+def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Receipt:
     execute = connection.execute
-    cursor = execute(IF_NEW, _row(arrival))
-    if cursor.rowcount == 0:
-        return _again(connection, arrival)
-    key = cursor.lastrowid or 0
+    known = execute(FIND, _ledger(arrival)).fetchone()  # the one writer asks: nobody else can keep it meanwhile
+    if known is not None:
+        return _again(connection, arrival, *known)
+    key = execute(INSERT_JOURNAL, _row(arrival)).lastrowid or 0
     received = arrival.received.isoformat()
     if arrival.state is State.KEPT:
         for lane in arrival.lanes:
             execute(INSERT_WORK, (key, lane, received))
     execute(INSERT_AUDIT, audit_row(audit, f"M{key}"))
     execute(COUNT, (_counter(arrival), _labels(arrival), 1, received))
-    about = (arrival.sender, arrival.control_id, arrival.digest)
+    about = _ledger(arrival)
     reused = bool(arrival.control_id) and execute(REUSED, about).fetchone() is not None
     if reused:
         execute(INSERT_AUDIT, audit_row(audit, f"M{key}", "control_id_reuse"))
@@ -124,11 +125,14 @@ def _told(notes: Sequence[PlacedNote]) -> str:
     return _encode(notes).decode() if notes else ""
 
 
+def _ledger(arrival: Arrival) -> tuple[str, str, bytes]:
+    """What an arrival is known by."""
+    return lookup_key(arrival.sender), lookup_key(arrival.control_id), arrival.digest
+
+
 def _row(arrival: Arrival) -> tuple[object, ...]:
     return (
-        arrival.sender,
-        arrival.control_id,
-        arrival.digest,
+        *_ledger(arrival),
         arrival.feed,
         arrival.peer,
         arrival.message_type,
@@ -146,9 +150,8 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
     )
 
 
-def _again(connection: sqlite3.Connection, arrival: Arrival) -> Receipt:
+def _again(connection: Connection, arrival: Arrival, key: int, state: str) -> Receipt:
     """The same bytes came before. What was quarantined then and can be read now (a repaired feed) is taken up."""
-    key, state = connection.execute(FIND, (arrival.sender, arrival.control_id, arrival.digest)).fetchone()
     connection.execute("UPDATE journal SET duplicates = duplicates + 1 WHERE id = ?", (key,))
     connection.execute(COUNT, ("duplicate", _labels(arrival), 1, arrival.received.isoformat()))
     if state == State.QUARANTINED and arrival.state is State.KEPT:
@@ -156,7 +159,7 @@ def _again(connection: sqlite3.Connection, arrival: Arrival) -> Receipt:
     return Receipt(key, duplicate=True)
 
 
-def take_up(connection: sqlite3.Connection, key: int, lanes: tuple[str, ...], now: str) -> None:
+def take_up(connection: Connection, key: int, lanes: tuple[str, ...], now: str) -> None:
     """A quarantined message becomes kept, with its lanes of work; the counters say so."""
     found = "SELECT feed, message_type, reason, received FROM journal WHERE id = ?"
     feed, message_type, reason, received = connection.execute(found, (key,)).fetchone()

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from labbridge.model.work import Link, Verdict
+from labbridge.store.connection import Connection
 
 OF_PATIENT = (
     "WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
@@ -35,12 +34,12 @@ OF_MESSAGE = "SELECT DISTINCT prior, surviving FROM links WHERE message = ? AND 
 IN_FORCE = "SELECT prior, surviving FROM links WHERE undone = '' AND (prior = ?1 OR surviving = ?1) ORDER BY id"
 
 
-def lanes_of(connection: sqlite3.Connection, lane: str) -> tuple[str, ...]:
+def lanes_of(connection: Connection, lane: str) -> tuple[str, ...]:
     """Every lane of the patient of this one, the surviving one first."""
     return tuple(found for found, _place in connection.execute(OF_PATIENT, (lane,)).fetchall())
 
 
-def links_of(connection: sqlite3.Connection, lanes: tuple[str, ...]) -> tuple[Link, ...]:
+def links_of(connection: Connection, lanes: tuple[str, ...]) -> tuple[Link, ...]:
     """Every link of these lanes, undone ones too."""
     found: dict[Link, None] = {}
     for lane in lanes:
@@ -49,19 +48,19 @@ def links_of(connection: sqlite3.Connection, lanes: tuple[str, ...]) -> tuple[Li
     return tuple(found)
 
 
-def verdicts_of(connection: sqlite3.Connection, lanes: tuple[str, ...]) -> dict[tuple[str, str], Verdict]:
+def verdicts_of(connection: Connection, lanes: tuple[str, ...]) -> dict[tuple[str, str], Verdict]:
     """What was decided of who is who in these lanes."""
     rows = ((lane, row) for lane in lanes for row in connection.execute(VERDICTS, (lane,)).fetchall())
     return {(lane, who): Verdict(verdict) for lane, (who, verdict) in rows}
 
 
-def naming(connection: sqlite3.Connection, lane: str) -> int | None:
+def naming(connection: Connection, lane: str) -> int | None:
     """The identity message that last merged a patient into the one of this lane: it names who the patient is now."""
     row = connection.execute(NAMING, (lane,)).fetchone()
     return int(row[0]) if row else None
 
 
-def undo(connection: sqlite3.Connection, message: int, now: str) -> list[str]:
+def undo(connection: Connection, message: int, now: str) -> list[str]:
     """Take the links of a message out of force, and work out anew what the others come to. The lanes it touches."""
     pairs = connection.execute(OF_MESSAGE, (message,)).fetchall()
     lanes = sorted(
@@ -77,7 +76,7 @@ def undo(connection: sqlite3.Connection, message: int, now: str) -> list[str]:
     return lanes
 
 
-def _last(connection: sqlite3.Connection, lane: str) -> str:
+def _last(connection: Connection, lane: str) -> str:
     """The end of the chain of links in force."""
     seen = {lane}
     while True:

@@ -1,27 +1,49 @@
-"""Migrations with Alembic, over the writer's own connection, in one transaction."""
+"""Migrations with Alembic, in one transaction. The caller holds the store's lock."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
+
+from labbridge.store.connection import StoreRefused
 
 
-def upgrade(connection: sqlite3.Connection, revision: str) -> None:
-    """Bring a database of an older revision to the newest. StoreRefused where its revision is not known here."""
-    from labbridge.store.sqlite import StoreRefused
-
+def upgrade(engine: sa.Engine, revision: str | None) -> None:
+    """Bring a database of an older revision to the newest; None: one without tables. StoreRefused where its revision is not
+    known here."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     known = {script.revision for script in ScriptDirectory.from_config(settings).walk_revisions()}
-    if revision not in known:
+    if revision is not None and revision not in known:
         raise StoreRefused(f"The database is at revision {revision}, newer than this labbridge; install the newer one")
-    engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     with engine.begin() as bound:
         settings.attributes["connection"] = bound
         command.upgrade(settings, "head")
+
+
+def on_sqlite(connection: sqlite3.Connection) -> sa.Engine:
+    """Over the writer's own connection."""
+    return sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+
+
+def on_postgres(url: str) -> sa.Engine:
+    """Over a session beside the one that holds the lock. The migrations are written in SQLite's words."""
+    import psycopg
+
+    from labbridge.store.dialect import ddl
+    from labbridge.store.postgres import libpq
+
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(libpq(url)), poolclass=NullPool)
+
+    @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def translated(_bound: Any, _cursor: Any, sql: str, parameters: Any, *_how: Any) -> tuple[str, Any]:
+        return ddl(sql), parameters
+
+    return engine

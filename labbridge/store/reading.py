@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import date, datetime
 
 import msgspec
@@ -13,6 +12,7 @@ from labbridge.model.result import ContextItem, Result
 from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
 from labbridge.states import CaseState, State
 from labbridge.store import edits, links
+from labbridge.store.connection import Connection, lookup_key
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
@@ -30,23 +30,23 @@ _posted = msgspec.json.Decoder(PostedComment)
 _patient = msgspec.json.Decoder(Patient)
 
 
-def case(connection: sqlite3.Connection, key: int) -> Case | None:
+def case(connection: Connection, key: int) -> Case | None:
     row = connection.execute(f"{CASE} WHERE c.id = ?", (key,)).fetchone()
     return _case(connection, row) if row else None
 
 
-def cases_of(connection: sqlite3.Connection, lane: str) -> tuple[Case, ...]:
+def cases_of(connection: Connection, lane: str) -> tuple[Case, ...]:
     rows = connection.execute(f"{CASE} WHERE c.lane = ? ORDER BY c.opened_day, c.id", (lane,)).fetchall()
     return tuple(_case(connection, row) for row in rows)
 
 
-def worklist(connection: sqlite3.Connection, limit: int, offset: int = 0) -> list[Case]:
+def worklist(connection: Connection, limit: int, offset: int = 0) -> list[Case]:
     """The cases a person may have to look at, oldest first, then the others."""
     order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ? OFFSET ?"
     return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit, offset)).fetchall()]
 
 
-def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
+def _case(connection: Connection, row: tuple[object, ...]) -> Case:
     key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
@@ -74,7 +74,7 @@ def _case(connection: sqlite3.Connection, row: tuple[object, ...]) -> Case:
     )
 
 
-def history(connection: sqlite3.Connection, patient: Identifier | None, lane: str) -> StoredHistory:
+def history(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:
     """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient."""
     lanes = links.lanes_of(connection, lane)
     cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
@@ -88,7 +88,7 @@ def history(connection: sqlite3.Connection, patient: Identifier | None, lane: st
     )
 
 
-def _parts(connection: sqlite3.Connection, lane: str) -> list[HeldPart]:
+def _parts(connection: Connection, lane: str) -> list[HeldPart]:
     found: dict[str, tuple[list[Result], list[ContextItem]]] = {}
     for kind, body, who in connection.execute(
         "SELECT kind, body, who FROM results WHERE lane = ? ORDER BY id", (lane,)
@@ -101,16 +101,16 @@ def _parts(connection: sqlite3.Connection, lane: str) -> list[HeldPart]:
     return [HeldPart(lane=lane, who=who, results=tuple(r), context=tuple(c)) for who, (r, c) in found.items()]
 
 
-def _stored(connection: sqlite3.Connection, patient: Identifier | None) -> Patient | None:
+def _stored(connection: Connection, patient: Identifier | None) -> Patient | None:
     if patient is None:
         return None
     row = connection.execute(
-        "SELECT body FROM patients WHERE authority = ? AND identifier = ?", (patient.authority, patient.id)
+        "SELECT body FROM patients WHERE authority = ? AND identifier = ?", patient_key(patient)
     ).fetchone()
     return _patient.decode(row[0]) if row else None
 
 
-def unread_of(connection: sqlite3.Connection, case: int) -> list[int]:
+def unread_of(connection: Connection, case: int) -> list[int]:
     """The messages of a case's patient that are acknowledged and not processed: no comment of the case leaves before."""
     row = connection.execute("SELECT lane FROM cases WHERE id = ?", (case,)).fetchone()
     lanes = links.lanes_of(connection, row[0]) if row else ()
@@ -118,7 +118,12 @@ def unread_of(connection: sqlite3.Connection, case: int) -> list[int]:
     return [message for lane in lanes for (message,) in connection.execute(asked, (lane,)).fetchall()]
 
 
-def message(connection: sqlite3.Connection, key: int) -> Kept | None:
+def patient_key(patient: Identifier) -> tuple[str, str]:
+    """What a patient is kept under."""
+    return lookup_key(patient.authority), lookup_key(patient.id)
+
+
+def message(connection: Connection, key: int) -> Kept | None:
     row = connection.execute(
         f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.lanes, j.received, j.state"  # noqa: S608
         " FROM journal j WHERE j.id = ?",

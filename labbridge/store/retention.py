@@ -7,31 +7,37 @@ comment is on its way. The ledger keeps sender, control id and digest, so that w
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent
 from labbridge.store import links
 from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.connection import Connection, marks
 
 WIPED = b""
 ERASED = "erased"  # in place of a lane
-OLD = (
-    "SELECT id, lanes FROM journal WHERE state = 'done' AND received < ? AND length(raw) > 0 AND id > ?"
-    " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.message = journal.id AND w.state <> 'done') ORDER BY id LIMIT ?"
+OLD = (  # finished, and nothing of its patients is open, on its way, unread or held
+    "SELECT j.id FROM journal j WHERE j.state = 'done' AND j.received < ? AND length(j.raw) > 0 AND j.id > ?"
+    " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.message = j.id AND (w.state <> 'done'"
+    " OR EXISTS (SELECT 1 FROM cases c WHERE c.lane = w.lane AND c.state IN ('new', 'held', 'reopened'))"
+    ' OR EXISTS (SELECT 1 FROM cases c JOIN outbox o ON o."case" = c.id WHERE c.lane = w.lane'
+    " AND o.state IN ('waiting', 'sent', 'failed'))"
+    " OR EXISTS (SELECT 1 FROM holds h WHERE h.lane = w.lane AND h.lifted = '')"
+    " OR EXISTS (SELECT 1 FROM work u WHERE u.lane = w.lane AND u.state IN ('kept', 'parked'))))"
+    " ORDER BY j.id LIMIT ?"
 )
 AT_ONCE = 1000
-CHECKPOINTS = 3  # each waits as long as busy_timeout says
-OPEN_CASE = "SELECT 1 FROM cases WHERE lane = ? AND state IN ('new', 'held', 'reopened') LIMIT 1"
+MARKS = 500  # placeholders in one statement
+SCRUBS = 3  # each waits as long as busy_timeout says
 ON_ITS_WAY = (
     "SELECT 1 FROM outbox o JOIN cases c ON c.id = o.\"case\" WHERE c.lane = ? AND o.state IN ('waiting', 'sent', 'failed')"
     " LIMIT 1"
 )
 HELD = "SELECT 1 FROM holds WHERE lane = ? AND lifted = '' LIMIT 1"
 WAITS = "SELECT message FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
-WIPE = "UPDATE journal SET raw = ? WHERE id = ?"
-WIPE_EDITS = "DELETE FROM edits WHERE message = ?"
+WIPE = "UPDATE journal SET raw = ? WHERE id IN ({})"
+WIPE_EDITS = "DELETE FROM edits WHERE message IN ({})"
 WIPE_SENT = (
     "UPDATE outbox SET raw = ? WHERE state IN ('acknowledged', 'cancelled') AND updated < ? AND length(raw) > 0"
     " AND NOT EXISTS (SELECT 1 FROM cases c JOIN holds h ON h.lane = c.lane AND h.lifted = '' WHERE c.id = outbox.\"case\")"
@@ -64,31 +70,26 @@ LIFT = "UPDATE holds SET lifted = ?, lifted_by = ? WHERE lane = ? AND lifted = '
 # ---------------------------------------------------------------- age
 
 
-def expire(connection: sqlite3.Connection, before: str, after: int) -> tuple[int, int]:
+def expire(connection: Connection, before: str, after: int) -> tuple[int, int]:
     """Wipe the bytes of finished messages received before a moment, some of those after a key: senders do not wait for all.
-    How many were wiped, and the last key looked at (0: there was none)."""
-    rows = connection.execute(OLD, (before, after, AT_ONCE)).fetchall()
-    wiped = [id for id, lanes in rows if not _in_use(connection, lanes.split("\n"))]
-    for id in wiped:
-        connection.execute(WIPE, (WIPED, id))
-        connection.execute(WIPE_EDITS, (id,))
-    return len(wiped), rows[-1][0] if rows else 0
+    How many were wiped, and the last of them (0: there was none)."""
+    keys = [id for (id,) in connection.execute(OLD, (before, after, AT_ONCE)).fetchall()]
+    for some in (keys[start : start + MARKS] for start in range(0, len(keys), MARKS)):
+        connection.execute(WIPE.format(marks(len(some))), (WIPED, *some))
+        connection.execute(WIPE_EDITS.format(marks(len(some))), some)
+    return len(keys), keys[-1] if keys else 0
 
 
-def expire_sent(connection: sqlite3.Connection, before: str, audit: AuditEvent) -> None:
+def expire_sent(connection: Connection, before: str, audit: AuditEvent) -> None:
     """Wipe the bytes of comments that were settled before a moment; the end of an expiry."""
     connection.execute(WIPE_SENT, (WIPED, before))
     connection.execute(INSERT_AUDIT, audit_row(audit))
 
 
-def _in_use(connection: sqlite3.Connection, lanes: Iterable[str]) -> bool:
-    return any(_one(connection, asked, lane) for lane in lanes for asked in (OPEN_CASE, ON_ITS_WAY, HELD, WAITS))
-
-
 # ---------------------------------------------------------------- a patient
 
 
-def erase(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> int:
+def erase(connection: Connection, lane: str, audit: AuditEvent) -> int:
     """Take a patient out of everything that is kept, over all linked numbers: what stays is a tombstone, and in the ledger
     the digests by which the same bytes are known again. How many messages it was in.
 
@@ -99,7 +100,7 @@ def erase(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> int:
     messages = {key for one in lanes for (key,) in connection.execute(MESSAGES, (one,)).fetchall()}
     for key in messages:
         connection.execute(FORGET_MESSAGE, (WIPED, ERASED, key))
-        connection.execute(WIPE_EDITS, (key,))
+        connection.execute(WIPE_EDITS.format(marks(1)), (key,))
     for one in lanes:
         _forget(connection, one)
     digest = hashlib.sha256(lane.encode()).digest()
@@ -108,7 +109,7 @@ def erase(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> int:
     return len(messages)
 
 
-def _forget(connection: sqlite3.Connection, lane: str) -> None:
+def _forget(connection: Connection, lane: str) -> None:
     for (case,) in connection.execute(CASES, (lane,)).fetchall():
         connection.execute(FORGET_SENT, (WIPED, ERASED, case))
         for statement in OF_CASE:
@@ -119,7 +120,7 @@ def _forget(connection: sqlite3.Connection, lane: str) -> None:
     connection.execute(FORGET_WORK, (ERASED, lane))
 
 
-def _check_erasable(connection: sqlite3.Connection, lanes: Sequence[str]) -> None:
+def _check_erasable(connection: Connection, lanes: Sequence[str]) -> None:
     if not any(_one(connection, asked, lane) for lane in lanes for asked in (MESSAGES, CASES)):
         raise Refused("Nothing is held of this patient")
     for lane in lanes:
@@ -133,7 +134,7 @@ def _check_erasable(connection: sqlite3.Connection, lanes: Sequence[str]) -> Non
     _check_quarantine(connection, lanes)
 
 
-def _check_quarantine(connection: sqlite3.Connection, lanes: Sequence[str]) -> None:
+def _check_quarantine(connection: Connection, lanes: Sequence[str]) -> None:
     """A message that could not be read may name anybody: one that holds the number is looked at by a person."""
     numbers = [lane.rpartition("|")[2].encode() for lane in lanes]
     for key, raw in connection.execute(QUARANTINED).fetchall():
@@ -141,12 +142,11 @@ def _check_quarantine(connection: sqlite3.Connection, lanes: Sequence[str]) -> N
             raise Refused(f"M{key} is quarantined and may name this patient; settle it first")
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Bring what was wiped from the log into the file, and cut the log to nothing: it still held the pages from before.
-    Refused while a reader is at work on them."""
-    for _time in range(CHECKPOINTS):
-        busy, _log, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if not busy:
+def scrub(connection: Connection) -> None:
+    """What was wiped is gone from the log too: it still held the pages from before. Refused while a reader is at work on
+    them."""
+    for _time in range(SCRUBS):
+        if connection.scrub():
             return
     raise Refused("It was wiped, and a reader holds the log from before open; stop long reads and run it again")
 
@@ -154,18 +154,18 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 # ---------------------------------------------------------------- legal holds
 
 
-def hold(connection: sqlite3.Connection, lane: str, why: str, audit: AuditEvent) -> None:
+def hold(connection: Connection, lane: str, why: str, audit: AuditEvent) -> None:
     """Nothing of this patient is wiped or erased until the hold is lifted, whatever its age."""
     connection.execute(PLACE_HOLD, (lane, why, audit.actor, audit.at.isoformat()))
     connection.execute(INSERT_AUDIT, audit_row(audit))
 
 
-def lift(connection: sqlite3.Connection, lane: str, audit: AuditEvent) -> None:
+def lift(connection: Connection, lane: str, audit: AuditEvent) -> None:
     """End every hold over this patient. Refused where there is none."""
     if not connection.execute(LIFT, (audit.at.isoformat(), audit.actor, lane)).rowcount:
         raise Refused("No legal hold stands over this patient")
     connection.execute(INSERT_AUDIT, audit_row(audit))
 
 
-def _one(connection: sqlite3.Connection, asked: str, lane: str) -> bool:
+def _one(connection: Connection, asked: str, lane: str) -> bool:
     return connection.execute(asked, (lane,)).fetchone() is not None

@@ -7,10 +7,11 @@ an end that was cut off, or a whole that was written anew: for that, signed anch
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable
 
 import msgspec
+
+from labbridge.store.connection import Connection
 
 LINES = "SELECT id, at, actor, action, subject, detail FROM audit WHERE id > ? ORDER BY id"
 LAST = "SELECT id, last, entries, digest FROM seals ORDER BY id DESC LIMIT 1"
@@ -30,7 +31,7 @@ class Seal(msgspec.Struct, frozen=True):
     digest: bytes = b""
 
 
-def last_seal(connection: sqlite3.Connection) -> Seal:
+def last_seal(connection: Connection) -> Seal:
     """The newest seal; one of number 0 where nothing was sealed yet."""
     row = connection.execute(LAST).fetchone()
     return Seal(row[0], row[1], row[2], bytes(row[3])) if row else Seal()
@@ -48,10 +49,10 @@ def sealed(before: Seal, lines: Iterable[Line]) -> Seal:
 class Sealer:
     """Seals for the one writer. What it sealed counts once its commit has reached the disk."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._newest = self._next = last_seal(connection)
 
-    def seal(self, connection: sqlite3.Connection) -> None:
+    def seal(self, connection: Connection) -> None:
         """Seal the lines this transaction has written, as the last thing in it."""
         lines = connection.execute(LINES, (self._newest.last,)).fetchall()
         self._next = sealed(self._newest, lines) if lines else self._newest
@@ -72,7 +73,7 @@ class Verified(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def verify(connection: sqlite3.Connection) -> Verified:
+def verify(connection: Connection) -> Verified:
     """Go over every seal and every line. Reads in one transaction; holds one seal's lines at a time."""
     faults: list[str] = []
     before, lines, seals = Seal(), 0, 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
+
+from labbridge.store.connection import ANOTHER_WRITES, Statement, StoreRefused
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 REVISION = "0003"
@@ -18,10 +21,6 @@ ALEMBIC = (
 )
 FIXED = (3, 51, 3)
 BACKPORTS = ((3, 50, 7), (3, 44, 6))
-
-
-class StoreRefused(Exception):
-    """The store cannot be opened for writing; the text says why and what to do. Exit code 78."""
 
 
 class SqliteStatus(msgspec.Struct, frozen=True):
@@ -45,6 +44,22 @@ def status(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> SqliteStat
     return SqliteStatus(text, old, sentence)
 
 
+class SqliteConnection(sqlite3.Connection):
+    """connection.Connection by sqlite3 itself."""
+
+    def hold(self, statements: Sequence[Statement]) -> bool:
+        for sql, params, rows in statements:
+            cursor = self.execute(sql, params)
+            if rows is not None and cursor.rowcount != rows:
+                return False
+        return True
+
+    def scrub(self) -> bool:
+        """Into the file, whose pages are overwritten (secure_delete), and the log cut to nothing."""
+        busy, _log, _done = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
 class StoreLock:
     """One process writes a store. The lock goes with the process, however it ends."""
 
@@ -65,9 +80,7 @@ class StoreLock:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
-            raise StoreRefused(
-                "Another labbridge process writes this store; use the running service, or stop it first"
-            ) from None
+            raise StoreRefused(ANOTHER_WRITES) from None
         self._file = handle
         return self
 
@@ -79,13 +92,15 @@ class StoreLock:
             self._file = None
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path) -> SqliteConnection:
     """The one connection that writes. The caller holds the StoreLock. Makes a fresh database; migrates an older one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = not path.exists() or path.stat().st_size == 0
     before = os.umask(0o177)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
+        )
         durable(connection)
         if fresh:
             create(connection)
@@ -139,7 +154,7 @@ def _check_revision(connection: sqlite3.Connection, path: Path) -> None:
         return
     from labbridge.store import migrate  # loads Alembic: only where there is something to migrate
 
-    migrate.upgrade(connection, revision)
+    migrate.upgrade(migrate.on_sqlite(connection), revision)
 
 
 def _check_pages(connection: sqlite3.Connection) -> None:
@@ -148,9 +163,11 @@ def _check_pages(connection: sqlite3.Connection) -> None:
         raise StoreRefused(f"The database is damaged ({found}); restore a backup")
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> SqliteConnection:
     """A connection that reads: it never writes and never checkpoints."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, factory=SqliteConnection
+    )
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA busy_timeout=5000")

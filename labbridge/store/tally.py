@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from labbridge.model.work import Count
+from labbridge.store.connection import Connection, of_rows
 
 COUNT = (
     "INSERT INTO tally(name, labels, count, updated) VALUES (?,?,?,?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count, updated = max(updated, excluded.updated)"
+    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + excluded.count,"
+    " updated = CASE WHEN excluded.updated > tally.updated THEN excluded.updated ELSE tally.updated END"
 )
 COUNT_ALL = (
-    "INSERT INTO tally(name, labels, count)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)"
-    " WHERE true ON CONFLICT(name, labels) DO UPDATE SET count = count + excluded.count"
+    "INSERT INTO tally(name, labels, count) VALUES (?,?,?)"
+    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + excluded.count"
 )
 SEPARATOR = "\t"
-_encode = msgspec.json.Encoder().encode
 
 
 def labels(*values: str) -> str:
@@ -26,6 +24,17 @@ def labels(*values: str) -> str:
     return SEPARATOR.join(values)
 
 
-def counts_row(counts: Sequence[Count]) -> str:
-    """The parameter of COUNT_ALL: all counts of a unit in one statement."""
-    return _encode([(one.name, labels(*one.labels), one.by) for one in counts]).decode()
+def add_counts(connection: Connection, counts: Sequence[Count]) -> None:
+    """Add counts to the tally, where there are any."""
+    if counts:
+        connection.execute(*counted(counts))
+
+
+def counted(counts: Sequence[Count]) -> tuple[str, tuple[object, ...]]:
+    """All counts of a unit as one statement and its parameters; at least one. Each counter stands in it once: PostgreSQL
+    changes no row twice in a statement."""
+    sums: dict[tuple[str, str], int] = {}
+    for one in counts:
+        key = (one.name, labels(*one.labels))
+        sums[key] = sums.get(key, 0) + one.by
+    return of_rows(COUNT_ALL, len(sums)), tuple(value for key, by in sums.items() for value in (*key, by))

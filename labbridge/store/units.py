@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from labbridge.errors import StoreUnavailable
-from labbridge.store.writer import Statement, Writer, all_of
+from labbridge.store.connection import Statement
+from labbridge.store.writer import Writer, all_of
 
 _encoder = msgspec.msgpack.Encoder()
 _units = msgspec.msgpack.Decoder(list[list[Statement]])

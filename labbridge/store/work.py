@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,31 +12,30 @@ import msgspec
 
 from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
+from labbridge.model.result import Unmapped
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.states import Reason, State
 from labbridge.store import edits, links, reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.tally import COUNT_ALL, counts_row
-from labbridge.store.writer import Statement, of_rows
+from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
+from labbridge.store.tally import counted
 
 BATCH = 64
 AHEAD = 2  # batches begun while one is worked on and one is on its way to the disk
 BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
+CODES_AT_ONCE = 100
 OPEN = (
     "SELECT w.id, w.message, w.lane, w.attempts, coalesce(m.surviving, w.lane), w.state FROM work w"
     " LEFT JOIN merged m ON m.lane = w.lane WHERE w.state IN ('kept', 'parked') ORDER BY w.id LIMIT ?"
 )
 BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
-    " WHERE j.id IN (SELECT value FROM json_each(?))"
+    " WHERE j.id IN ({})"
 )
-BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
-GIVEN_BACK = (
-    "UPDATE work SET attempts = attempts - 1 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'kept'"
-    " AND attempts > 0"
-)
+BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN ({}) AND state = 'kept'"
+GIVEN_BACK = "UPDATE work SET attempts = attempts - 1 WHERE id IN ({}) AND state = 'kept' AND attempts > 0"
 SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
 )
@@ -62,11 +59,10 @@ KEEP_PATIENT = (
 )
 SEEN_UNMAPPED = (
     "INSERT INTO unmapped(feed, system, code, label, name, unit, may_be, seen, last_seen, first_message, last_message)"
-    " SELECT ?1, json_extract(value, '$.system'), json_extract(value, '$.code'), json_extract(value, '$.label'),"
-    " json_extract(value, '$.name'), json_extract(value, '$.unit'), json_extract(value, '$.may_be'), 1, ?2, ?3, ?3"
-    " FROM json_each(?4) WHERE true ON CONFLICT(feed, system, code, label) DO UPDATE SET seen = seen + 1,"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(feed, system, code, label) DO UPDATE SET"
+    " seen = unmapped.seen + excluded.seen,"
     " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
-    " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE may_be END"
+    " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE unmapped.may_be END"
 )
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
     "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore)"
@@ -115,14 +111,14 @@ class Row(NamedTuple):
     patient: str
 
 
-class SqliteWork:
+class StoreWork:
     """ports.Work: reads on a connection of its own, writes through a UnitWriter.
 
     While what was handed over is committed, the next rows are worked on. They were begun in the transaction before, and
     are of other lanes: nothing of the lanes on their way is read until they have arrived.
     """
 
-    def __init__(self, reader: sqlite3.Connection, writer: UnitWriter) -> None:
+    def __init__(self, reader: Connection, writer: UnitWriter) -> None:
         self._reader, self._writer = reader, writer
         self._units: list[list[Statement]] = []
         self._unit: list[Statement] | None = None
@@ -161,8 +157,8 @@ class SqliteWork:
     def _kept(self, rows: Sequence[Row]) -> list[Kept]:
         if not rows:
             return []
-        asked = json.dumps([one.message for one in rows])
-        bodies = {body[0]: body[1:] for body in self._reader.execute(BODIES, (asked,)).fetchall()}
+        asked = BODIES.format(marks(len(rows)))
+        bodies = {body[0]: body[1:] for body in self._reader.execute(asked, [one.message for one in rows]).fetchall()}
         return [_kept(one, *bodies[one.message]) for one in rows]
 
     @contextmanager
@@ -211,7 +207,7 @@ class SqliteWork:
         rows = [one for some in self._ahead for one in some]
         self._ahead.clear()
         if rows:
-            self._commit([[Statement(GIVEN_BACK, (json.dumps([one.id for one in rows]),))]])
+            self._commit([[_of(GIVEN_BACK, rows)]])
 
     def leave(self) -> None:
         """Before a clean end: what is on its way has arrived, and what was begun and not taken up was not begun."""
@@ -220,7 +216,7 @@ class SqliteWork:
     def failed(self) -> None:
         """After an exception: nothing of the batch is written, only that there was one."""
         self._give_back()
-        self._units = [[Statement(COUNT_ALL, (counts_row((Count("failures", ()),)),))]]
+        self._units = [[Statement(*counted((Count("failures", ()),)))]]
         self.flush()
 
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
@@ -239,13 +235,14 @@ class SqliteWork:
             self._add(of_rows(INSERT_RESULT, len(some)), *values)
         patient = drafted.patient
         if patient is not None and patient.key is not None:
-            self._add(KEEP_PATIENT, patient.key.authority, patient.key.id, _encode(patient))
+            self._add(KEEP_PATIENT, *reading.patient_key(patient.key), _encode(patient))
         if found.unmapped:
-            self._add(SEEN_UNMAPPED, message.feed, audit.at.isoformat(), message.key, _encode(found.unmapped).decode())
+            self._seen(found.unmapped, message, audit.at.isoformat())
         if drafted.notes:
             self._add(NOTES, _encode(drafted.notes).decode(), message.key, message.lane)
         if drafted.counts:
-            self._add(COUNT_ALL, counts_row(drafted.counts))
+            sql, params = counted(drafted.counts)
+            self._add(sql, *params)
         self._identify(drafted, audit.at.isoformat())
         for change in drafted.cases:
             self._change(change, drafted, audit.at.isoformat())
@@ -259,6 +256,17 @@ class SqliteWork:
             self._add(links.LINK, prior, surviving, drafted.link.message, now)
             self._add(links.REPOINT, surviving, prior)
             self._add(links.MERGE, prior, surviving)
+
+    def _seen(self, unmapped: Sequence[Unmapped], message: Kept, now: str) -> None:
+        """Each code once: a statement may change no row twice. Of the same code the last name counts, and any analyte."""
+        rows: dict[tuple[str, ...], tuple[object, ...]] = {}
+        for one in unmapped:
+            of = (message.feed, lookup_key(one.system), lookup_key(one.code), lookup_key(one.label))
+            *_named, may_be, seen = rows.get(of, ("", "", "", 0))
+            rows[of] = (one.name, one.unit, one.may_be or may_be, seen + 1)  # type: ignore[operator]
+        listed = [(*of, *named, now, message.key, message.key) for of, named in rows.items()]
+        for some in (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE)):
+            self._add(of_rows(SEEN_UNMAPPED, len(some)), *(value for row in some for value in row))
 
     def _change(self, change: CaseChange, drafted: Drafted, now: str) -> None:
         draft, message = change.draft, drafted.message
@@ -318,4 +326,9 @@ def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *r
 
 def _begin(rows: Sequence[Row]) -> list[Statement]:
     """Mark all of them begun, or none."""
-    return [Statement(BEGUN, (json.dumps([one.id for one in rows]),), rows=len(rows))]
+    return [_of(BEGUN, rows, changes=len(rows))]
+
+
+def _of(sql: str, rows: Sequence[Row], changes: int | None = None) -> Statement:
+    """A statement about rows of work."""
+    return Statement(sql.format(marks(len(rows))), tuple(one.id for one in rows), changes)

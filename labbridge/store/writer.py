@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
+from labbridge.store.connection import FAULTS, Connection, Statement, Unreachable, fatal, name_of
 from labbridge.store.sealing import Sealer
 
 GROUP = 64
 
-Job = Callable[[sqlite3.Connection], Any]
-Handler = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+Job = Callable[[Connection], Any]
+Handler = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 
 
 class Together(NamedTuple):
@@ -29,14 +28,6 @@ class Together(NamedTuple):
 
     handler: Handler
     item: Any
-
-
-class Statement(NamedTuple):
-    """One guarded statement: `rows` is how many it must change; None where that does not matter."""
-
-    sql: str
-    params: tuple[Any, ...] = ()
-    rows: int | None = None
 
 
 class Outside(NamedTuple):
@@ -55,7 +46,7 @@ class GuardFailed(Exception):
 class Writer:
     """Submit jobs from any thread; results come back once they are on disk."""
 
-    def __init__(self, connection: sqlite3.Connection, on_fatal: Callable[[], None] | None = None) -> None:
+    def __init__(self, connection: Connection, on_fatal: Callable[[], None] | None = None) -> None:
         self._connection = connection
         self._jobs: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._turn: list[Queued] = []  # items of this turn of the loop
@@ -136,9 +127,9 @@ class Writer:
             answers = self._done(group)
             self._sealer.seal(connection)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self._undo(error)
-            failure = StoreUnavailable(f"The store could not commit ({_name(error)})")
+            failure = StoreUnavailable(f"The store could not commit ({name_of(error)})")
             _answer([(future, failure) for _job, _guarded, future in group])
             return
         self.commits += 1
@@ -150,8 +141,10 @@ class Writer:
     def _outside(self, job: Job, future: Any) -> None:
         try:
             answer: Any = job(self._connection)
-        except sqlite3.Error as error:
-            answer = StoreUnavailable(f"The store could not do it ({_name(error)})")
+        except FAULTS as error:
+            answer = StoreUnavailable(f"The store could not do it ({name_of(error)})")
+        except Refused as refusal:
+            answer = refusal
         _answer([(future, answer)])
 
     def _done(self, group: Sequence[Queued]) -> list[Any]:
@@ -180,14 +173,16 @@ class Writer:
         self._connection.execute("RELEASE unit")
         return answer
 
-    def _undo(self, error: sqlite3.Error) -> None:
+    def _undo(self, error: Exception) -> None:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
-            except sqlite3.Error:
+            except Unreachable:
+                self._connection.close()  # undone by its server; the next group finds another session
+            except FAULTS:
                 self._fatal()
-        if _name(error) in ("SQLITE_IOERR_FSYNC", "SQLITE_CORRUPT", "SQLITE_NOTADB"):
-            self._fatal()  # the kernel may have dropped the pages: never retry the same fsync (reliability.md F3)
+        if fatal(error):
+            self._fatal()
 
     def _fatal(self) -> None:
         if self._on_fatal is not None:
@@ -197,7 +192,7 @@ class Writer:
 def unit(statements: Sequence[Statement]) -> Job:
     """A job that runs these statements; GuardFailed where one changes other rows than it must."""
 
-    def run(connection: sqlite3.Connection) -> bool:
+    def run(connection: Connection) -> bool:
         _execute(connection, statements)
         return True
 
@@ -208,19 +203,16 @@ def all_of(units: Sequence[Sequence[Statement]]) -> Job:
     """A job that runs units, each all or nothing, and answers for each whether it stands. A guard seldom fails: only
     then is each unit given a savepoint of its own."""
 
-    def run(connection: sqlite3.Connection) -> list[bool]:
-        try:
-            for statements in units:
-                _execute(connection, statements)
-        except GuardFailed:
-            connection.execute("ROLLBACK TO unit")  # the job's own savepoint
-            return [_stands(connection, statements) for statements in units]
-        return [True] * len(units)
+    def run(connection: Connection) -> list[bool]:
+        if connection.hold([one for statements in units for one in statements]):
+            return [True] * len(units)
+        connection.execute("ROLLBACK TO unit")  # the job's own savepoint
+        return [_stands(connection, statements) for statements in units]
 
     return run
 
 
-def _stands(connection: sqlite3.Connection, statements: Sequence[Statement]) -> bool:
+def _stands(connection: Connection, statements: Sequence[Statement]) -> bool:
     connection.execute("SAVEPOINT one")
     stands = True
     try:
@@ -232,22 +224,11 @@ def _stands(connection: sqlite3.Connection, statements: Sequence[Statement]) -> 
     return stands
 
 
-def _execute(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+def _execute(connection: Connection, statements: Sequence[Statement]) -> None:
     for sql, params, rows in statements:
         cursor = connection.execute(sql, params)
         if rows is not None and cursor.rowcount != rows:
             raise GuardFailed(sql)
-
-
-@lru_cache(maxsize=512)
-def of_rows(sql: str, rows: int) -> str:
-    """An INSERT of one row as one of so many."""
-    start, values, row = sql.rpartition(" VALUES ")
-    return start + values + ",".join([row] * rows)
-
-
-def _name(error: sqlite3.Error) -> str:
-    return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def _answer(answers: Sequence[tuple[Any, Any]]) -> None:

@@ -20,11 +20,12 @@ from labbridge.model.outcome import Outcome, PostedComment, States
 from labbridge.model.result import PatientResults
 from labbridge.model.work import Arrival, AuditEvent, CaseChange, Draft, Drafted, Outgoing
 from labbridge.states import CaseState, Reason, State
-from labbridge.store.desk import SqliteDesk, SqliteOutbox
-from labbridge.store.journal import SqliteIntake
+from labbridge.store.desk import StoreDesk
+from labbridge.store.journal import StoreIntake
+from labbridge.store.outbox import StoreOutbox
 from labbridge.store.sqlite import open_reader, open_writer
 from labbridge.store.units import LocalUnits
-from labbridge.store.work import SqliteWork
+from labbridge.store.work import StoreWork
 from labbridge.store.writer import Writer
 
 MSH = b"MSH|^~\\&|LIS|S|LB|S|20260602||ACK|A1|P|2.5.1"
@@ -138,8 +139,8 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self.writer = Writer(open_writer(path))
         self.reader = open_reader(path)
-        self.desk, self.outbox = SqliteDesk(self.writer, open_reader(path)), SqliteOutbox(self.writer)
-        self.intake, self.work = SqliteIntake(self.writer), SqliteWork(self.reader, LocalUnits(self.writer))
+        self.desk, self.outbox = StoreDesk(self.writer, open_reader(path)), StoreOutbox(self.writer)
+        self.intake, self.work = StoreIntake(self.writer), StoreWork(self.reader, LocalUnits(self.writer))
         self.time, self.cases = NOON, 0
 
     def now(self) -> datetime:

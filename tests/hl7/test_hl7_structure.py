@@ -154,6 +154,12 @@ def test_the_lane_is_the_identifier_history_is_kept_under(pid: str, lane: str) -
     assert read(f"PID|1||{pid}", "OBR|1", "OBX|1").lanes == (lane,)
 
 
+def test_a_lane_no_index_could_hold_is_named_by_a_digest_and_stays_one_patients_own() -> None:
+    one, again, other = (read(f"PID|1||{'9' * 600}{last}^^^LABA^MR", "OBR|1", "OBX|1").lanes for last in "112")
+    assert one == again != other
+    assert all(len(lane) == len("p:") + 64 for (lane,) in (one, other))
+
+
 @pytest.mark.parametrize("odd", ["ZZZ|1", "XYZ|1"])
 def test_an_unknown_segment_is_kept_and_noted(odd: str) -> None:
     found = read(PID, "OBR|1", "OBX|1", odd, "OBX|2")

@@ -23,11 +23,14 @@ from labbridge.model.work import (
     Outgoing,
 )
 from labbridge.states import CaseState, Reason, State
-from labbridge.store.desk import SqliteDesk, SqliteOutbox
-from labbridge.store.journal import SqliteIntake
-from labbridge.store.sqlite import open_reader, open_writer
+from labbridge.store import opening
+from labbridge.store.connection import Connection
+from labbridge.store.desk import StoreDesk
+from labbridge.store.dialect import ddl
+from labbridge.store.journal import StoreIntake
+from labbridge.store.outbox import StoreOutbox
 from labbridge.store.units import LocalUnits
-from labbridge.store.work import SqliteWork
+from labbridge.store.work import StoreWork
 from labbridge.store.writer import Writer
 
 NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)
@@ -115,22 +118,45 @@ def outgoing(case: int = 1, version: int = 1, control_id: str = "LB1", lane: str
 class Store:
     """Every port on one database."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.connection = open_writer(path)
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._held = opening.held(url)
+        self.connection = self._held.__enter__().writer()
         self.writer = Writer(self.connection)
-        self.reader = open_reader(path)
-        self.intake = SqliteIntake(self.writer)
-        self.work = SqliteWork(self.reader, LocalUnits(self.writer))
-        self.desk = SqliteDesk(self.writer, open_reader(path))
-        self.outbox = SqliteOutbox(self.writer)
+        self._readers: list[Connection] = []
+        self.reader = self.another_reader()
+        self.intake = StoreIntake(self.writer)
+        self.work = StoreWork(self.reader, LocalUnits(self.writer))
+        self.desk = StoreDesk(self.writer, self.another_reader())
+        self.outbox = StoreOutbox(self.writer)
+
+    @property
+    def path(self) -> Path:
+        """The file of a store on SQLite."""
+        path = opening.file_of(self.url)
+        assert path is not None
+        return path
+
+    @property
+    def on_sqlite(self) -> bool:
+        return opening.file_of(self.url) is not None
+
+    def another_reader(self) -> Connection:
+        self._readers.append(opening.reader(self.url))
+        return self._readers[-1]
 
     def close(self) -> None:
         self.writer.close()
-        self.reader.close()
+        for reader in self._readers:
+            reader.close()
+        self._held.__exit__(None, None, None)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         return self.reader.execute(sql).fetchall()
+
+    def table(self, sql: str) -> None:
+        """Make a table of a test's own; the types are SQLite's."""
+        self.connection.execute(sql if self.on_sqlite else ddl(sql))
 
     def finish(self, message: Kept, *changes: CaseChange) -> list[bool]:
         """Write the drafts of a message and settle it, as processing would."""
@@ -141,8 +167,8 @@ class Store:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Store]:
-    store = Store(path)
+def opened(url: str) -> Iterator[Store]:
+    store = Store(url)
     try:
         yield store
     finally:

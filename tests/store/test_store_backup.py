@@ -37,7 +37,8 @@ def taken(store: Store, name: str = "b.db") -> Path:
     return target
 
 
-async def test_a_backup_holds_every_message_and_says_what_it_is(store: Store) -> None:
+async def test_a_backup_holds_every_message_and_says_what_it_is(file_store: Store) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     manifest = read_manifest(target)
@@ -50,8 +51,9 @@ async def test_a_backup_holds_every_message_and_says_what_it_is(store: Store) ->
         assert sealing.verify(copied).faults == ()
 
 
-async def test_backups_taken_while_messages_come_in_hold_all_that_came_before(store: Store) -> None:
+async def test_backups_taken_while_messages_come_in_hold_all_that_came_before(file_store: Store) -> None:
     """Each is restored and compared: what was acknowledged before it began is in it, whole and in order."""
+    store = file_store
     stop = asyncio.Event()
     acknowledged = 0
 
@@ -77,7 +79,8 @@ async def test_backups_taken_while_messages_come_in_hold_all_that_came_before(st
     assert acknowledged > 12
 
 
-async def test_a_backup_is_never_overwritten(store: Store) -> None:
+async def test_a_backup_is_never_overwritten(file_store: Store) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     with pytest.raises(Refused, match="is never overwritten"):
@@ -87,7 +90,8 @@ async def test_a_backup_is_never_overwritten(store: Store) -> None:
         taken(store)
 
 
-async def test_a_damaged_backup_does_not_come_back(store: Store) -> None:
+async def test_a_damaged_backup_does_not_come_back(file_store: Store) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     place = store.path.parent / "restored.db"
@@ -100,7 +104,8 @@ async def test_a_damaged_backup_does_not_come_back(store: Store) -> None:
 
 
 @pytest.mark.parametrize("manifest", [None, "", "{}"])
-async def test_a_copy_without_its_manifest_is_no_backup(store: Store, manifest: str | None) -> None:
+async def test_a_copy_without_its_manifest_is_no_backup(file_store: Store, manifest: str | None) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     described = target.with_name("b.db.json")
@@ -109,7 +114,8 @@ async def test_a_copy_without_its_manifest_is_no_backup(store: Store, manifest: 
         restore(target, store.path.parent / "restored.db", "Ada Roth", NOON)
 
 
-async def test_a_store_that_is_there_is_never_restored_over(store: Store) -> None:
+async def test_a_store_that_is_there_is_never_restored_over(file_store: Store) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     with pytest.raises(Refused, match="nothing is overwritten"):
@@ -118,7 +124,8 @@ async def test_a_store_that_is_there_is_never_restored_over(store: Store) -> Non
         restore(target, target, "Ada Roth", NOON)
 
 
-async def test_a_store_with_a_broken_audit_gives_no_backup(store: Store) -> None:
+async def test_a_store_with_a_broken_audit_gives_no_backup(file_store: Store) -> None:
+    store = file_store
     await filled(store)
     with sqlite3.connect(store.path) as other:
         other.execute("DROP TRIGGER audit_no_update")
@@ -131,12 +138,13 @@ async def test_a_store_with_a_broken_audit_gives_no_backup(store: Store) -> None
 # ---------------------------------------------------------------- a restored store
 
 
-async def test_nothing_leaves_a_restored_store_before_a_person_confirms(store: Store) -> None:
+async def test_nothing_leaves_a_restored_store_before_a_person_confirms(file_store: Store) -> None:
+    store = file_store
     await with_comment(store)
     target = taken(store)
     place = store.path.parent / "restored.db"
     restore(target, place, "Ada Roth", later(60))
-    with opened(place) as restored:
+    with opened(f"sqlite:///{place}") as restored:
         assert await restored.outbox.claim_delivery("lis", later(60)) is None
         restored.desk.confirm_restore(CONFIRMED)
         delivery = await restored.outbox.claim_delivery("lis", later(60))
@@ -149,8 +157,9 @@ async def test_nothing_leaves_a_restored_store_before_a_person_confirms(store: S
         assert sealing.verify(restored.reader).faults == ()
 
 
-async def test_no_number_that_the_lost_store_gave_out_is_given_out_again(store: Store) -> None:
+async def test_no_number_that_the_lost_store_gave_out_is_given_out_again(file_store: Store) -> None:
     """Control ids and case keys after the backup are unknown to it, and known to the LIS."""
+    store = file_store
     await with_comment(store)
     target = taken(store)
     lost_ids = {store.desk.next_control_id(NOON) for _one in range(5)}
@@ -160,7 +169,7 @@ async def test_no_number_that_the_lost_store_gave_out_is_given_out_again(store: 
     lost = store.desk.case(2)
     place = store.path.parent / "restored.db"
     restore(target, place, "Ada Roth", later(60))
-    with opened(place) as restored:
+    with opened(f"sqlite:///{place}") as restored:
         assert lost_ids.isdisjoint({restored.desk.next_control_id(later(61)) for _one in range(5)})
         await filled(restored, 300, 1)
         (message,) = restored.work.claim(NOON)
@@ -172,13 +181,14 @@ async def test_no_number_that_the_lost_store_gave_out_is_given_out_again(store: 
         assert (before.sub_id, lost.sub_id, new.sub_id) == ("LB1", "LB2", "LB1000000002")
 
 
-async def test_what_senders_repeat_after_a_restore_is_known_again(store: Store) -> None:
+async def test_what_senders_repeat_after_a_restore_is_known_again(file_store: Store) -> None:
+    store = file_store
     await filled(store, 0, 5)
     target = taken(store)
     await filled(store, 5, 5)
     place = store.path.parent / "restored.db"
     restore(target, place, "Ada Roth", later(60))
-    with opened(place) as restored:
+    with opened(f"sqlite:///{place}") as restored:
         await filled(restored, 0, 10)  # everything of the last hour, again
         rows = restored.rows("SELECT control_id, duplicates FROM journal ORDER BY id")
     assert rows == [(f"C{one}", int(one < 5)) for one in range(10)]
@@ -195,7 +205,8 @@ async def test_a_backup_of_an_older_schema_comes_back_as_the_newest(tmp_path: Pa
     assert (manifest.revision, manifest.audit_entries) == ("0002", 0)
 
 
-async def test_a_store_in_use_is_not_restored_into(store: Store, tmp_path: Path) -> None:
+async def test_a_store_in_use_is_not_restored_into(file_store: Store, tmp_path: Path) -> None:
+    store = file_store
     await filled(store)
     target = taken(store)
     from labbridge.store.sqlite import StoreLock

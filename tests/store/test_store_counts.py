@@ -11,9 +11,10 @@ from store_build import LANE, NOON, Store, arrival, change, event, later, outgoi
 from labbridge.model.work import Arrival, Count
 from labbridge.review import sending
 from labbridge.states import Reason, State
+from labbridge.store.connection import Statement
 from labbridge.store.counts import NAMES, Counts, counts
-from labbridge.store.tally import COUNT_ALL, counts_row
-from labbridge.store.writer import Statement, unit
+from labbridge.store.tally import counted as count_all
+from labbridge.store.writer import unit
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 
@@ -203,7 +204,7 @@ def test_every_counter_is_listed_by_its_labels(store: Store) -> None:
         Count("results", ("lis", "SRP", "blot", "")),
     )
     for _twice in (1, 2):
-        store.writer.submit(unit([Statement(COUNT_ALL, (counts_row(some),))])).result(10)
+        store.writer.submit(unit([Statement(*count_all(some))])).result(10)
     tally = counted(store).tally
     assert tally["flags"] == {("srp@1", "major"): 4}
     assert tally["evaluations"] == {(): 10}

@@ -9,16 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-
-from labbridge.store.sqlite import open_writer
+from store_build import opened
 
 HERE = Path(__file__).parent
 CHILD = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
-from pathlib import Path
 from store_build import Store, arrival, event
-store = Store(Path(sys.argv[1]))
+store = Store(sys.argv[1])
 async def sender(number):
     count = 0
     while True:
@@ -33,9 +31,8 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("run", range(6))
-def test_what_was_acknowledged_before_a_kill_is_in_the_store(tmp_path: Path, run: int) -> None:
-    path = tmp_path / "store.db"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), str(HERE)], stdout=subprocess.PIPE, text=True)
+def test_what_was_acknowledged_before_a_kill_is_in_the_store(place: str, run: int) -> None:
+    child = subprocess.Popen([sys.executable, "-c", CHILD, place, str(HERE)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     acknowledged = [child.stdout.readline().strip()]
     time.sleep(0.05 + 0.07 * run)
@@ -43,10 +40,11 @@ def test_what_was_acknowledged_before_a_kill_is_in_the_store(tmp_path: Path, run
     acknowledged += [line.strip() for line in child.stdout if line.endswith("\n")]
     child.wait()
     child.stdout.close()
-    connection = open_writer(path)
-    kept = dict(connection.execute("SELECT control_id, raw FROM journal").fetchall())
-    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
+    with opened(place) as store:
+        kept = dict(store.rows("SELECT control_id, raw FROM journal"))
+        assert store.rows("SELECT count(*) FROM work") == [(len(kept),)]
+        if store.on_sqlite:
+            assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert len(acknowledged) > 1
     for control_id in acknowledged:
         number, count = control_id.split("-")

@@ -267,8 +267,9 @@ def full(store: Store) -> Iterator[None]:
 LONG = "x" * 100_000  # what the receiver said: it does not fit any more
 
 
-async def test_an_answer_that_could_not_be_written_is_not_forgotten(store: Store) -> None:
+async def test_an_answer_that_could_not_be_written_is_not_forgotten(file_store: Store) -> None:
     """AA came, the disk was full: the comment must not go again, nor hold up its lane."""
+    store = file_store
     await with_case(store)
     released(store)
     delivery = await claimed(store)

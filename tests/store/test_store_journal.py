@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,18 @@ async def test_the_ledger_is_by_sender_control_id_and_bytes(store: Store, change
     other = await store.intake.keep(arrival(**changed), event())  # type: ignore[arg-type]
     assert not other.duplicate
     assert not other.control_id_reuse
+
+
+LONG = hashlib.shake_256(b"a key no index could hold").hexdigest(20_000)
+
+
+async def test_a_key_longer_than_an_index_takes_is_told_apart_all_the_same(store: Store) -> None:
+    one, other = arrival(control_id=LONG + "1", sender=LONG), arrival(control_id=LONG + "2", sender=LONG)
+    keys = [(await store.intake.keep(each, event())).key for each in (one, other)]
+    again = [await store.intake.keep(each, event()) for each in (one, other)]
+    assert [(each.key, each.duplicate) for each in again] == [(key, True) for key in keys]
+    assert len(set(keys)) == 2
+    assert all(len(str(kept)) < 200 for row in store.rows("SELECT sender, control_id FROM journal") for kept in row)
 
 
 async def test_two_at_once_are_one(store: Store) -> None:
@@ -88,7 +101,7 @@ def test_received_is_stored_quarantined_duplicate_and_oversize(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
 ) -> None:
     path: Path = tmp_path_factory.mktemp("equation") / "store.db"
-    with opened(path) as store:
+    with opened(f"sqlite:///{path}") as store:
         asyncio.run(_arrive(store, steps))
         found = counts(store.reader, NOON)
         assert found.received == len(steps)

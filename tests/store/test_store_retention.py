@@ -11,6 +11,7 @@ from labbridge.errors import Refused
 from labbridge.model.work import Kept
 from labbridge.review import sending
 from labbridge.states import Reason, State
+from labbridge.store import retention
 
 CANARY = "CANARY7731"
 LONG_AFTER = NOON + timedelta(days=4000)
@@ -85,13 +86,14 @@ async def test_the_ledger_goes_on_knowing_what_was_wiped(store: Store) -> None:
     assert (again.key, again.duplicate) == (1, True)
 
 
-async def test_many_are_wiped_a_part_at_a_time(store: Store) -> None:
-    many = [(arrival(f"MSH|{n}", control_id=f"C{n}", lanes=(f"L{n}",)), event()) for n in range(2100)]
+async def test_many_are_wiped_a_part_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 100)
+    many = [(arrival(f"MSH|{n}", control_id=f"C{n}", lanes=(f"L{n}",)), event()) for n in range(210)]
     await store.intake.keep_all(many)
     store.writer.submit(lambda c: c.execute("UPDATE work SET state = 'done'")).result()
     store.writer.submit(lambda c: c.execute("UPDATE journal SET state = 'done'")).result()
     before = store.writer.commits
-    assert store.desk.expire(LONG_AFTER, event("expired")) == 2100
+    assert store.desk.expire(LONG_AFTER, event("expired")) == 210
     assert store.writer.commits - before >= 4
     assert left(store) == []
 
@@ -136,7 +138,8 @@ async def everything_of(store: Store, lane: str = PATIENT) -> None:
     ).result()
 
 
-async def test_of_an_erased_patient_no_byte_stays_on_the_disk(store: Store) -> None:
+async def test_of_an_erased_patient_no_byte_stays_on_the_disk(file_store: Store) -> None:
+    store = file_store
     await everything_of(store)
     assert CANARY.encode() in bytes_on_disk(store)
     assert store.desk.erase(PATIENT, event("erased", "patient")) == 2

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.pool import StaticPool
+from store_statements import translated
 
-from labbridge.store import migrate, schema
+from labbridge.store import migrate, schema, server
 from labbridge.store.sqlite import REVISION, SCHEMA, create, open_writer
+from tests.clusters import Cluster
 
 UPGRADE = Path(__file__).parent / "upgrade"
 
@@ -57,6 +59,38 @@ def test_migrations_and_a_fresh_database_give_the_same_schema() -> None:
     assert shape(migrated()) == shape(fresh)
 
 
+SHAPE = {
+    "columns": "SELECT table_name, ordinal_position, column_name, data_type, collation_name, is_nullable, column_default,"
+    " is_identity, identity_generation FROM information_schema.columns WHERE table_schema = 'public'",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "triggers": "SELECT tgname, pg_get_triggerdef(t.oid), prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid",
+}
+
+
+def postgres_shape(postgres: Cluster, url: str) -> dict[str, list[tuple[object, ...]]]:
+    """What a PostgreSQL database is, its columns, indexes, keys and triggers."""
+    rows = {name: postgres.ask(url.rpartition("/")[2], f"{sql} ORDER BY 1, 2") for name, sql in SHAPE.items()}
+    return {name: [row for row in found if row[0] != "alembic_version"] for name, found in rows.items()}
+
+
+def test_the_migrations_give_what_the_tables_say_on_postgresql_too(postgres: Cluster) -> None:
+    told = postgres.empty()
+    for statement in translated(schema.script()):
+        postgres.ask(told.rpartition("/")[2], statement)
+    found = postgres_shape(postgres, postgres.fresh())
+    assert found == postgres_shape(postgres, told)
+    assert len({table for table, *_rest in found["columns"]}) == len(schema.metadata.tables)
+    assert all(found.values())
+
+
+def test_every_text_is_compared_by_code_point_on_postgresql(postgres: Cluster) -> None:
+    columns = postgres_shape(postgres, postgres.fresh())["columns"]
+    assert {row[4] for row in columns if row[3] == "text"} == {"C"}
+    assert {row[3] for row in columns} == {"text", "bigint", "bytea"}
+
+
 def test_the_printed_schema_is_that_of_the_tables() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == schema.script(), "run `make docs`"
 
@@ -94,6 +128,22 @@ def test_a_database_of_every_schema_opens_with_its_rows(tmp_path: Path, revision
     ]
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
     connection.close()
+
+
+@pytest.mark.parametrize("revision", sorted(path.stem for path in UPGRADE.glob("*.sql")))
+def test_a_postgresql_database_of_every_schema_opens_with_its_rows(postgres: Cluster, revision: str) -> None:
+    url = postgres.empty()
+    for statement in translated((UPGRADE / f"{revision}.sql").read_text(encoding="utf-8")):
+        postgres.ask(url.rpartition("/")[2], statement)
+    connection = server.open_writer(url)
+    assert connection.execute("SELECT control_id, state FROM journal").fetchall() == [("C1", "done")]
+    assert connection.execute("SELECT id, version, state FROM cases").fetchall() == [(1, 1, "new")]
+    assert connection.execute("SELECT feed, system, code, seen FROM unmapped WHERE code = 'GLU'").fetchall() == [
+        ("lis", "L", "GLU", 1)
+    ]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
+    connection.close()
+    assert postgres_shape(postgres, url) == postgres_shape(postgres, postgres.fresh())
 
 
 def test_the_newest_schema_is_kept_as_a_fixture_too() -> None:

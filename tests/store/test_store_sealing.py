@@ -56,9 +56,9 @@ async def test_a_commit_that_wrote_no_line_makes_no_seal(store: Store) -> None:
 
 async def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     for _time in range(3):
-        with opened(tmp_path / "s.db") as store:
+        with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
             await written(store, 4)
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         found = sealing.verify(store.reader)
     assert (found.lines, found.faults) == (12, ())
 
@@ -88,14 +88,14 @@ async def test_a_commit_that_failed_leaves_the_chain_as_it_was(store: Store) -> 
     ],
 )
 async def test_what_was_done_to_a_line_is_found_with_its_place(tmp_path: Path, statement: str, says: str) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         await written(store, 20)
     found = tampered(tmp_path / "s.db", statement)
     assert any(says in fault for fault in found.faults), found.faults
 
 
 async def test_two_lines_that_changed_places_are_found(tmp_path: Path) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         await written(store, 20)
     swap = [f"UPDATE audit SET id = {new} WHERE id = {old}" for old, new in ((7, 1007), (8, 7), (1007, 8))]
     found = tampered(tmp_path / "s.db", *swap)
@@ -124,7 +124,7 @@ async def anchored(store: Store, key: Path, lines: int = 20) -> anchors.Anchor:
 async def test_an_anchor_agrees_with_the_audit_it_was_made_of_and_with_what_came_after(
     tmp_path: Path, key: Path
 ) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         made = await anchored(store, key)
         await written(store, 5)
     assert compare(tmp_path / "s.db", key, made) == []
@@ -164,7 +164,7 @@ def cut_off_and_gone_on(connection: sqlite3.Connection) -> None:
 async def test_an_end_cut_off_and_a_whole_written_anew_are_found_by_the_anchor_alone(
     tmp_path: Path, key: Path, done: Callable[[sqlite3.Connection], None], says: str
 ) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         made = await anchored(store, key)
     with sqlite3.connect(tmp_path / "s.db") as connection:
         for name in ("audit_no_update", "audit_no_delete", "seals_no_update", "seals_no_delete"):
@@ -177,18 +177,18 @@ async def test_an_end_cut_off_and_a_whole_written_anew_are_found_by_the_anchor_a
 
 
 async def test_an_older_database_in_its_place_is_found(tmp_path: Path, key: Path) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         await anchored(store, key, 10)
     with sqlite3.connect(tmp_path / "s.db") as now, sqlite3.connect(tmp_path / "old.db") as old:
         now.backup(old)
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         newer = await anchored(store, key, 5)
     (fault,) = compare(tmp_path / "old.db", key, newer)
     assert "knows 15 lines, and the audit ends after 10" in fault
 
 
 async def test_an_anchor_that_was_forged_is_found(tmp_path: Path, key: Path) -> None:
-    with opened(tmp_path / "s.db") as store:
+    with opened(f"sqlite:///{tmp_path / 's.db'}") as store:
         made = await anchored(store, key)
     for forged in (
         msgspec.structs.replace(made, entries=19),

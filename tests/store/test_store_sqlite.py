@@ -15,6 +15,11 @@ from labbridge.store import sqlite as opening
 from labbridge.store.sqlite import StoreLock, StoreRefused, open_reader, open_writer, status
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
 @pytest.mark.parametrize(
     ("version", "old"),
     [

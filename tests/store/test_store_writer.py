@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 
 import pytest
 from store_build import Store
 
 from labbridge.errors import Refused, StoreUnavailable
-from labbridge.store.writer import GROUP, GuardFailed, Statement, unit
+from labbridge.store.connection import Connection, Statement
+from labbridge.store.writer import GROUP, GuardFailed, unit
 
 ADD = "INSERT INTO tally(name, labels, count) VALUES (?, '', 1)"
 
@@ -22,7 +22,7 @@ def held_up(store: Store) -> threading.Event:
     """Keep the writer busy until the event is set, so that what follows queues."""
     gate, begun = threading.Event(), threading.Event()
 
-    def wait(_connection: sqlite3.Connection) -> None:
+    def wait(_connection: Connection) -> None:
         begun.set()
         gate.wait(10)
 
@@ -65,7 +65,7 @@ def test_a_unit_whose_guard_fails_is_undone_alone(store: Store) -> None:
 
 
 def test_a_refusal_of_a_job_undoes_it_and_reaches_its_caller(store: Store) -> None:
-    def job(connection: sqlite3.Connection) -> None:
+    def job(connection: Connection) -> None:
         connection.execute(ADD, ("half",))
         raise Refused("not now")
 
@@ -100,6 +100,7 @@ def test_closing_finishes_what_is_queued(store: Store) -> None:
     assert all(future.result(0) for future in futures)
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_full_disk_claims_nothing_and_recovers_when_there_is_room(store: Store) -> None:
     pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
     store.connection.execute(f"PRAGMA max_page_count = {pages + 2}")

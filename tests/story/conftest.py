@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 from story_parts import Laboratory
 
+ON_BOTH = ("acts", "process", "release", "show")  # what is asked of the store differs by them
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "place" in metafunc.fixturenames:
+        both = metafunc.module.__name__.removeprefix("test_story_") in ON_BOTH
+        metafunc.parametrize("place", ["sqlite", "postgres"] if both else ["sqlite"], indirect=True)
+
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Laboratory]:
-    found = Laboratory(tmp_path / "store.db")
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store without rows."""
+    return f"sqlite:///{tmp_path / 'store.db'}" if request.param == "sqlite" else request.getfixturevalue("emptied")
+
+
+@pytest.fixture
+def lab(place: str) -> Iterator[Laboratory]:
+    found = Laboratory(place)
     yield found
     found.close()

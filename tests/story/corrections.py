@@ -31,7 +31,7 @@ from labbridge.states import CaseState, Reason
 
 STAGES = ("drafted", "released", "released, unread", "under way", "no answer", "refused", "acknowledged")
 VALUES = ("58", "14", "2")  # strong, low, negative: each speaks otherwise
-PATIENTS = 64
+EACH = 16  # corrections of a patient, about: histories stay as short as they are in life
 
 _posted = msgspec.json.Decoder(PostedComment)
 
@@ -57,8 +57,9 @@ class Corrections:
 
     name: ClassVar[str] = "lis"
 
-    def __init__(self, lab: Laboratory, seed: int) -> None:
+    def __init__(self, lab: Laboratory, corrections: int, seed: int) -> None:
         self.lab, self.rng, self.found = lab, random.Random(seed), Found()
+        self.patients = max(16, corrections // EACH)
         lab.judge = ReadBack()  # type: ignore[assignment]
         self.newest: dict[str, int] = {}  # key of the newest acknowledged message, by patient
         self.value: dict[str, str] = {}
@@ -107,7 +108,7 @@ class Corrections:
 
     async def round(self) -> None:
         """One comment's life, with a correction at one stage of it."""
-        self.patient, self.stage = f"P{self.rng.randrange(PATIENTS)}", self.rng.choice(STAGES)
+        self.patient, self.stage = f"P{self.rng.randrange(self.patients)}", self.rng.choice(STAGES)
         stage, patient = self.stage, self.patient
         if patient not in self.value:
             await self.correct(patient)
@@ -155,7 +156,7 @@ class Corrections:
 
 async def run(lab: Laboratory, corrections: int, seed: int = 1) -> Found:
     """So many corrections, at every stage."""
-    made = Corrections(lab, seed)
+    made = Corrections(lab, corrections, seed)
     while sum(made.found.corrections.values()) < corrections:
         await made.round()
     await made.quiesce()
@@ -164,7 +165,7 @@ async def run(lab: Laboratory, corrections: int, seed: int = 1) -> Found:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        laboratory = Laboratory(Path(folder) / "store.db")
+        laboratory = Laboratory(f"sqlite:///{Path(folder) / 'store.db'}")
         total = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
         seen = asyncio.run(run(laboratory, total))
         laboratory.close()

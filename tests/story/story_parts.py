@@ -19,11 +19,12 @@ from labbridge.model.work import Case, Feed
 from labbridge.normalise import Normaliser
 from labbridge.pipeline import Letterhead, Peer, Reader, Reply
 from labbridge.sources import load
-from labbridge.store.desk import SqliteDesk, SqliteOutbox
-from labbridge.store.journal import SqliteIntake
-from labbridge.store.sqlite import open_reader, open_writer
+from labbridge.store import opening
+from labbridge.store.desk import StoreDesk
+from labbridge.store.journal import StoreIntake
+from labbridge.store.outbox import StoreOutbox
 from labbridge.store.units import LocalUnits
-from labbridge.store.work import SqliteWork
+from labbridge.store.work import StoreWork
 from labbridge.store.writer import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,18 +117,21 @@ def reader() -> Reader:
 class Laboratory:
     """The story on one store."""
 
-    def __init__(self, path: Path) -> None:
-        self.writer = Writer(open_writer(path))
-        self.rows = open_reader(path)
-        self.intake, self.outbox = SqliteIntake(self.writer), SqliteOutbox(self.writer)
-        self.work = SqliteWork(open_reader(path), LocalUnits(self.writer))
-        self.desk = SqliteDesk(self.writer, open_reader(path))
+    def __init__(self, url: str) -> None:
+        self._held = opening.held(url)
+        self.writer = Writer(self._held.__enter__().writer())
+        self.rows, self._reads, self._looks = (opening.reader(url) for _each in range(3))
+        self.intake, self.outbox = StoreIntake(self.writer), StoreOutbox(self.writer)
+        self.work = StoreWork(self._reads, LocalUnits(self.writer))
+        self.desk = StoreDesk(self.writer, self._looks)
         self.clock, self.reader, self.judge = SetClock(), reader(), Judge()
         self.letterhead = Letterhead("lis", ReceiverFormat(facility="LABA", comment=comment_code(SITE)))
 
     def close(self) -> None:
         self.writer.close()
-        self.rows.close()
+        for reader in (self.rows, self._reads, self._looks):
+            reader.close()
+        self._held.__exit__(None, None, None)
 
     async def receive(self, *messages: bytes, feed: Feed = FEED) -> list[Reply]:
         return [await pipeline.receive(one, Peer(feed, "127.0.0.1"), self.intake, self.clock) for one in messages]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from story_parts import BLOT, CK, CLIA, ELISA, ELSEWHERE, SODIUM, Laboratory, obx, order, oru, patients
@@ -26,11 +28,11 @@ async def test_results_of_one_patient_from_two_messages_are_one_case(lab: Labora
     assert (case.outcome.states.SRP, case.outcome.states.CK) == ("POS_STRONG", "HIGH")
 
 
-async def test_the_order_of_arrival_makes_no_difference_to_the_draft(lab: Laboratory, tmp_path: object) -> None:
+async def test_the_order_of_arrival_makes_no_difference_to_the_draft(lab: Laboratory, tmp_path: Path) -> None:
     messages = [oru("M1", order("F1", obx(BLOT, "58"), obx(CLIA, "3.1"))), oru("M2", order("F2", obx(CK, "7800")))]
     await lab.take(*messages)
     forwards = lab.case().text
-    other = Laboratory(tmp_path / "other.db")  # type: ignore[operator]
+    other = Laboratory(f"sqlite:///{tmp_path / 'other.db'}")
     await other.take(*reversed(messages))
     assert other.case().text == forwards != ""
     other.close()

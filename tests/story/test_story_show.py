@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ from labbridge import pipeline, show
 from labbridge.errors import Refused
 from labbridge.notes import NOTES
 from labbridge.states import Reason, State
-from labbridge.store.sqlite import open_reader
+from labbridge.store import opening
+from labbridge.store.connection import FAULTS, Connection
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))
 WITH_CK = oru("M2", order("F2", obx(CK, "7800")))
@@ -70,7 +70,7 @@ async def test_a_list_is_as_long_as_asked(lab: Laboratory) -> None:
 
 @pytest.mark.parametrize("listed", [show.messages, show.quarantine, show.worklist])
 def test_an_empty_store_is_an_empty_list_with_its_headings(
-    lab: Laboratory, listed: Callable[[sqlite3.Connection, int, str], str]
+    lab: Laboratory, listed: Callable[[Connection, int, str], str]
 ) -> None:
     assert json.loads(listed(lab.rows, 5, "json")) == []
     assert len(listed(lab.rows, 5, "text").splitlines()) == 1
@@ -288,14 +288,13 @@ def test_an_empty_store_counts_nothing(lab: Laboratory) -> None:
     ]  # fmt: skip
 
 
-async def test_looking_needs_no_more_than_reading(lab: Laboratory) -> None:
+async def test_looking_needs_no_more_than_reading(lab: Laboratory, place: str) -> None:
     """The command looks through a connection that cannot write, while the service does."""
     await release(lab)
-    (path,) = {row[2] for row in lab.rows.execute("PRAGMA database_list") if row[1] == "main"}
-    reader = open_reader(path)
+    reader = opening.reader(place)
     for key in ("C1", "M1", "D1"):
         assert show.one(reader, key, "text")
     assert show.counts(reader, "text")
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(FAULTS):
         reader.execute("DELETE FROM work")
     reader.close()

@@ -31,3 +31,5 @@ STATEMENTS = (
 def upgrade() -> None:
     for statement in STATEMENTS:
         op.execute(statement)
+    if op.get_bind().dialect.name == "postgresql":  # which names the key of the new table by what is left
+        op.execute("ALTER INDEX unmapped_pkey1 RENAME TO unmapped_pkey")

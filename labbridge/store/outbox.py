@@ -1,0 +1,177 @@
+"""Delivery's side of the store (ports.Outbox): what may leave now, and what became of it. It runs where the writer is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from labbridge.errors import StoreUnavailable
+from labbridge.model.work import AuditEvent, Count, Delivery, Settled
+from labbridge.states import CaseState, DeliveryState
+from labbridge.store import links
+from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.connection import Connection
+from labbridge.store.tally import add_counts
+from labbridge.store.writer import Job, Writer
+
+DUE = (
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires FROM outbox'
+    " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
+)
+VERSION = "SELECT version, lane FROM cases WHERE id = ?"
+UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
+NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
+PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
+SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
+CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
+NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
+REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
+VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
+SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
+RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
+LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
+UNCONFIRMED = "SELECT 1 FROM restores WHERE confirmed = '' LIMIT 1"
+
+
+class StoreOutbox:
+    """ports.Outbox on the writer. One worker per receiver claims and settles, one delivery after the other."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._owed: dict[str, Job] = {}  # by receiver: what its last attempt came to, where that could not be written
+
+    async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
+        """Before anything else what the last attempt came to is written: an answer that came is never forgotten. Whether
+        a claim was undone whose commit failed cannot be known everywhere; nothing of this receiver is under way now."""
+        owed = self._owed.get(receiver, _nothing)
+
+        def job(connection: Connection) -> Delivery | None:
+            owed(connection)
+            if receiver in self._owed:
+                connection.execute(LEFT_SENT, (now.isoformat(), receiver))
+            return _claim(connection, receiver, now)
+
+        found: Delivery | None = await self._owing(receiver, owed, job)
+        return found
+
+    async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
+        def job(connection: Connection) -> None:
+            due = settled.due.isoformat() if settled.due else ""
+            row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
+            if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
+                add_counts(connection, counts)
+                connection.execute(INSERT_AUDIT, audit_row(audit))
+
+        await self._owing(delivery.receiver, job, job)
+
+    async def _owing(self, receiver: str, owed: Job, job: Job) -> Any:
+        """Run the job; where the store fails it `owed` is done before the next one."""
+        try:
+            found = await self._soon(job)
+        except StoreUnavailable:
+            self._owed[receiver] = owed
+            raise
+        self._owed.pop(receiver, None)
+        return found
+
+    async def recover(self, now: datetime, audit: AuditEvent) -> int:
+        def job(connection: Connection) -> int:
+            count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
+            if count:
+                connection.execute(INSERT_AUDIT, audit_row(audit))
+            return count
+
+        found: int = await self._soon(job)
+        return found
+
+    async def _soon(self, job: Callable[[Connection], Any]) -> Any:
+        return await self._writer.submit_soon(job, asyncio.get_running_loop())
+
+
+def _nothing(connection: Connection) -> None:
+    """Nothing is owed."""
+
+
+def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | None:
+    """The first open message of each lane, oldest first: one that is out of date gives its place to the next of its lane,
+    one that waits holds its lane."""
+    if connection.execute(UNCONFIRMED).fetchone():
+        return None  # restored: the receivers may have what this database does not know of
+    busy: set[str] = set()
+    for row in connection.execute(DUE, (receiver,)).fetchall():
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires = row
+        if lane in busy:
+            continue
+        open_one = _Open(id, case, version, attempts, state, due, expires)
+        if _out_of_date(connection, open_one, now):
+            continue
+        busy.add(lane)
+        if _waits(connection, open_one, now):
+            continue
+        connection.execute(SENT, (now.isoformat(), id))
+        return Delivery(
+            key=id,
+            case=case,
+            version=version,
+            receiver=receiver,
+            control_id=control_id,
+            raw=raw,
+            attempts=attempts + 1,
+            refusals=refusals,
+            state=DeliveryState.SENT,
+            created=datetime.fromisoformat(created),
+        )
+    return None
+
+
+class _Open(NamedTuple):
+    """What decides whether an open message may leave."""
+
+    id: int
+    case: int
+    version: int
+    attempts: int
+    state: str
+    due: str
+    expires: str
+
+
+def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
+    """Cancelled where a newer version of its case was written, or where it could not leave in time: then its case is open
+    again, for a person to read what it says."""
+    if one.state == DeliveryState.SENT or _put_off(one, now):
+        return False
+    newest, _lane = connection.execute(VERSION, (one.case,)).fetchone() or NO_CASE
+    if newest not in (one.version, None):
+        _cancel(connection, one, NEWER, now)
+        return True
+    if not one.expires or one.expires > now.isoformat():
+        return False
+    _cancel(connection, one, EXPIRED, now)
+    reopened = CaseState.REOPENED if one.attempts else CaseState.NEW
+    connection.execute(REOPENED, (reopened.value, now.isoformat(), one.case, one.version))
+    return True
+
+
+def _waits(connection: Connection, one: _Open, now: datetime) -> bool:
+    """Under way, put off, or behind a message of its patient that is acknowledged and not read yet: it may be a
+    correction."""
+    if one.state == DeliveryState.SENT or _put_off(one, now):
+        return True
+    _version, lane = connection.execute(VERSION, (one.case,)).fetchone() or NO_CASE
+    lanes = links.lanes_of(connection, lane) if lane else ()
+    return any(connection.execute(UNREAD, (of_patient,)).fetchone() for of_patient in lanes)
+
+
+def _put_off(one: _Open, now: datetime) -> bool:
+    return now.isoformat() < one.due <= (now + PUT_OFF_AT_MOST).isoformat()
+
+
+def _cancel(connection: Connection, one: _Open, why: str, now: datetime) -> None:
+    connection.execute(CANCELLED, (why, now.isoformat(), one.id))
+    if one.attempts == 0:
+        connection.execute(VOID, (one.id,))  # nobody has seen it
+    audit = AuditEvent(at=now, actor="labbridge", action="delivery cancelled", subject=f"D{one.id}", detail=why)
+    connection.execute(INSERT_AUDIT, audit_row(audit))
