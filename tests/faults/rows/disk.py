@@ -16,7 +16,7 @@ from tests.faults.client import Client
 from tests.faults.messages import Message, plain, serology
 from tests.faults.outcome import Outcome, Run
 from tests.faults.service import until
-from tests.faults.world import World
+from tests.faults.world import World, listens
 
 ROOM_S = 10.0  # from room on the disk to the first acceptance
 SMALL = 700_000
@@ -50,7 +50,7 @@ def _limited(folder: Path, run: Run, number: int, found: Outcome) -> None:
 def _filled(folder: Path, disk: Path, run: Run, number: int, found: Outcome) -> None:
     with World(folder, run.seed + number, run.patched, database=disk / "store.db") as world:
         world.start(wait=False)
-        until(lambda: world.service.readiness()[0])  # disk_low from the start: 5 % of so little is nothing
+        until(lambda: listens(world.service.port))
         grow = ["mount", "-o", "remount,size=64m", str(disk)]
         _until_full(world, found, lambda: subprocess.run(grow, check=True), ready_is_judged=True)
         world.service.stop()
@@ -63,7 +63,7 @@ def _until_full(
     refused: Message | None = None
     for number in range(3000):
         message = plain(f"D{number}", f"D{number}")
-        answer = client.send(message, timeout=1.5)
+        answer = client.send(message, timeout=8)
         if answer is None:
             refused = message
             break
