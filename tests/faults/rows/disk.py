@@ -63,7 +63,7 @@ def _until_full(
     refused: Message | None = None
     for number in range(3000):
         message = plain(f"D{number}", f"D{number}")
-        answer = client.send(message, timeout=8)
+        answer = client.send(message, timeout=4)
         if answer is None:
             refused = message
             break
