@@ -61,7 +61,7 @@ ROWS = (
     Row("T-70", "zones and summer time", "3 tests of tests/hl7/test_hl7_times.py", "all of that file", framing.zones),
     Row("T-80", "backup under load", later="needs the backup command"),
     Row("T-81", "restore, and the senders send again", later="needs the restore command"),
-    Row("C8", "corrections at every stage of a comment's life", "150 corrections, 1 kill",
+    Row("C8", "corrections at every stage of a comment's life", "60 corrections, 1 kill",
         "20,000 corrections, 3 kills in 4,000", corrections.corrected),
 )  # fmt: skip
 

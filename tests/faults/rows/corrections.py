@@ -9,7 +9,7 @@ from tests.faults.rows.deaths import begin
 from tests.faults.service import until
 from tests.faults.world import World
 
-A_WORLD, MESSAGES = 4000, 64
+A_WORLD, MESSAGES = 4000, 40
 MODES = {"plain": 10, "ae": 1, "close": 1, "ca_then_aa": 1}
 
 
@@ -17,7 +17,7 @@ def corrected(run: Run) -> Outcome:
     """C8. Nothing but serology, each corrected up to seven times while its comment is drafted, signed, on its way, refused
     or at the LIS, with a kill now and then: no comment arrives after one of a newer version, or after that was written."""
     found, verdicts = Outcome(), []
-    wanted = run.size(150, 20_000)
+    wanted = run.size(60, 20_000)
     while found.exposures < wanted and not found.violations:
         number = len(verdicts) + 1
         verdict, corrections = _world(run, number, min(A_WORLD, wanted - found.exposures))
