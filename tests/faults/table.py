@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from tests.faults.outcome import Row
-from tests.faults.rows import clocks, deaths, disk, framing, keeping, ledger, outbound, peers, power, syscalls
+from tests.faults.rows import (
+    clocks,
+    corrections,
+    deaths,
+    disk,
+    framing,
+    keeping,
+    ledger,
+    outbound,
+    peers,
+    power,
+    syscalls,
+)  # fmt: skip
 
-POSTGRES = "needs the PostgreSQL store"
 NODES = "needs several nodes"
 ODBC = "needs the ODBC poller"
 
@@ -28,8 +39,8 @@ ROWS = (
     Row("T-13", "the same message long after", "after a kill, a stop, 1 hour, 34 days",
         "also after 25 hours and 8 days, 500 messages", ledger.long_after),
     Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
-    Row("T-21", "the database restarts", later=POSTGRES),
-    Row("T-22", "the outcome of a commit is unknown", later=POSTGRES),
+    Row("T-21", "the database restarts", later="tests/store/test_store_lost.py and tests/service/test_service_postgres.py, not from here"),
+    Row("T-22", "the outcome of a commit is unknown", later="tests/store/test_store_lost.py, not from here"),
     Row("T-23", "the database fails over", later=NODES),
     Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
     Row("T-25", "bits rot", "4 flips", "100 flips", disk.rotten),
@@ -64,6 +75,8 @@ ROWS = (
         keeping.backed_up),
     Row("T-81", "restore, and the senders send again", "1 restore of 18 messages", "20 restores of 180 messages",
         keeping.restored),
+    Row("C8", "corrections at every stage of a comment's life", "60 corrections, 1 kill",
+        "20,000 corrections, 3 kills in 4,000", corrections.corrected),
 )  # fmt: skip
 
 

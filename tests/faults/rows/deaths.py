@@ -53,6 +53,7 @@ def killed(run: Run) -> Outcome:
     found.note += f", {enough:.0%} of kills with at least {IN_FLIGHT} in flight, first AA p99 {p99:.1f} s"
     if enough < SHARE and not run.quick:
         found.violations.append("too few messages were in flight: the run says too little")
+    _half_killed(run, found)
     return found
 
 
@@ -69,6 +70,21 @@ def _kill_cycles(folder: Path, run: Run, cycles: int, number: int) -> tuple[Verd
         world.settle(*names, signer=True)
         verdict = world.check(recovery_bound_s=run.size(60, 10))
         return verdict, load(folder, world.service.database).in_flight
+
+
+def _half_killed(run: Run, found: Outcome) -> None:
+    """The processing process alone is killed; the service starts another, and what waits is processed."""
+    with World(run.folder / "half", run.seed, run.patched) as world:
+        world.start()
+        client = Client(world)
+        for number in range(run.size(1, 20)):
+            client.send(plain(f"H{number}", f"H{number}"))
+            os.kill(children(world.service.pid)[0], signal.SIGKILL)
+            found.trials += 1
+            client.send(plain(f"I{number}", f"I{number}"))
+            found.must(until(world.service.processed, 30), "the processing process did not come back")
+            until(lambda: children(world.service.pid))
+        found.add(world.check())
 
 
 def killed_while_recovering(run: Run) -> Outcome:
@@ -188,21 +204,4 @@ def terminated(run: Run) -> Outcome:
                    if e["ev"] == "reply" and e["code"] not in ("AA", "CA")]  # fmt: skip
         found.must(not refused, f"{len(refused)} refused")
         found.figures([verdict], "acked", "duplicates", "delivered")
-    return found
-
-
-def half_killed(run: Run) -> Outcome:
-    """The processing process alone is killed; the service starts another and nothing is lost (part of T-01)."""
-    found = Outcome()
-    with World(run.folder / "w", run.seed, run.patched) as world:
-        world.start()
-        client = Client(world)
-        for number in range(run.size(2, 20)):
-            client.send(plain(f"H{number}", f"H{number}"))
-            os.kill(children(world.service.pid)[0], signal.SIGKILL)
-            found.trials += 1
-            client.send(plain(f"I{number}", f"I{number}"))
-            found.must(until(world.service.processed, 30), "the processing process did not come back")
-        found.add(world.check())
-        found.exposures = found.trials
     return found

@@ -16,9 +16,8 @@ from tests.faults.client import Client
 from tests.faults.messages import Message, plain, serology
 from tests.faults.outcome import Outcome, Run
 from tests.faults.service import until
-from tests.faults.world import World
+from tests.faults.world import World, listens
 
-ROOM_S = 10.0  # from room on the disk to the first acceptance
 SMALL = 700_000
 LIKE_THIS = "SELECT id, sender, control_id, hex(digest), state, hex(raw) FROM journal ORDER BY id"
 OTHERS = ("SELECT * FROM work ORDER BY id", "SELECT * FROM cases ORDER BY id", "SELECT * FROM drafts ORDER BY 1, 2",
@@ -44,26 +43,33 @@ def _limited(folder: Path, run: Run, number: int, found: Outcome) -> None:
         world.start()
         soft, hard = resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE, (SMALL, hard))
-        _until_full(world, found, lambda: resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE, (soft, hard)))
+        _until_full(
+            world,
+            found,
+            lambda: resource.prlimit(world.service.pid, resource.RLIMIT_FSIZE, (soft, hard)),
+            room_s=run.size(30, 10),
+        )
 
 
 def _filled(folder: Path, disk: Path, run: Run, number: int, found: Outcome) -> None:
     with World(folder, run.seed + number, run.patched, database=disk / "store.db") as world:
         world.start(wait=False)
-        until(lambda: world.service.readiness()[0])  # disk_low from the start: 5 % of so little is nothing
+        until(lambda: listens(world.service.port))
         grow = ["mount", "-o", "remount,size=64m", str(disk)]
-        _until_full(world, found, lambda: subprocess.run(grow, check=True), ready_is_judged=True)
+        _until_full(
+            world, found, lambda: subprocess.run(grow, check=True), ready_is_judged=True, room_s=run.size(30, 10)
+        )
         world.service.stop()
 
 
 def _until_full(
-    world: World, found: Outcome, make_room: Callable[[], object], *, ready_is_judged: bool = False
+    world: World, found: Outcome, make_room: Callable[[], object], *, ready_is_judged: bool = False, room_s: float
 ) -> None:
     client = Client(world)
     refused: Message | None = None
     for number in range(3000):
         message = plain(f"D{number}", f"D{number}")
-        answer = client.send(message, timeout=1.5)
+        answer = client.send(message, timeout=4)
         if answer is None:
             refused = message
             break
@@ -77,8 +83,8 @@ def _until_full(
     found.must(world.service.alive, "the service ended on a full disk")
     make_room()
     if refused is not None:
-        accepted = until(lambda: (answer := client.send(refused, timeout=1)) and answer.positive, ROOM_S)
-        found.must(accepted, f"nothing was accepted within {ROOM_S:g} s of there being room again")
+        accepted = until(lambda: (answer := client.send(refused, timeout=1)) and answer.positive, room_s)
+        found.must(accepted, f"nothing was accepted within {room_s:g} s of there being room again")
     found.must(until(world.service.processed, 30), "what was kept was not processed")
     found.add(world.check())
 
