@@ -17,6 +17,7 @@ from tests.faults.rows import (
     syscalls,
 )  # fmt: skip
 
+LOST = "not from here; a lost session in tests/store/test_store_lost.py, a killed server in tests/service"
 NODES = "needs several nodes"
 ODBC = "needs the ODBC poller"
 
@@ -39,8 +40,8 @@ ROWS = (
     Row("T-13", "the same message long after", "after a kill, a stop, 1 hour, 34 days",
         "also after 25 hours and 8 days, 500 messages", ledger.long_after),
     Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
-    Row("T-21", "the database restarts", later="tests/store/test_store_lost.py and tests/service/test_service_postgres.py, not from here"),
-    Row("T-22", "the outcome of a commit is unknown", later="tests/store/test_store_lost.py, not from here"),
+    Row("T-21", "the database restarts", later=LOST),
+    Row("T-22", "the outcome of a commit is unknown", later=LOST),
     Row("T-23", "the database fails over", later=NODES),
     Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
     Row("T-25", "bits rot", "4 flips", "100 flips", disk.rotten),
