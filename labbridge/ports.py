@@ -54,7 +54,8 @@ class Work(Protocol):
 
     def claim(self, now: datetime, singly: bool = False) -> list[Kept]:
         """The next waiting work, oldest first: at most 64 messages, at most one per lane, none behind a parked or
-        unfinished earlier message of its lane. Marks them begun (attempts + 1) durably. `singly` takes one."""
+        unfinished earlier message of its lane. Marks them begun durably. `singly` takes one, and counts its attempts: of
+        a batch nobody knows who stopped it, and many services end without any message's doing."""
 
     def unit(self) -> AbstractContextManager[None]:
         """Writes inside the block are one unit; an exception leaves nothing of them. Committed by flush()."""

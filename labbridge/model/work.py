@@ -77,7 +77,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept message with one lane of its work. `attempts` counts how often processing began, `notes` are those made
+    """A kept message with one lane of its work. `attempts` counts how often processing began with it alone, and once for
+    all the times it began with others. `notes` are those made
     at its receipt. `raw` is empty once it was wiped for its age. `digest` is the SHA-256 the bytes had when they came;
     empty for bytes that a person edited."""
 

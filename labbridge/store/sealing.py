@@ -51,9 +51,12 @@ class Sealer:
 
     def __init__(self, connection: Connection) -> None:
         self._newest = self._next = last_seal(connection)
+        self._sure = True
 
     def seal(self, connection: Connection) -> None:
         """Seal the lines this transaction has written, as the last thing in it."""
+        if not self._sure:
+            self._newest, self._sure = last_seal(connection), True
         lines = connection.execute(LINES, (self._newest.last,)).fetchall()
         self._next = sealed(self._newest, lines) if lines else self._newest
         if lines:
@@ -62,6 +65,10 @@ class Sealer:
 
     def committed(self) -> None:
         self._newest = self._next
+
+    def in_doubt(self) -> None:
+        """A commit failed, or only the word of it was lost: the database tells which seal is the newest."""
+        self._sure = False
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -34,8 +34,11 @@ BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
     " WHERE j.id IN ({})"
 )
-BEGUN = "UPDATE work SET attempts = attempts + 1 WHERE id IN ({}) AND state = 'kept'"
-GIVEN_BACK = "UPDATE work SET attempts = attempts - 1 WHERE id IN ({}) AND state = 'kept' AND attempts > 0"
+BEGUN = (  # with others: it counts once, however often the service ends meanwhile; who stopped it is found alone
+    "UPDATE work SET attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END WHERE id IN ({}) AND state = 'kept'"
+)
+BEGUN_ALONE = "UPDATE work SET attempts = attempts + 1 WHERE id IN ({}) AND state = 'kept'"
+GIVEN_BACK = "UPDATE work SET attempts = 0 WHERE id IN ({}) AND state = 'kept' AND attempts = 1"
 SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
 )
@@ -110,6 +113,10 @@ class Row(NamedTuple):
     attempts: int
     patient: str
 
+    def tried(self, alone: bool) -> Row:
+        """The row as it is once it was begun."""
+        return self._replace(attempts=self.attempts + 1 if alone else max(1, self.attempts))
+
 
 class StoreWork:
     """ports.Work: reads on a connection of its own, writes through a UnitWriter.
@@ -135,8 +142,8 @@ class StoreWork:
         if self._ahead:
             self._taken = self._ahead.popleft()
         else:
-            self._taken = self._begun(self._chosen((), 1 if singly else BATCH))
-        return self._kept(self._taken)
+            self._taken = self._begun(self._chosen((), 1 if singly else BATCH), alone=singly)
+        return self._kept(self._taken, alone=singly)
 
     def _chosen(self, others: Iterable[Row], most: int) -> list[Row]:
         """The oldest rows that wait, one of each patient, none of a patient of the others."""
@@ -148,18 +155,18 @@ class StoreWork:
             patients.add(patient)  # a parked or waiting message holds back the later ones of its patient
         return found
 
-    def _begun(self, rows: list[Row]) -> list[Row]:
+    def _begun(self, rows: list[Row], *, alone: bool) -> list[Row]:
         """Those of the rows that could be marked begun: all of them, or where some were taken up meanwhile each alone."""
-        if not rows or self._commit([_begin(rows)]) == [True]:
+        if not rows or self._commit([_begin(rows, alone=alone)]) == [True]:
             return rows
         return [one for one in rows if self._commit([_begin([one])]) == [True]]
 
-    def _kept(self, rows: Sequence[Row]) -> list[Kept]:
+    def _kept(self, rows: Sequence[Row], *, alone: bool) -> list[Kept]:
         if not rows:
             return []
         asked = BODIES.format(marks(len(rows)))
         bodies = {body[0]: body[1:] for body in self._reader.execute(asked, [one.message for one in rows]).fetchall()}
-        return [_kept(one, *bodies[one.message]) for one in rows]
+        return [_kept(one.tried(alone), *bodies[one.message]) for one in rows]
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -318,15 +325,15 @@ def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *r
         lane=row.lane,
         received=datetime.fromisoformat(received),
         state=State.KEPT,
-        attempts=row.attempts + 1,
+        attempts=row.attempts,
         notes=_notes.decode(notes) if notes else (),
         digest=digest or b"",
     )
 
 
-def _begin(rows: Sequence[Row]) -> list[Statement]:
+def _begin(rows: Sequence[Row], *, alone: bool = False) -> list[Statement]:
     """Mark all of them begun, or none."""
-    return [_of(BEGUN, rows, changes=len(rows))]
+    return [_of(BEGUN_ALONE if alone else BEGUN, rows, changes=len(rows))]
 
 
 def _of(sql: str, rows: Sequence[Row], changes: int | None = None) -> Statement:

@@ -128,6 +128,7 @@ class Writer:
             self._sealer.seal(connection)
             connection.execute("COMMIT")
         except FAULTS as error:
+            self._sealer.in_doubt()
             self._undo(error)
             failure = StoreUnavailable(f"The store could not commit ({name_of(error)})")
             _answer([(future, failure) for _job, _guarded, future in group])

@@ -52,8 +52,20 @@ async def test_waiting_work_is_claimed_oldest_first_one_of_each_lane(store: Stor
 async def test_a_claim_counts_the_attempt_durably(store: Store, work: StoreWork) -> None:
     await keep(store, "a")
     assert [one.attempts for one in work.claim(NOON)] == [1]
-    assert [one.attempts for one in work.claim(NOON)] == [2]
+    assert [one.attempts for one in work.claim(NOON, singly=True)] == [2]
     assert store.rows("SELECT attempts FROM work") == [(2,)]
+
+
+async def test_services_that_end_again_and_again_count_against_no_message_of_a_batch(
+    store: Store, work: StoreWork
+) -> None:
+    """A service killed ten times over a backlog: nobody of the batch has stopped it, and none is parked for that."""
+    await keep(store, *(f"lane{number}" for number in range(8)))
+    for _kill in range(10):
+        assert {one.attempts for one in work.claim(NOON)} == {1}
+    assert [one.attempts for one in work.claim(NOON, singly=True)] == [2]
+    work.leave()
+    assert store.rows("SELECT attempts, count(*) FROM work GROUP BY 1 ORDER BY 1") == [(1, 7), (2, 1)]
 
 
 async def test_a_claim_takes_at_most_a_batch_and_singly_one(store: Store, work: StoreWork) -> None:
@@ -179,7 +191,7 @@ async def test_a_unit_that_was_undone_comes_again(store: Store, work: StoreWork)
         work.set_state(second, State.DONE, Reason.DRAFTED, "Done", event())
         work._add("UPDATE cases SET version = 2 WHERE id = 99", rows=1)  # a case that changed meanwhile
     work.hand_over()
-    assert [(one.key, one.attempts) for one in work.claim(NOON)] == [(2, 2)]
+    assert [(one.key, one.attempts) for one in work.claim(NOON)] == [(2, 1)]
 
 
 async def test_what_was_begun_ahead_is_given_back_after_a_failure(store: Store, work: StoreWork) -> None:

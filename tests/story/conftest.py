@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from story_parts import Laboratory
 
-ON_BOTH = ("acts", "process", "release", "show")  # what is asked of the store differs by them
+ON_BOTH = (
+    "acts",
+    "edits",
+    "expiry",
+    "identity",
+    "process",
+    "release",
+    "show",
+)  # what is asked of the store differs by them
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
