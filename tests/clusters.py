@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import os
@@ -53,7 +54,7 @@ class Cluster:
             self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         made = ("initdb", "-D", "data", "-U", OWNER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
-        self._run(*made).wait(PATIENCE_S)
+        assert self._run(*made).wait(PATIENCE_S) == 0, (self.folder / "log").read_text()
         self.process = self.start()
         self._template = False
         self._shared = ""
@@ -148,7 +149,8 @@ def _name(url: str) -> str:
 
 def _die_with_parent() -> None:
     """No server outlives a test run that was killed."""
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
+    with contextlib.suppress(AttributeError):  # not on Linux
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
 
 
 def _free_port() -> int:
