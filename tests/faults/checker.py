@@ -110,6 +110,11 @@ def left_waiting(seen: Evidence) -> Found:
             yield f"M{row['message']}"
 
 
+def parked_for_nothing(seen: Evidence) -> Found:
+    """C4d: parked as if it had stopped the worker, by kills that it had no part in."""
+    yield from (f"M{row['message']}" for row in seen.work if row["state"] == "parked" and row["reason"] == "crashed")
+
+
 def two_cases(seen: Evidence) -> Found:
     """C4c: a patient whose results all fall on one day has two cases: a message did not see the one before it."""
     for lane, count in Counter(row["lane"] for row in seen.cases).items():
@@ -184,6 +189,7 @@ CHECKS = {
     "C4": order_in,
     "C4b": left_waiting,
     "C4c": two_cases,
+    "C4d": parked_for_nothing,
     "C5": refused_but_processed,
     "C5b": refused_and_gone,
     **checker_out.CHECKS,

@@ -71,9 +71,9 @@ class Crowd:
             sock = writer.get_extra_info("socket")
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             while sock.fileno() >= 0 and not writer.is_closing():
-                writer.write((message + END) * 20)
+                writer.write((message + END) * 2)
                 await writer.drain()
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(5)
             return
         writer.write(first[way])
         for byte in message[20:] if way == "drip" else b"":

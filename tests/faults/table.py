@@ -61,7 +61,7 @@ ROWS = (
     Row("T-44", "broken content", "9 tests of tests/service/test_service_answers.py", "all of that file", framing.broken),
     Row("T-45", "documents of 11 MB", "2 at once", "40 at once", peers.large),
     Row("T-46", "wrong characters", "2 rounds of 7 declarations", "100 rounds", framing.characters),
-    Row("T-47", "slow peers", "60 peers of 6 kinds, until 20 are cut", "600, until 300 are cut", peers.slow),
+    Row("T-47", "slow peers", "60 peers of 6 kinds, until 20 are cut", "600, until 200 are cut", peers.slow),
     Row("T-50", "rows that commit late", later=ODBC),
     Row("T-51", "the ODBC source hangs, its columns change", later=ODBC),
     Row("T-60", "workers at once", later=NODES),

@@ -124,6 +124,7 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C4", "processed in the wrong order", swap_work),
     ("C4b", "left waiting", change("work", 1, state="kept")),
     ("C4c", "two cases of one patient", lambda run: run.seen.cases.append({**run.seen.cases[0], "id": 2})),
+    ("C4d", "parked by the kills", change("work", 1, state="parked", reason="crashed")),
     ("C5", "refused and processed", change("journal", 4, state="done")),
     ("C5b", "refused and not kept", lambda run: run.seen.journal.pop(4)),
     ("C6", "signed and still waiting", lambda run: (change("outbox", 1, state="waiting")(run), run.seen.lis.pop())),

@@ -33,6 +33,7 @@ class World:
     def __init__(self, folder: Path, seed: int, patched: Path | None = None, **service: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed, self.rng, self.patched = folder, seed, random.Random(seed), patched
+        self.violated = False
         self.service = Service(folder, patched=patched, **service)
         self.nemesis = History(folder / "nemesis.jsonl")
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
@@ -50,7 +51,7 @@ class World:
                 process.wait()
         self.service.close()
         self.nemesis.close()
-        if error is None:
+        if error is None and not self.violated:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---------------------------------------------------------------- parts
@@ -170,4 +171,6 @@ class World:
             (self.folder / "metrics.txt").write_text(self.service.metrics())
             self.nemesis.write({"ev": "stop"})
             self.service.stop()
-        return checker.check(self.folder, self.service.database, **asked)
+        found = checker.check(self.folder, self.service.database, **asked)
+        self.violated = bool(found.count)
+        return found

@@ -67,7 +67,7 @@ def _kill_cycles(folder: Path, run: Run, cycles: int, number: int) -> tuple[Verd
             time.sleep(world.rng.uniform(0.05, 1.5))
             world.kill(whole=world.rng.random() < 0.7)
             world.start()
-        world.settle(*names, signer=True)
+        world.settle(*names, signer=True, within_s=run.size(120, 600))
         verdict = world.check(recovery_bound_s=run.size(60, 10))
         return verdict, load(folder, world.service.database).in_flight
 
