@@ -236,7 +236,7 @@ def show_config(
     effective: Annotated[bool, typer.Option(help="What is in force, environment included.")] = True,
 ) -> None:
     """Print the configuration in force as TOML."""
-    from labbridge.config import effective as printed
+    from labbridge.config_text import effective as printed
 
     del effective  # there is nothing else to print in this version
     typer.echo(printed(load_config(config)), nl=False)

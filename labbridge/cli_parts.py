@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -35,7 +35,7 @@ def act(path: Path | None, request: dict[str, Any], format: str) -> None:
     from labbridge.control import ask
 
     config = load_config(path)
-    answer = ask(config.store.path, request)
+    answer = ask(config.store.beside, request)
     if answer is None:
         with offline_acts(config) as acts:
             answer = acts.perform(request)
@@ -45,9 +45,9 @@ def act(path: Path | None, request: dict[str, Any], format: str) -> None:
 
 def reading(path: Path | None) -> AbstractContextManager[Any]:
     """A read-only connection to the store, service running or not."""
-    from labbridge.store.sqlite import open_reader
+    from labbridge.store import opening
 
-    database = load_config(path).store.path
-    if not database.is_file():
-        fail(f"{database}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
-    return nullcontext(open_reader(database))
+    store = load_config(path).store
+    if not opening.present(store.url):
+        fail(f"{store.named}: there is no store yet; `labbridge serve` makes one", NEEDS_A_PERSON)
+    return closing(opening.reader(store.url))

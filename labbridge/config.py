@@ -340,7 +340,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             yield f"{place}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "store": StoreSection,
     "feeds": FeedSection,
     "receivers": ReceiverSection,
@@ -357,59 +357,7 @@ _WITHIN: dict[str, type[BaseModel]] = {"feeds": FeedTlsSection, "receivers": Rec
 
 
 def _known(location: tuple[Any, ...]) -> list[str]:
-    section = _SECTIONS.get(str(location[0])) if len(location) > 1 else None
+    section = SECTIONS.get(str(location[0])) if len(location) > 1 else None
     if "tls" in location[2:-1]:
         section = _WITHIN[str(location[0])]
     return sorted(section.model_fields if section else Config.model_fields)
-
-
-def effective(config: Config) -> str:
-    """The configuration in force as TOML, without the store's password."""
-    lines = [f"{name} = {_toml(getattr(config, name))}" for name in ("application", "facility")]
-    for name in _SECTIONS:
-        value = getattr(config, name)
-        sections = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
-        for title, section in sections.items():
-            lines += _printed(title, section)
-    return "\n".join(lines) + "\n"
-
-
-def _printed(title: str, section: BaseModel) -> Iterator[str]:
-    """A section as TOML; the sections within it follow."""
-    yield from ("", f"[{title}]")
-    within = {key: one for key, one in section if isinstance(one, BaseModel)}
-    yield from (f"{key} = {_toml(one)}" for key, one in section if key not in within and one is not None)
-    for key, one in within.items():
-        yield from _printed(f"{title}.{key}", one)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
-    return str(value)
-
-
-def reference() -> str:
-    """docs/reference/configuration.md, printed from the classes above."""
-    lines = ["# Configuration", "", "One TOML file; the environment wins: `LABBRIDGE_SECTION__KEY`.", ""]
-    for name, section in _SECTIONS.items():
-        lines += _table(f"{name}.NAME" if name in ("feeds", "receivers") else name, section)
-        if name in _WITHIN:
-            lines += _table(f"{name}.NAME.tls", _WITHIN[name])
-    return "\n".join(lines)
-
-
-def _table(title: str, section: type[BaseModel]) -> Iterator[str]:
-    yield from (f"## [{title}]", "", "| key | default | meaning |", "|---|---|---|")
-    for key, field in section.model_fields.items():
-        default = (
-            "required" if field.is_required() else "none" if field.default is None else f"`{_toml(field.default)}`"
-        )
-        yield f"| `{key}` | {default} | {field.description} |"
-    yield ""

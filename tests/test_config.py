@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labbridge import config
+from labbridge import config, config_text
 
 PLAIN = """
 facility = "LABA"
@@ -56,8 +56,8 @@ def test_without_a_file_the_defaults_hold() -> None:
 )
 def test_a_store_is_printed_without_its_password(tmp_path: Path, url: str, shown: str) -> None:
     read = load(tmp_path, f'[store]\nurl = "{url}"\n')
-    assert f'url = "{shown}"' in config.effective(read)
-    assert "cret" not in config.effective(read) + repr(read) + read.store.named
+    assert f'url = "{shown}"' in config_text.effective(read)
+    assert "cret" not in config_text.effective(read) + repr(read) + read.store.named
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_comments_of_a_feed_go_to_its_receiver(tmp_path: Path) -> None:
 
 def test_what_is_in_force_is_printed_as_a_file_that_reads_the_same(tmp_path: Path) -> None:
     read = load(tmp_path, PLAIN + '[feeds.two]\ndefault_method = {SRP = "line_blot"}\npeers = ["10.0.0.0/8"]\n')
-    again = load(tmp_path, config.effective(read))
+    again = load(tmp_path, config_text.effective(read))
     assert again.model_dump() == read.model_dump()
 
 

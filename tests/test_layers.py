@@ -54,6 +54,7 @@ WIRING = {
     "client",
     "control",
     "config",
+    "config_text",
     "sources",
     "mappings",
     "suggest",

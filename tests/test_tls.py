@@ -251,7 +251,7 @@ def test_a_wrong_section_names_the_key_and_the_repair(tmp_path: Path, text: str,
 
 
 def test_the_sections_are_printed_as_a_file_that_reads_the_same(tmp_path: Path) -> None:
-    from labbridge.config import effective
+    from labbridge.config_text import effective
 
     text = (
         '[feeds.a.tls]\ncertificate = "c"\nkey = "k"\nclient_ca = "ca"\nclient_names = ["x", "y"]\n'

@@ -133,6 +133,14 @@ class Writer:
             failure = StoreUnavailable(f"The store could not commit ({name_of(error)})")
             _answer([(future, failure) for _job, _guarded, future in group])
             return
+        except Exception as bug:  # noqa: BLE001 - one job's own: it alone fails, and the writer goes on
+            self._undo(bug)
+            if len(group) == 1:
+                _answer([(group[0][2], bug)])
+                return
+            for one in group:
+                self._commit([one])
+            return
         self.commits += 1
         self._sealer.committed()
         _answer([(future, answer) for (_job, _guarded, future), answer in zip(group, answers, strict=True)])

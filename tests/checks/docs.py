@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily
 
-from labbridge import config
+from labbridge import config_text
 from labbridge.interpret.facts import REGISTRY
 from labbridge.knowledge.pathway import Node
 from labbridge.notes import NOTES
@@ -139,7 +139,7 @@ def interpretation() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "docs/reference/configuration.md": config.reference,
+    "docs/reference/configuration.md": config_text.reference,
     "docs/reference/states.md": states,
     "docs/reference/facts.md": facts,
     "docs/reference/rules.md": rules,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
+import msgspec
 import pytest
-from store_build import Store
+from store_build import Store, arrival, event
 
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.store.connection import Connection, Statement
@@ -111,3 +113,13 @@ def test_a_full_disk_claims_nothing_and_recovers_when_there_is_room(store: Store
     store.connection.execute(f"PRAGMA max_page_count = {pages + 10_000}")
     assert store.writer.submit(unit([Statement(ADD, (big,))])).result(10)
     assert names(store) == [big]
+
+
+async def test_a_job_with_a_bug_fails_alone_and_the_writer_goes_on(store: Store) -> None:
+    """A text that no driver can encode is no fault of the store: whoever waits beside it is answered all the same."""
+    odd = msgspec.structs.replace(arrival(), control_id="\ud800")
+    good = [store.intake.keep(arrival(f"MSH|{n}", control_id=f"C{n}"), event()) for n in range(3)]
+    answers = await asyncio.gather(store.intake.keep(odd, event()), *good, return_exceptions=True)
+    assert isinstance(answers[0], UnicodeEncodeError)
+    assert [getattr(one, "key", None) for one in answers[1:]] == [1, 2, 3]
+    assert (await store.intake.keep(arrival("MSH|9", control_id="C9"), event())).key == 4

@@ -6,7 +6,7 @@ import pytest
 from corrections import STAGES, run
 from story_parts import Laboratory
 
-from labbridge.store import desk
+from labbridge.store import outbox
 
 
 async def test_a_correction_at_every_stage_leaves_nothing_out_of_date(lab: Laboratory) -> None:
@@ -23,8 +23,8 @@ async def test_the_run_notices_when_a_check_is_left_out(
 ) -> None:
     """The proof of the proof: without the version, or without a look at what is unread, it finds comments too old."""
     if left_out == "version":
-        monkeypatch.setattr(desk, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
+        monkeypatch.setattr(outbox, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
     else:
-        monkeypatch.setattr(desk, "UNREAD", "SELECT 1 WHERE ? = ''")
+        monkeypatch.setattr(outbox, "UNREAD", "SELECT 1 WHERE ? = ''")
     found = await run(lab, 200, seed=7)
     assert found.violations
