@@ -353,11 +353,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-_WITHIN: dict[str, type[BaseModel]] = {"feeds": FeedTlsSection, "receivers": ReceiverTlsSection}
+WITHIN: dict[str, type[BaseModel]] = {"feeds": FeedTlsSection, "receivers": ReceiverTlsSection}
 
 
 def _known(location: tuple[Any, ...]) -> list[str]:
     section = SECTIONS.get(str(location[0])) if len(location) > 1 else None
     if "tls" in location[2:-1]:
-        section = _WITHIN[str(location[0])]
+        section = WITHIN[str(location[0])]
     return sorted(section.model_fields if section else Config.model_fields)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from labbridge.config import SECTIONS, Config, StoreSection
+from labbridge.config import SECTIONS, WITHIN, Config, StoreSection
 
 
 def effective(config: Config) -> str:
@@ -49,8 +49,8 @@ def reference() -> str:
     lines = ["# Configuration", "", "One TOML file; the environment wins: `LABBRIDGE_SECTION__KEY`.", ""]
     for name, section in SECTIONS.items():
         lines += _table(f"{name}.NAME" if name in ("feeds", "receivers") else name, section)
-        if name in _WITHIN:
-            lines += _table(f"{name}.NAME.tls", _WITHIN[name])
+        if name in WITHIN:
+            lines += _table(f"{name}.NAME.tls", WITHIN[name])
     return "\n".join(lines)
 
 

@@ -154,7 +154,7 @@ def test_addresses_split_into_host_and_port() -> None:
 
 def test_the_reference_page_is_the_printed_one() -> None:
     page = Path(__file__).parent.parent / "docs/reference/configuration.md"
-    assert page.read_text() == config.reference(), "run `make docs`"
+    assert page.read_text() == config_text.reference(), "run `make docs`"
 
 
 def test_the_receiver_of_application_acknowledgements_must_be_configured(tmp_path: Path) -> None:
