@@ -281,6 +281,8 @@ class Connection(asyncio.Protocol):
             return ""  # it is we who do not read
         if self._framer.in_frame and not self._waiting and now - self.frame_since > limits.frame_timeout_s:
             return "frame_timeout"
+        if self._junk_run and self._worker is None and now - self._last_read > limits.frame_timeout_s:
+            return "not_hl7"  # it spoke something else, and waits for an answer that nobody here can give
         if self._worker is None and now - self._last_read > limits.idle_timeout_s:
             return "idle"
         return ""

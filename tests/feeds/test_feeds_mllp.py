@@ -208,6 +208,16 @@ async def test_junk_before_each_block_is_told_and_tolerated(listen: Listen) -> N
     assert [junk.head for junk in there.keeper.junk] == [b"JUNK"] * 6
 
 
+async def test_who_speaks_something_else_and_then_waits_is_not_kept_for_a_day(listen: Listen) -> None:
+    """TLS on a plain port, HTTP, a scanner: the bytes are kept, the connection is not."""
+    there = await listen(quick(frame_timeout_s=0.2))
+    stranger = await there.connect()
+    stranger.write(b"\x16\x03\x01 a client hello")
+    await ended(stranger)
+    assert there.server.closed["not_hl7"] == 1
+    assert len(there.keeper.junk) == 1
+
+
 async def test_junk_alone_ends_the_connection(listen: Listen) -> None:
     there = await listen()
     sender = await there.connect()
