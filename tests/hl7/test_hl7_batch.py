@@ -91,6 +91,22 @@ def test_more_messages_than_a_frame_may_hold_are_refused() -> None:
     assert caught.value.code == "207"
 
 
+def test_more_batches_than_a_frame_may_hold_are_refused() -> None:
+    with pytest.raises(Refuse) as caught:
+        batch.split(b"MSH|x\r" + b"BTS\r" * (batch.MAX_BATCHES + 1))
+    assert (caught.value.code, caught.value.location) == ("207", "BTS^1")
+
+
+def test_a_frame_is_walked_no_further_than_its_first_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four million trailers in one block took 16 seconds and half a gigabyte before the second was refused."""
+    walked: list[str] = []
+    step = batch._Walk.step
+    monkeypatch.setattr(batch._Walk, "step", lambda self, name, *at: (walked.append(name), step(self, name, *at))[1])
+    with pytest.raises(Refuse):
+        batch.split(BHS + b"FTS|1\r" * 1000)
+    assert walked == ["BHS", "FTS"]
+
+
 def test_the_first_message_is_the_one_a_refusal_is_told_to() -> None:
     assert head(batch.first(BHS + message("A") + message("B"))).control_id == "A"
     assert batch.first(BHS + b"BTS|0\r") == b""
