@@ -102,7 +102,10 @@ class Framer:
     def _one_block(self, data: bytes) -> Frame | None:
         """The usual case, one block in one read, without copying it twice."""
         end = data.find(b"\x1c")
-        return Frame(data[1:end]) if end == len(data) - 2 and end <= self._max else None
+        if end != len(data) - 2 or end > self._max:
+            return None
+        self._in_junk, self._line_ends = False, b""
+        return Frame(data[1:end])
 
     def _between(self, events: list[Event]) -> bool:
         start = self._buffer.find(SB)

@@ -23,6 +23,13 @@ def fed(stream: bytes, *cuts: int, limit: int = 1000) -> list[Event]:
     return events + framer.close()
 
 
+def test_a_block_in_one_read_ends_the_junk_before_it() -> None:
+    """The line end after the block was told as junk where the block had come in one read."""
+    framer = Framer()
+    events = [event for piece in (b"junk", frame(b"a"), b"\nz") for event in framer.receive_data(piece)]
+    assert events == [Junk(4, b"junk"), Frame(b"a"), Junk(1, b"z")]
+
+
 def summed(events: list[Event]) -> list[object]:
     """Events with neighbouring junk as one: how much there was does not depend on how it came."""
     found: list[object] = []
