@@ -17,12 +17,15 @@ Decisions where senders differ:
 from __future__ import annotations
 
 import hashlib
+import re
 
 import msgspec
 
-SB, EB, CR, LF = 0x0B, 0x1C, 0x0D, 0x0A
+SB, CR = 0x0B, 0x0D
 MAX_BYTES = 16 * 2**20
 HEAD_BYTES = 64 * 2**10
+
+_END = re.compile(rb"\x1c(?=[\r\x0b])")
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -146,17 +149,11 @@ class Framer:
 
     def _end(self) -> int | None:
         """Where the EB that ends the block stands; None while that is not known."""
-        while True:
-            end = self._buffer.find(EB, self._seen)
-            if end < 0:
-                self._seen = len(self._buffer)
-                return None
-            if end + 1 == len(self._buffer):
-                self._seen = end
-                return None
-            if self._buffer[end + 1] in (CR, SB):
-                return end
-            self._seen = end + 1
+        found = _END.search(self._buffer, self._seen)
+        if found is None:
+            self._seen = len(self._buffer) - self._buffer.endswith(b"\x1c")
+            return None
+        return found.start()
 
     def _overflow(self, events: list[Event]) -> None:
         read = bytes(self._buffer[: self._max + 1])
