@@ -13,6 +13,7 @@ help:
 	@echo "make check           format, lint, types, mappings, docs, then make test"
 	@echo "make bench [ONLY=..] the speed figures, as ratios measured in one run"
 	@echo "make mutate [ONLY=..] how many seeded edits of code and knowledge the tests catch"
+	@echo "make fuzz [SECONDS=..] [ONLY=..] coverage-guided fuzzing of what reads and writes bytes"
 	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -45,6 +46,11 @@ bench: $(STAMP)
 mutate: $(STAMP)
 	$(RUN) -m tests.mutate $(ONLY)
 
+fuzz: $(STAMP)
+	@$(RUN) -c 'import atheris' 2>/dev/null || \
+		$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]'
+	$(RUN) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
+
 general: $(STAMP)
 	$(RUN) tests/normalise/general_laboratory.py
 
@@ -55,4 +61,4 @@ lock:
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"
 
-.PHONY: help demo test check docs bench mutate general lock clean
+.PHONY: help demo test check docs bench mutate fuzz general lock clean
