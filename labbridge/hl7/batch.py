@@ -22,7 +22,8 @@ MAX_MESSAGES = 20_000
 MAX_BATCHES = 20_000
 
 _LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(FHS|BHS|MSH|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
-_START = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)")
+_START = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)(?=[^A-Za-z0-9]|\Z)")
+_OTHER = re.compile(rb"(?:\A|(?<=[\r\n]))(?!FHS|BHS|BTS|FTS)[^\r\n]")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -48,13 +49,16 @@ def first(raw: bytes) -> bytes:
 
 
 def split(raw: bytes) -> Batch:
-    """The messages of a frame that holds several. Refuse(100) where a count is wrong or an end is missing."""
+    """The messages of a frame that holds several. Refuse(100) where a count is wrong, an end is missing, or
+    something stands in a batch of no message: what came is kept all the same."""
     raw = raw[len(before(raw)) :]
     walk = _Walk(raw)
     for line, after in pairwise(chain(_LINE.finditer(raw), [None])):  # one at a time: the first fault ends the walk
         assert line is not None  # only the last of all is none
         walk.step(line[1].decode(), line.start(), after.start() if after else len(raw))
     walk.end()
+    if not walk.messages and _OTHER.search(raw):
+        raise Refuse("A batch holds segments and no message", code="100", location="MSH^1")
     return Batch(tuple(walk.messages), walk.file, walk.header)
 
 
