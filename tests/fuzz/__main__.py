@@ -30,8 +30,12 @@ def main() -> int:
         print("no rule of this target is broken by it")
         return 0
     if find_spec("atheris") is None:
-        print("The fuzzer is not installed. Install it with: .venv/bin/python -m pip install -e '.[fuzz]' (`make fuzz` does;")
-        print("it has wheels for CPython on Linux only, and for some versions alone: the suite's own mutator needs none)")
+        print(
+            "The fuzzer is not installed. Install it with: .venv/bin/python -m pip install -e '.[fuzz]' (`make fuzz` does;"
+        )
+        print(
+            "it has wheels for CPython on Linux only, and for some versions alone: the suite's own mutator needs none)"
+        )
         return 2
     products = {**{name: one.product for name, one in TARGETS.items()}, story.NAME: ()}
     chosen = given.only.split(",") if given.only else list(products)
@@ -52,7 +56,9 @@ def main() -> int:
 def report(rows: list[Row], folder: Path) -> int:
     for row in rows:
         for one in row.findings:
-            print(f"\n{row.name}: {one.kind}: {one.rule}\n    {sys.executable} -m tests.fuzz --replay {row.name} {one.file}")
+            print(
+                f"\n{row.name}: {one.kind}: {one.rule}\n    {sys.executable} -m tests.fuzz --replay {row.name} {one.file}"
+            )
     found = sum(len(row.findings) for row in rows)
     print(f"\n{found or 'no'} finding{'' if found == 1 else 's'}; inputs and logs in {folder}")
     return 1 if found else 0

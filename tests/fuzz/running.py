@@ -57,7 +57,9 @@ def run(name: str, product: tuple[str, ...], seconds: int, folder: Path) -> Row:
         row.seconds = time.monotonic() - begun
         if ended == 0:
             break
-        died = [path for path in sorted(set(own.iterdir()) - before) if path.name.startswith(("timeout-", "oom-", "crash-"))]
+        died = [
+            path for path in sorted(set(own.iterdir()) - before) if path.name.startswith(("timeout-", "oom-", "crash-"))
+        ]
         known = {one.file for one in row.findings}
         more = [path for path in died if str(path) not in known]
         row.findings += [Finding("crash", path.name.partition("-")[0], str(path)) for path in more]
@@ -69,7 +71,9 @@ def run(name: str, product: tuple[str, ...], seconds: int, folder: Path) -> Row:
 def _child(name: str, product: tuple[str, ...], seconds: int, own: Path, row: Row) -> int:
     command = [sys.executable, "-m", "tests.fuzz", "--child", name, "--seconds", str(seconds), "--folder", str(own)]
     with (own / "log").open("w+", encoding="utf-8", errors="replace") as log:
-        child = subprocess.Popen([*command, "--product", ",".join(product)], stdout=subprocess.PIPE, stderr=log, text=True)
+        child = subprocess.Popen(
+            [*command, "--product", ",".join(product)], stdout=subprocess.PIPE, stderr=log, text=True
+        )
         try:
             said, _ = child.communicate(timeout=seconds + GRACE_S)
         except subprocess.TimeoutExpired:

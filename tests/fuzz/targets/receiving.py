@@ -49,13 +49,17 @@ class Door:
 def check(data: bytes) -> None:
     door = Door()
     reply: Reply = _now(pipeline.receive(data, Peer(FEED, "fuzz"), door, Clock()))
-    must(door.kept, "nothing was kept of what came")
+    empty = {line[:3] for line in re.split(rb"[\r\n]+", data) if line} <= {b"FHS", b"BHS", b"BTS", b"FTS"}
+    must(door.kept or (empty and batch.several(data)), "nothing was kept of what came")
     for arrival in door.kept:
         _tells_no_value(arrival)
     if not batch.several(data):
         must(door.kept[0].raw == data, "other bytes were kept than came")
         _one(data, reply.raw)
-        must(door.kept[0].error_code in ack.read_ack(reply.raw).error or not reply.raw, "ERR has another code than was kept")
+        must(
+            door.kept[0].error_code in ack.read_ack(reply.raw).error or not reply.raw,
+            "ERR has another code than was kept",
+        )
     elif len(door.kept) > 1:
         must(sum(len(one.raw) for one in door.kept) <= len(data), "more was kept than came")
         must(len(ack.codes_of(reply.raw)) <= len(door.kept), "more answers than messages")
@@ -92,6 +96,8 @@ def _one(data: bytes, answer: bytes) -> None:
 
 
 def _by_others(answer: bytes, read: ack.Acknowledgement) -> None:
+    if len(answer[4:].split(answer[3:4])[0]) < 4:  # python-hl7 puts its usual ones beside those that are given
+        return
     parsed = hl7.parse(answer.decode("latin-1"))
     msa = parsed.segment("MSA")
     must(str(msa[1]) == read.code, "python-hl7 reads another code")

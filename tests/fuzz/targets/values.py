@@ -9,8 +9,8 @@ from functools import lru_cache
 from labbridge import sources
 from labbridge.knowledge.build import Knowledge
 from labbridge.model.report import Observation
-from labbridge.model.values import SentCoding, SentStructured, SentText
 from labbridge.model.values import Coding as Code
+from labbridge.model.values import SentCoding, SentStructured, SentText
 from labbridge.normalise import numbers, ranges, values
 from labbridge.normalise.comparisons import Writing
 from tests.fuzz.target import Target, must, parts, text
@@ -21,7 +21,9 @@ SIGNS = {
 }  # fmt: skip
 WIDE = {"＜": "<", "〈": "<", "＞": ">", "〉": ">", "＝": "="}
 _SIGN = "[" + "".join({*"<>=", *SIGNS, *WIDE} - {""} - {one for one in SIGNS if len(one) > 1}) + r"\s]*"
-_NUMBER = re.compile(rf"(?P<colons>:*)(?P<sign>{_SIGN})(?P<number>-?[0-9]{{1,15}}(?:[.,][0-9]{{1,10}})?)(?P<tail>:*)\s*")
+_NUMBER = re.compile(
+    rf"(?P<colons>:*)(?P<sign>{_SIGN})(?P<number>-?[0-9]{{1,15}}(?:[.,][0-9]{{1,10}})?)(?P<tail>:*)\s*"
+)
 _TITRE = re.compile(rf"(?P<colons>:*)(?P<sign>{_SIGN})1\s*[:/]\s*(?P<reciprocal>[0-9]{{1,7}})(?P<tail>\s*:*)")
 _DIGITS = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 
@@ -94,7 +96,9 @@ def _range(sent: str, unit: str) -> None:
     plain = re.fullmatch(r"(\d{1,9}(?:\.\d{1,2})?) ?- ?(\d{1,9}(?:\.\d{1,2})?)", sent, re.ASCII)
     if plain and not unit and Decimal(plain[1]) <= Decimal(plain[2]):
         read = ranges.reference(sent, "", knowledge().terminology.words).interval
-        must(read is not None and (read.low, read.high) == (Decimal(plain[1]), Decimal(plain[2])), "a range is not read")
+        must(
+            read is not None and (read.low, read.high) == (Decimal(plain[1]), Decimal(plain[2])), "a range is not read"
+        )
 
 
 def _read(sent: str, typed: str, *, titres: bool) -> None:

@@ -39,7 +39,9 @@ def check(data: bytes) -> None:
         read = reader.read(source, "")
         raw = outgoing.comment_message(source, "", form, letter)
         plain = msgspec.structs.replace(letter, text="x", signer="x" if letter.signer else "")
-        harmless = msgspec.structs.replace(form, application="x" if form.application else "", facility=_x(form.facility))
+        harmless = msgspec.structs.replace(
+            form, application="x" if form.application else "", facility=_x(form.facility)
+        )
         usual = reader.read(outgoing.comment_message(source, "", harmless, plain))
     except (Refused, Refuse):
         return
