@@ -112,10 +112,11 @@ def _read(sent: str, typed: str, *, titres: bool) -> None:
         return
     must(amount.is_finite(), "a number that is none")
     stated = {Decimal(one.replace(",", ".")) for one in re.findall(r"[0-9]+(?:[.,][0-9]+)?", sent)}
+    stated |= {Decimal(one) for one in re.findall("[0-9]+", sent)} if titres else set()
     must(abs(amount) in stated, "a number is read that was not sent")
     around = re.sub(r"[0-9.,]", "", sent) if typed != "SN" else ""
-    if titres:  # a titre may stand in a sentence, which may say anything else: not beside its digits
-        around = "".join(re.findall(r"(?<=[0-9])[^0-9.,]|[^0-9.,](?=[0-9])", around and sent))
+    if titres:  # a titre may stand in a sentence, which may say anything else
+        return
     must(not any(one.isdecimal() for one in around), "digits of another script stand in what was read")
     must("_" not in sent or typed == "SN" or titres, "an underscore stands in what was read")
 
