@@ -14,6 +14,7 @@ help:
 	@echo "make bench [ONLY=..] the speed figures, as ratios measured in one run"
 	@echo "make mutate [ONLY=..] how many seeded edits of code and knowledge the tests catch"
 	@echo "make faults [ONLY=..] the service under every fault of the reliability bar, at most 75 minutes; QUICK=1: the short way"
+	@echo "make fuzz [SECONDS=..] [ONLY=..] coverage-guided fuzzing of what reads and writes bytes"
 	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -48,6 +49,10 @@ mutate: $(STAMP)
 
 faults: $(STAMP)
 	$(RUN) -m tests.faults $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+fuzz: $(STAMP)
+	@$(RUN) -c 'import atheris' 2>/dev/null || \
+		$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]'
+	$(RUN) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
 
 general: $(STAMP)
 	$(RUN) tests/normalise/general_laboratory.py
@@ -59,4 +64,4 @@ lock:
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"
 
-.PHONY: help demo test check docs bench mutate faults general lock clean
+.PHONY: help demo test check docs bench mutate fuzz faults general lock clean

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain, islice, pairwise
 
 import msgspec
 
@@ -18,9 +19,11 @@ from labbridge.hl7 import times
 from labbridge.hl7.head import Head, before, head
 
 MAX_MESSAGES = 20_000
+MAX_BATCHES = 20_000
 
 _LINE = re.compile(rb"(?:\A|(?<=[\r\n]))(FHS|BHS|MSH|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
-_START = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)")
+_START = re.compile(rb"\x0b*(?:\xef\xbb\xbf)?[\r\n]*(FHS|BHS|MSH)(?=[^A-Za-z0-9]|\Z)")
+_OTHER = re.compile(rb"(?:\A|(?<=[\r\n]))(?!FHS|BHS|BTS|FTS)[^\r\n]")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -36,7 +39,7 @@ def several(raw: bytes) -> bool:
     if raw[:3] == b"MSH" and raw.find(b"MSH", 3) < 0 and b"TS" not in raw[-2048:]:
         return False
     start = _START.match(raw)
-    return start is not None and (start[1] != b"MSH" or len(_LINE.findall(raw)) > 1)
+    return start is not None and (start[1] != b"MSH" or any(islice(_LINE.finditer(raw), 1, 2)))
 
 
 def first(raw: bytes) -> bytes:
@@ -46,13 +49,16 @@ def first(raw: bytes) -> bytes:
 
 
 def split(raw: bytes) -> Batch:
-    """The messages of a frame that holds several. Refuse(100) where a count is wrong or an end is missing."""
+    """The messages of a frame that holds several. Refuse(100) where a count is wrong, an end is missing, or
+    something stands in a batch of no message: what came is kept all the same."""
     raw = raw[len(before(raw)) :]
     walk = _Walk(raw)
-    found = list(_LINE.finditer(raw))
-    for line, after in zip(found, [*found[1:], None], strict=True):
+    for line, after in pairwise(chain(_LINE.finditer(raw), [None])):  # one at a time: the first fault ends the walk
+        assert line is not None  # only the last of all is none
         walk.step(line[1].decode(), line.start(), after.start() if after else len(raw))
     walk.end()
+    if not walk.messages and _OTHER.search(raw):
+        raise Refuse("A batch holds segments and no message", code="100", location="MSH^1")
     return Batch(tuple(walk.messages), walk.file, walk.header)
 
 
@@ -97,6 +103,8 @@ class _Walk:
         self._check("BTS", start, stop, len(self.messages) - self._begun, "messages")
         if not self._in_batch:
             self._batches += 1
+        if self._batches > MAX_BATCHES:
+            raise Refuse(f"More than {MAX_BATCHES} batches in one frame", code="207", location="BTS^1")
         self._in_batch, self._begun = False, len(self.messages)
 
     def _fts(self, start: int, stop: int) -> None:

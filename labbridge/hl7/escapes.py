@@ -129,6 +129,6 @@ def _table(delimiters: Delimiters, charset: str) -> dict[int, str]:
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029):
         try:
             table.setdefault(code, f"{mark}X{chr(code).encode(charset).hex().upper()}{mark}")
-        except UnicodeEncodeError:  # a separator this charset does not have cannot be in a text it can carry
-            table.setdefault(code, " ")
+        except UnicodeEncodeError:  # it stays, and whoever writes the bytes is told that the charset has it not
+            continue
     return table

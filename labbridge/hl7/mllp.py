@@ -17,12 +17,15 @@ Decisions where senders differ:
 from __future__ import annotations
 
 import hashlib
+import re
 
 import msgspec
 
-SB, EB, CR, LF = 0x0B, 0x1C, 0x0D, 0x0A
+SB, CR = 0x0B, 0x0D
 MAX_BYTES = 16 * 2**20
 HEAD_BYTES = 64 * 2**10
+
+_END = re.compile(rb"\x1c(?=[\r\x0b])")
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -102,7 +105,10 @@ class Framer:
     def _one_block(self, data: bytes) -> Frame | None:
         """The usual case, one block in one read, without copying it twice."""
         end = data.find(b"\x1c")
-        return Frame(data[1:end]) if end == len(data) - 2 and end <= self._max else None
+        if end != len(data) - 2 or end > self._max:
+            return None
+        self._in_junk, self._line_ends = False, b""
+        return Frame(data[1:end])
 
     def _between(self, events: list[Event]) -> bool:
         start = self._buffer.find(SB)
@@ -143,17 +149,11 @@ class Framer:
 
     def _end(self) -> int | None:
         """Where the EB that ends the block stands; None while that is not known."""
-        while True:
-            end = self._buffer.find(EB, self._seen)
-            if end < 0:
-                self._seen = len(self._buffer)
-                return None
-            if end + 1 == len(self._buffer):
-                self._seen = end
-                return None
-            if self._buffer[end + 1] in (CR, SB):
-                return end
-            self._seen = end + 1
+        found = _END.search(self._buffer, self._seen)
+        if found is None:
+            self._seen = len(self._buffer) - self._buffer.endswith(b"\x1c")
+            return None
+        return found.start()
 
     def _overflow(self, events: list[Event]) -> None:
         read = bytes(self._buffer[: self._max + 1])

@@ -17,7 +17,10 @@ from labbridge.hl7.head import BOM, Head, before, head, mark
 from labbridge.model.report import PlacedNote
 from labbridge.notes import note
 
+MAX_SEGMENTS = 20_000  # told apart before any is built: 16 MiB of line ends would be gigabytes of segments
+
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_LINE_ENDS = re.compile(r"([\r\n]+)")
 _USUAL = "^~\\&"
 
 
@@ -174,9 +177,6 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[list[Segment], bool, b
     lines, other_ends = _lines(text)
     separator = delimiters.field
     for line, ending in lines:
-        if not line and segments:  # a blank line keeps its bytes: it belongs to the segment before it
-            segments[-1].ending += ending
-            continue
         fields = line.split(separator)
         name = fields[0]
         occurrence = counts.get(name, 0)
@@ -200,17 +200,20 @@ def _repaired(name: str, before: list[Segment]) -> str:
 
 
 def _lines(text: str) -> tuple[list[tuple[str, str]], bool]:
-    """Lines and their ends. CR is the standard; LF and CRLF are tolerated, and told."""
-    if "\n" not in text:
-        lines = text.split("\r")
-        last = lines.pop()
-        pairs = [(line, "\r") for line in lines]
-        if last:
-            pairs.append((last, ""))
-        return pairs, False
-    parts = re.split(r"(\r\n|\r|\n)", text)
-    pairs = list(zip(parts[0::2], [*parts[1::2], ""], strict=True))
-    return pairs if pairs[-1][0] else pairs[:-1], True
+    """Lines and their ends. CR is the standard; LF and CRLF are tolerated, and told. A blank line keeps its bytes: it
+    belongs to the end of the line before it."""
+    other_ends = "\n" in text
+    if other_ends or "\r\r" in text:
+        parts = _LINE_ENDS.split(text, MAX_SEGMENTS)
+        pairs = list(zip(parts[0::2], [*parts[1::2], ""], strict=True))
+    else:
+        lines = text.split("\r", MAX_SEGMENTS)
+        pairs = [*((line, "\r") for line in lines[:-1]), (lines[-1], "")]
+    if not pairs[-1][0]:
+        pairs.pop()
+    if len(pairs) > MAX_SEGMENTS:
+        raise Refuse(f"More than {MAX_SEGMENTS} segments", code="207")
+    return pairs, other_ends
 
 
 def _vendor_escapes(text: str, segments: list[Segment], delimiters: Delimiters) -> list[PlacedNote]:

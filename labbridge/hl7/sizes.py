@@ -1,11 +1,11 @@
-"""How large the parts of a message may be (reliability.md 3.1). What is beyond a limit is refused whole, with the place."""
+"""How large the parts of a message may be (reliability.md 3.1). What is beyond a limit is refused whole, with the place. How
+many segments there may be is the reader's own limit: it must hold before they are built."""
 
 from __future__ import annotations
 
 from labbridge.errors import Refuse
 from labbridge.hl7.reader import Message, Segment
 
-MAX_SEGMENTS = 20_000
 MAX_FIELDS = 512
 MAX_REPETITIONS = 1_000
 MAX_COMPONENTS = 128
@@ -15,8 +15,6 @@ MAX_ATTACHMENT_BYTES = 12 * 2**20
 
 def check(message: Message) -> None:
     """Refuse(207) for too many parts, Refuse(104) for a field that is too long."""
-    if len(message.segments) > MAX_SEGMENTS:
-        raise Refuse(f"More than {MAX_SEGMENTS} segments", code="207")
     marks = message.delimiters
     for segment in message.segments:
         text = segment.text

@@ -91,6 +91,37 @@ def test_more_messages_than_a_frame_may_hold_are_refused() -> None:
     assert caught.value.code == "207"
 
 
+def test_more_batches_than_a_frame_may_hold_are_refused() -> None:
+    with pytest.raises(Refuse) as caught:
+        batch.split(b"MSH|x\r" + b"BTS\r" * (batch.MAX_BATCHES + 1))
+    assert (caught.value.code, caught.value.location) == ("207", "BTS^1")
+
+
+def test_segments_in_a_batch_of_no_message_are_refused_and_so_kept() -> None:
+    """They were answered with nothing and kept nowhere."""
+    raw = BHS + b"PID|1||X1\rBTS|0\r"
+    assert batch.several(raw)
+    with pytest.raises(Refuse) as caught:
+        batch.split(raw)
+    assert (caught.value.code, caught.value.location) == ("100", "MSH^1")
+
+
+@pytest.mark.parametrize("raw", [b"BHSMSH|^~\\&|x\r", b"FHSX|1\r", b"MSH1|MSH|x\rMSH|y\r"])
+def test_a_longer_name_begins_no_batch(raw: bytes) -> None:
+    """Such bytes were taken for a batch, no header was found in them, and nothing was kept."""
+    assert not batch.several(raw)
+
+
+def test_a_frame_is_walked_no_further_than_its_first_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four million trailers in one block took 16 seconds and half a gigabyte before the second was refused."""
+    walked: list[str] = []
+    step = batch._Walk.step
+    monkeypatch.setattr(batch._Walk, "step", lambda self, name, *at: (walked.append(name), step(self, name, *at))[1])
+    with pytest.raises(Refuse):
+        batch.split(BHS + b"FTS|1\r" * 1000)
+    assert walked == ["BHS", "FTS"]
+
+
 def test_the_first_message_is_the_one_a_refusal_is_told_to() -> None:
     assert head(batch.first(BHS + message("A") + message("B"))).control_id == "A"
     assert batch.first(BHS + b"BTS|0\r") == b""

@@ -474,3 +474,12 @@ def test_an_identifier_without_a_type_is_of_an_unspecified_one_from_2_7_on(
     raw = written(source, lane=lane, form={"mode": mode, "version": version})
     assert reader.read(raw).all("PID")[0].field(3) == written_as
     assert conformance.judge(raw, TEXT, version) == []
+
+
+@pytest.mark.parametrize("changes", [{"text": "one\u2028two"}, {"signer": "Ada\u2029Smith"}])
+def test_a_separator_the_receivers_characters_have_not_is_refused_as_any_other_character(
+    changes: dict[str, Any],
+) -> None:
+    """It went out as a space: another text than the one that was released."""
+    with pytest.raises(Refused, match="has no U\\+202"):
+        written(form={"charset": "8859/1"}, **changes)

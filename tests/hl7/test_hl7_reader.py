@@ -377,3 +377,13 @@ def test_what_stands_before_msh_is_kept_and_told(before: bytes, notes: list[str]
     assert reader.encode(found) == raw
     assert [one.code for one in found.notes] == notes
     assert found.head.control_id == reader.read(message()).head.control_id != ""
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_blank_lines_are_one_line_end_however_many(end: str) -> None:
+    """Each was added to the text before it: a block of blank lines took hours. They are no segments, and count as none."""
+    raw = message() + end.encode() * (3 * reader.MAX_SEGMENTS)
+    found = reader.read(raw)
+    assert [segment.name for segment in found.segments] == ["MSH"]
+    assert found.segments[0].ending == "\r" + end * (3 * reader.MAX_SEGMENTS)
+    assert reader.encode(found) == raw
