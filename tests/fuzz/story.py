@@ -173,6 +173,14 @@ class Story(RuleBasedStateMachine):
         self.loop.run(self.lab.deliver(self))  # type: ignore[arg-type]
         self.lab.clock.forward(minutes=10)
 
+    @rule(number=st.sampled_from(sorted(NUMBERS)), which=st.integers(0, 2), read=st.booleans())
+    def correct_what_is_signed(self, number: str, which: int, read: bool) -> None:
+        self.receive_or_correct(number, which, True)
+        for chance in range(len(self._live())):
+            self.release(chance)
+        self.receive_or_correct(number, which + 1, read)
+        self.deliver("AA")
+
     @rule()
     def restart(self) -> None:
         clock = self.lab.clock
