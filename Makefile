@@ -49,6 +49,7 @@ mutate: $(STAMP)
 
 faults: $(STAMP)
 	$(RUN) -m tests.faults $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+
 fuzz: $(STAMP)
 	@$(RUN) -c 'import atheris' 2>/dev/null || \
 		$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[fuzz]'
