@@ -81,7 +81,7 @@ def _merged(message: Kept, report: Report, work: Work) -> Identified:
     if not _decided(surviving, own, identity.stated(sent)):
         _check_merge(prior, sent)
         _check_merge(surviving, sent)
-    link = Link(prior=report.merged, surviving=surviving.lanes[0], message=message.key)
+    link = Link(prior=report.merged, surviving=own, message=message.key, last=surviving.lanes[0])
     kept = identity.merged(identity.trusted(surviving), sent)
     return Identified(_joined(prior, surviving), found, kept, link)
 

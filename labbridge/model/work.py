@@ -177,12 +177,13 @@ class HeldPart(msgspec.Struct, frozen=True, kw_only=True):
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """An identity message said that the patient of the lane `prior` is the one of the lane `surviving`. Nothing is moved;
-    `undone` leaves the line and takes it out of force."""
+    `undone` leaves the line and takes it out of force. `last`: the lane that the surviving one was merged into by then."""
 
     prior: str
     surviving: str
     message: int
     undone: bool = False
+    last: str = ""
 
 
 class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):

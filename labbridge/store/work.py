@@ -259,10 +259,10 @@ class StoreWork:
         for lane, who in drafted.same:
             self._add(links.DECIDE, lane, who, Verdict.SAME.value, drafted.message.key, now)
         if drafted.link is not None:
-            prior, surviving = drafted.link.prior, drafted.link.surviving
-            self._add(links.LINK, prior, surviving, drafted.link.message, now)
-            self._add(links.REPOINT, surviving, prior)
-            self._add(links.MERGE, prior, surviving)
+            link = drafted.link
+            self._add(links.LINK, link.prior, link.surviving, link.message, now)
+            self._add(links.REPOINT, link.last, link.prior)
+            self._add(links.MERGE, link.prior, link.last)
 
     def _seen(self, unmapped: Sequence[Unmapped], message: Kept, now: str) -> None:
         """Each code once: a statement may change no row twice. Of the same code the last name counts, and any analyte."""

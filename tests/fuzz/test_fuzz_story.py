@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from labbridge.store import desk, links
+from labbridge.store import links, outbox
 from tests.fuzz import story
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_store_and_model_agree_after_every_step(seed: int) -> None:
     before = story.Story.steps
     story.told(seed, examples=3, steps=40)
@@ -26,8 +26,8 @@ def _parts(told: int) -> bool:
 
 
 def test_the_model_finds_a_comment_that_leaves_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
-    monkeypatch.setattr(desk, "UNREAD", "SELECT 1 WHERE ? = ''")
+    monkeypatch.setattr(outbox, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
+    monkeypatch.setattr(outbox, "UNREAD", "SELECT 1 WHERE ? = ''")
     assert _parts(12)
 
 

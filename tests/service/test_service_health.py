@@ -107,7 +107,7 @@ def test_a_service_that_runs_is_ready(service: Service) -> None:
 
 async def test_until_everything_listens_it_is_starting(tmp_path: Path) -> None:
     config = Config(store=StoreSection(url=f"sqlite:///{tmp_path}/store.db"))
-    writer = Writer(open_writer(config.store.path))
+    writer = Writer(open_writer(config.store.beside))
     found = Running(config, "listen", read_all(""), writer, None, Certificates(config, SystemClock()))
     assert await found._ready() == Readiness(False, "starting")
     writer.close()

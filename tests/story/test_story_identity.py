@@ -282,6 +282,21 @@ async def test_a_comment_written_from_both_is_taken_back_when_they_are_two_again
     assert lis.comments()[1][5].startswith("This replaces the comment dated")
 
 
+async def test_a_chain_told_backwards_names_the_patient_by_its_last_number(lab: Laboratory) -> None:
+    """B became C, and only then A became B: the comment on A's result is C's, and each link can be undone alone."""
+    await lab.take(of("M1", "F1", SRP, "A"), adt("A40", "X1", "C", "B"), adt("A40", "X2", "B", "A"))
+    (case,) = live(lab)
+    lab.release(f"C{case.key}@{case.version}")
+    lis = Lis()
+    await lab.deliver(lis)
+    assert "PID|1||C^^^LABA^MR|" in lis.received[0].decode()
+    assert lab.rows.execute("SELECT prior, surviving FROM links ORDER BY id").fetchall() == [
+        ("p:LABA|B", "p:LABA|C"), ("p:LABA|A", "p:LABA|B"),
+    ]  # fmt: skip
+    assert act(lab, "unlink", "M2") == []
+    assert lab.rows.execute("SELECT lane, surviving FROM merged").fetchall() == [("p:LABA|A", "p:LABA|B")]
+
+
 async def test_undoing_one_link_of_a_chain_leaves_the_others(lab: Laboratory) -> None:
     await lab.take(of("M1", "F1", SRP, "A"), of("M2", "F2", HMGCR, "B"), of("M3", "F3", MUCH_CK, "C"))
     await lab.take(adt("A40", "X1", "B", "A"), adt("A40", "X2", "C", "B"))
