@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,6 +22,17 @@ from tests.fuzz.target import Wrong
 from tests.fuzz.targets import TARGETS, large
 
 Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_planted_is_remembered() -> Iterator[None]:
+    """What a planted fault gave must not come out of a cache in a later test."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.startswith("labbridge."):
+            for one in list(vars(module).values()):
+                if callable(clear := getattr(one, "cache_clear", None)):
+                    clear()
 
 
 def _found(name: str, count: int = 1500) -> bool:
