@@ -19,7 +19,7 @@ CASE = (
     ' d.subject_at, c.restore FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
-    "SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o.comment = m.id"
+    'SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o."case" = m."case" AND o.comment = m.id'
     ' WHERE m."case" = ? AND m.void = 0 ORDER BY m.id'
 )
 

@@ -190,6 +190,7 @@ outbox = sa.Table(
     _text("expires"),
     _text("specimen"),
 )
+sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
 sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
 

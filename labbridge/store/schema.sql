@@ -135,6 +135,7 @@ CREATE TABLE outbox (
 	PRIMARY KEY (id),
 	UNIQUE (control_id)
 );
+CREATE INDEX outbox_case ON outbox ("case");
 CREATE INDEX outbox_open ON outbox (receiver, id) WHERE state IN ('waiting', 'sent');
 CREATE INDEX outbox_specimen ON outbox (specimen, created);
 CREATE TABLE patients (

@@ -231,6 +231,7 @@ CREATE INDEX links_prior ON links (prior);
 CREATE INDEX links_surviving ON links (surviving);
 CREATE INDEX links_message ON links (message);
 CREATE INDEX merged_surviving ON merged (surviving);
+CREATE INDEX outbox_case ON outbox ("case");
 CREATE INDEX outbox_specimen ON outbox (specimen, created);
 CREATE INDEX holds_lane ON holds (lane);
 CREATE TRIGGER seals_no_update BEFORE UPDATE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
