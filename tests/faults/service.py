@@ -84,7 +84,7 @@ class Service:
         if len(self.receivers) > 1:
             feed += f'receiver = "{next(iter(self.receivers))}"\n'
         lines = [
-            f'facility = "LABA"\n[store]\nurl = "sqlite:///{self.database}"\n{feeds or feed}',
+            f'facility = "LABA"\n[store]\nurl = "sqlite:///{self.database}"\nvolatile = true\n{feeds or feed}',
             *(
                 f'[receivers.{name}]\naddress = "127.0.0.1:{port}"\ntimeout_s = {self._timeout_s}\n'
                 for name, port in self.receivers.items()

@@ -53,7 +53,7 @@ ROWS = (
         "8 of each, refused until given up", outbound.poison),
     Row("T-34", "our own messages come back", "9 reflections", "2,400 reflections", outbound.reflected),
     Row("T-40", "half-open peers", "40 peers, 1 dead line to the LIS", "1,000 peers, 1 dead line", peers.half_open),
-    Row("T-41", "thousands of peers, slow and hostile", "300 peers of 100 addresses",
+    Row("T-41", "thousands of peers, slow and hostile", "300 peers of 100 addresses, caps of 128",
         "2,000 peers of 120 addresses, the good sender's p99 judged", peers.crowded,
         alone=True),
     Row("T-42", "framing", "40 streams, cut anywhere", "3,000 streams", framing.split_anywhere),

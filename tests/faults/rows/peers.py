@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import threading
 import time
@@ -15,6 +16,7 @@ from tests.faults.service import until
 from tests.faults.world import World
 
 MEMORY_MB, TIMES_AS_SLOW = 512, 3.0
+REFUSED = re.compile(r"^labbridge_feed_connections_refused_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
 ADMIT = "[limits]\nconnections = 4000\nconnections_per_address = 64\nframe_timeout_s = 5\n"
 
 
@@ -100,9 +102,12 @@ def _p99(world: World, count: int, name: str) -> float:
 
 
 def _over_the_cap(run: Run, found: Outcome) -> None:
-    """Default caps and few files: most are let go, a known sender is answered, the log stays short."""
-    with World(run.folder / "d", run.seed, run.patched) as world:
-        files = 256
+    """The default caps (the short way smaller ones) and just the files they need: who is over is let go and counted, a
+    known sender is answered, the log stays short."""
+    connections = run.size(128, 1024)
+    extra = f"[limits]\nconnections = {connections}\n"
+    with World(run.folder / "d", run.seed, run.patched, extra=extra) as world:
+        files = connections + 128  # fewer, and the start-up gate refuses
         world.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
         good = wire.connect(world.service.port, "127.0.0.9")
         world.part("hostile", "crowd", port=world.service.port, peers=run.size(300, 2000), addresses=100)
@@ -113,6 +118,8 @@ def _over_the_cap(run: Run, found: Outcome) -> None:
                 answer = client.on(good, plain(f"K{number}", f"K{number}"))
                 found.must(answer is not None and answer.code == "AA", "the known sender was not answered")
         found.must(world.service.files() < files, "no file is left")
+        counted = sum(map(float, REFUSED.findall(world.service.metrics())))
+        found.must(counted >= 50, f"{counted:g} were counted as refused")
         lines = world.service.log().count("\n")
         found.must(lines < 2000, f"{lines} log lines")
         gone = _crowd(world).get("closed", 0)
