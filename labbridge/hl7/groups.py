@@ -127,8 +127,8 @@ class _Walk:
 
 def groups(message: Message, grammar: Grammar, version: str) -> tuple[list[PatientGroup], tuple[PlacedNote, ...]]:
     """The patients of a message with their orders. An OBX after SPM is about the tube, one before the first order is
-    about the patient (2.6 on), one between ORC and OBR belongs to the order's document (2.8 on). An NTE belongs to what
-    precedes it.
+    about the patient (2.6 on), one between ORC and OBR belongs to the order's document (ORU, 2.8 on). An NTE belongs to
+    what precedes it.
 
     Refuse(100) where the order of segments leaves it open whose result something is: a result may be refused, never
     passed over.
@@ -234,7 +234,7 @@ def _obx(walk: _Walk, segment: Segment) -> None:
             walk.odd.append(note("N018", walk.order.obr.at))
     elif walk.orc is None and walk.version >= "2.6":
         patient.observations.append(found)
-    elif walk.orc is not None and walk.version >= "2.8":
+    elif walk.orc is not None and walk.version >= "2.8" and not walk.grammar.unnamed:  # in OUL the ORC follows its OBR
         walk.document = segment
     else:
         raise Refuse("OBX stands before OBR", code="100", location=erl(segment))

@@ -14,7 +14,7 @@ from labbridge.model.values import Comparator, Grade, Titre
 from labbridge.normalise import comparisons, hep2
 
 _SIGN = r"(?P<sign>(?:[<>=≤≥≦≧＜＞＝〈〉]\s*){1,2})?"
-_TITRE = re.compile(rf"(?<![0-9:/.,]){_SIGN}1\s*[:/]\s*(?P<reciprocal>[0-9]{{1,7}})(?![0-9:/])")
+_TITRE = re.compile(rf"(?<![0-9:/.,]){_SIGN}1\s*[:/]\s*(?P<reciprocal>[0-9]{{1,7}})(?![0-9:/]|[.,][0-9])")
 
 
 class Sentence(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Slow and hostile peers in a process of their own: `python -m tests.faults.hostile SETTINGS.json`.
 
 Many connections from many loopback addresses, each in one of the ways in which peers are a nuisance, until SIGTERM. Every
-ten seconds and at the end it writes down how many are open and how many were closed on it.
+ten seconds and at the end it writes down how many are open and how many were closed on it. Those that begin TLS and never end
+it go to `tls_port`, where the service waits for the rest of a handshake.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Crowd:
             await asyncio.sleep(self._settings.get("again_s", 1.0))
 
     async def _once(self, way: str, address: str) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._settings["port"], local_addr=(address, 0))
+        port = self._settings.get("tls_port" if way == "tls" else "port", self._settings["port"])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
         self.open += 1
         try:
             await self._annoy(way, reader, writer)

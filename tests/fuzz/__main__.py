@@ -1,4 +1,5 @@
-"""`make fuzz [SECONDS=n] [ONLY=name,...]`: every target for its share of the time, by default 30 minutes in all.
+"""`make fuzz [SECONDS=n] [ONLY=name,...]`: every target for its share of the time, by default 30 minutes in all, as many at
+once as there are processors.
 
 `python -m tests.fuzz --replay TARGET FILE` tries one input again. What is found is kept in a folder outside the tree.
 """
@@ -6,8 +7,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,12 +47,14 @@ def main() -> int:
         print(f"There is no target {', '.join(sorted(unknown))}. There are: {', '.join(products)}")
         return 2
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    share = max(1, given.seconds // len(chosen))
+    at_once = min(os.cpu_count() or 1, len(chosen))
+    share = max(1, given.seconds * at_once // len(chosen))
     print(HEADER)
     rows = []
-    for name in chosen:
-        rows.append(run(name, products[name], share, folder))
-        print(rows[-1], flush=True)
+    with ThreadPoolExecutor(at_once) as pool:
+        for row in pool.map(lambda name: run(name, products[name], share, folder), chosen):
+            rows.append(row)
+            print(row, flush=True)
     return report(rows, folder)
 
 

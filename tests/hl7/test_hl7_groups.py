@@ -120,6 +120,13 @@ def test_an_orc_after_its_obr_never_goes_to_the_next_one() -> None:
     assert shape(found) == [[("1", ["1"], ["1"], "A"), ("2", ["2"], ["1"], "B")]]
 
 
+@pytest.mark.parametrize("kind", ["OUL^R21", "OUL^R22", "OUL^R24"])
+def test_a_result_behind_a_second_orc_is_no_document_of_an_order_to_come(kind: str) -> None:
+    """Only ORU has the order's document before its OBR."""
+    segments = (PID, *([SPM] if kind == "OUL^R22" else []), "OBR|1", "ORC|A", "ORC|B", obx(1), "OBR|2")
+    assert refused(kind, *segments, version="2.8.2") == ("100", "OBX^1")
+
+
 def test_in_r23_the_container_stands_between_specimen_and_order() -> None:
     found = read("OUL^R23", PID, SPM, "SAC|1", "INV|1", "OBR|1", obx(1), "SAC|2", "OBR|2", obx(2))
     assert shape(found) == [[("1", ["1"], ["1"], ""), ("2", ["2"], ["1"], "")]]

@@ -12,8 +12,9 @@ from tests.faults import journal, wire
 from tests.faults.client import Client
 from tests.faults.messages import START, Message, plain, serology
 from tests.faults.outcome import Outcome, Run
-from tests.faults.service import until
+from tests.faults.service import free_port, until
 from tests.faults.world import World
+from tests.tls_files import Authority
 
 MEMORY_MB, TIMES_AS_SLOW = 512, 3.0
 REFUSED = re.compile(r"^labbridge_feed_connections_refused_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
@@ -52,15 +53,18 @@ def half_open(run: Run) -> Outcome:
 
 
 def crowded(run: Run) -> Outcome:
-    """T-41 and T-47. A good sender beside a crowd that holds half messages, drips, never reads, begins TLS and no more,
-    from a hundred addresses: with the caps set to admit them, and with the default caps, where those over the limit are
+    """T-41 and T-47. A good sender beside a crowd that holds half messages, drips, never reads, begins TLS with a feed that
+    speaks it and never ends it, from a hundred addresses: with the caps set to admit them, and with the default caps, where those over the limit are
     closed. The good sender's slowest hundredth is judged against its value without them, in the long run."""
     found = Outcome()
     peers = run.size(300, 2000)
     with World(run.folder / "a", run.seed, run.patched, extra=ADMIT) as world:
+        secure = _with_tls(world)
         _start(world)
         quiet = _p99(world, run.size(200, 1000), "quiet")
-        world.part("hostile", "crowd", port=world.service.port, peers=peers, addresses=run.size(100, 120))
+        world.part(
+            "hostile", "crowd", port=world.service.port, tls_port=secure, peers=peers, addresses=run.size(100, 120)
+        )
         found.must(until(lambda: _crowd(world).get("open", 0) >= 0.7 * peers, 60), "the crowd did not come in")
         loud = _p99(world, run.size(200, 1000), "loud")
         memory = world.service.memory_mb()
@@ -77,6 +81,15 @@ def crowded(run: Run) -> Outcome:
         found.trials, found.exposures = peers, _crowd(world).get("closed", 0)
     _over_the_cap(run, found)
     return found
+
+
+def _with_tls(world: World) -> int:
+    """A second feed that speaks TLS; its port."""
+    pair, port = Authority(world.folder).issue("listener"), free_port()
+    world.service.configure(
+        more=f'[feeds.secure]\nlisten = "127.0.0.1:{port}"\ntimezone = "Europe/Paris"\n[feeds.secure.tls]\n{pair.toml()}'
+    )
+    return port
 
 
 def _start(world: World) -> None:
