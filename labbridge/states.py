@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     CRASHED = "crashed"
     DAMAGED = "damaged"
+    HELD_DAMAGED = "held_damaged"
     LANE_WAITS = "lane_waits"
     REPROCESSED = "reprocessed"
     NO_ANSWER = "no_answer"
@@ -57,6 +58,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.UNREADABLE: "Acknowledged, but could not be read further; see the note and reprocess after a repair.",
     Reason.CRASHED: "Processing failed on this message; see the log of this key, then reprocess.",
     Reason.DAMAGED: "Its bytes on the disk are no longer the ones received; look at the disk, and restore a backup.",
+    Reason.HELD_DAMAGED: "A held result of its patient is no longer what was written; look at the disk, see the note.",
     Reason.LANE_WAITS: "An earlier message of the same lane is parked; it goes on when that one is settled.",
     Reason.REPROCESSED: "Sent through again by a person after a repair.",
     Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",

@@ -11,7 +11,7 @@ import msgspec
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
-from labbridge.store import backup, edits, journal, links, reading, retention
+from labbridge.store import backup, edits, journal, links, reading, retention, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -21,7 +21,7 @@ SIGN = "UPDATE cases SET state = 'signed', updated = ? WHERE id = ? AND version 
 POST = 'INSERT INTO comments("case", version, body) VALUES (?,?,?)'
 SEND = (
     'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated, expires,'
-    " specimen) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?)"
+    " specimen, digest) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?,?)"
 )
 SAID = "INSERT INTO texts(digest, comment) VALUES (?,?) ON CONFLICT(digest) DO NOTHING"
 OF_SPECIMEN = (
@@ -175,7 +175,7 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
         comment = connection.execute(POST, (out.case, out.version, body)).lastrowid
         expires = out.expires.isoformat() if out.expires else ""
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
-        key = connection.execute(SEND, (*row, expires, out.specimen)).lastrowid or 0
+        key = connection.execute(SEND, (*row, expires, out.specimen, sums.of_bytes(out.raw))).lastrowid or 0
         if out.digest:
             connection.execute(SAID, (out.digest, comment))
         add_counts(connection, out.counts)

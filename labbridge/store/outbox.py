@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import links
+from labbridge.store import links, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires FROM outbox'
-    " WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest'
+    " FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
 VERSION = "SELECT version, lane FROM cases WHERE id = ?"
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
@@ -27,6 +27,7 @@ PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due late
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
+DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
 REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
 SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
@@ -101,7 +102,7 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
         return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires = row
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest = row
         if lane in busy:
             continue
         open_one = _Open(id, case, version, attempts, state, due, expires)
@@ -109,6 +110,9 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
             continue
         busy.add(lane)
         if _waits(connection, open_one, now):
+            continue
+        if not sums.is_whole(raw, digest):
+            _give_up(connection, open_one, DAMAGED, now)
             continue
         connection.execute(SENT, (now.isoformat(), id))
         return Delivery(
@@ -149,10 +153,15 @@ def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
         return True
     if not one.expires or one.expires > now.isoformat():
         return False
-    _cancel(connection, one, EXPIRED, now)
+    _give_up(connection, one, EXPIRED, now)
+    return True
+
+
+def _give_up(connection: Connection, one: _Open, why: str, now: datetime) -> None:
+    """Cancelled, and its case is a person's again."""
+    _cancel(connection, one, why, now)
     reopened = CaseState.REOPENED if one.attempts else CaseState.NEW
     connection.execute(REOPENED, (reopened.value, now.isoformat(), one.case, one.version))
-    return True
 
 
 def _waits(connection: Connection, one: _Open, now: datetime) -> bool:

@@ -6,12 +6,13 @@ from datetime import date, datetime
 
 import msgspec
 
+from labbridge.errors import Park
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
-from labbridge.states import CaseState, State
-from labbridge.store import edits, links
+from labbridge.states import CaseState, Reason, State
+from labbridge.store import edits, links, sums
 from labbridge.store.connection import Connection, lookup_key
 
 CASE = (
@@ -22,6 +23,7 @@ POSTED = (
     'SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o."case" = m."case" AND o.comment = m.id'
     ' WHERE m."case" = ? AND m.void = 0 ORDER BY m.id'
 )
+HELD = "SELECT message, kind, collected, body, who, crc FROM results WHERE lane = ? ORDER BY id"
 
 _result = msgspec.json.Decoder(Result)
 _context = msgspec.json.Decoder(ContextItem)
@@ -75,7 +77,8 @@ def _case(connection: Connection, row: tuple[object, ...]) -> Case:
 
 
 def history(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:
-    """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient."""
+    """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient. Park
+    where one of the results is not what was written."""
     lanes = links.lanes_of(connection, lane)
     cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
     return StoredHistory(
@@ -90,9 +93,9 @@ def history(connection: Connection, patient: Identifier | None, lane: str) -> St
 
 def _parts(connection: Connection, lane: str) -> list[HeldPart]:
     found: dict[str, tuple[list[Result], list[ContextItem]]] = {}
-    for kind, body, who in connection.execute(
-        "SELECT kind, body, who FROM results WHERE lane = ? ORDER BY id", (lane,)
-    ):
+    for message, kind, collected, body, who, crc in connection.execute(HELD, (lane,)):
+        if crc is not None and crc != sums.of_result(lane, message, who, kind, collected, body):
+            raise Park(Reason.HELD_DAMAGED, f"It is of M{message}: reprocess that one first")
         results, context = found.setdefault(who, ([], []))
         if kind == "result":
             results.append(_result.decode(body))

@@ -73,6 +73,7 @@ results = sa.Table(
     sa.Column("collected", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     _text("who"),
+    sa.Column("crc", sa.Integer),
 )
 sa.Index("results_lane", results.c.lane)
 
@@ -189,6 +190,7 @@ outbox = sa.Table(
     sa.Column("updated", sa.Text, nullable=False),
     _text("expires"),
     _text("specimen"),
+    sa.Column("digest", sa.LargeBinary),
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)

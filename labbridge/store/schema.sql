@@ -132,6 +132,7 @@ CREATE TABLE outbox (
 	updated TEXT NOT NULL,
 	expires TEXT DEFAULT '' NOT NULL,
 	specimen TEXT DEFAULT '' NOT NULL,
+	digest BLOB,
 	PRIMARY KEY (id),
 	UNIQUE (control_id)
 );
@@ -162,6 +163,7 @@ CREATE TABLE results (
 	collected TEXT NOT NULL,
 	body BLOB NOT NULL,
 	who TEXT DEFAULT '' NOT NULL,
+	crc INTEGER,
 	PRIMARY KEY (id)
 );
 CREATE INDEX results_lane ON results (lane);

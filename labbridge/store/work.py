@@ -15,7 +15,7 @@ from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.result import Unmapped
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.states import Reason, State
-from labbridge.store import edits, links, reading
+from labbridge.store import edits, links, reading, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 from labbridge.store.tally import counted
@@ -48,13 +48,13 @@ MESSAGE = (
     " WHERE id = ?1"
 )
 ACKNOWLEDGE = (
-    'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated)'
-    " SELECT 0, 0, 0, ?1, ?2, ?3, raw, 'waiting', ?4, ?4 FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM work"
-    " WHERE message = ?5 AND state = 'parked') THEN ?6 ELSE ?7 END AS raw) WHERE length(raw) > 0 AND NOT EXISTS"
-    " (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
+    'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, digest, state, created, updated)'
+    " SELECT 0, 0, 0, ?1, ?2, ?3, raw, CASE WHEN raw = ?6 THEN ?8 ELSE ?9 END, 'waiting', ?4, ?4 FROM (SELECT CASE WHEN"
+    " EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'parked') THEN ?6 ELSE ?7 END AS raw) WHERE length(raw) > 0"
+    " AND NOT EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
 )
 NOTES = "UPDATE work SET notes = ? WHERE message = ? AND lane = ?"
-INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body) VALUES (?,?,?,?,?,?)"
+INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body, crc) VALUES (?,?,?,?,?,?,?)"
 OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
 KEEP_PATIENT = (
     "INSERT INTO patients(authority, identifier, body) VALUES (?,?,?)"
@@ -238,7 +238,8 @@ class StoreWork:
         rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
         rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
         for some in (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE)):
-            values = [value for row in some for value in (found.lane, message.key, drafted.who, *row)]
+            told = [(found.lane, message.key, drafted.who, *row) for row in some]
+            values = [value for one in told for value in (*one, sums.of_result(*one))]
             self._add(of_rows(INSERT_RESULT, len(some)), *values)
         patient = drafted.patient
         if patient is not None and patient.key is not None:
@@ -299,7 +300,7 @@ class StoreWork:
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         lane = f"{answer.receiver}/ack/{message.feed}"
         row = (answer.receiver, lane, answer.control_id, now.isoformat(), message.key, answer.parked, answer.processed)
-        self._add(ACKNOWLEDGE, *row)
+        self._add(ACKNOWLEDGE, *row, sums.of_bytes(answer.parked), sums.of_bytes(answer.processed))
 
     def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
         before = message.state.value

@@ -1,8 +1,8 @@
 """Slow and hostile peers in a process of their own: `python -m tests.faults.hostile SETTINGS.json`.
 
-Many connections from many loopback addresses, each in one of the ways in which peers are a nuisance, until SIGTERM. Every
-ten seconds and at the end it writes down how many are open and how many were closed on it. Those that begin TLS and never end
-it go to `tls_port`, where the service waits for the rest of a handshake.
+Many connections from many loopback addresses, each in one of the ways in which peers are a nuisance, until SIGTERM. Now and
+then it writes down how many are open and how many were closed on it. Those that begin TLS and never end it go to
+`tls_port`, where the service waits for the rest of a handshake.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ ROWS = (
     Row("T-22", "the outcome of a commit is unknown", later=LOST),
     Row("T-23", "the database fails over", later=NODES),
     Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
-    Row("T-25", "bits rot", "4 flips", "100 flips", disk.rotten),
+    Row("T-25", "bits rot", "4 flips, 3 in rows with a sum", "100 flips, 3 in rows with a sum", disk.rotten),
     Row("T-30", "the LIS misbehaves", "4 comments, 480 exchanges of the client alone",
         "60 comments, 100,000 exchanges of the client alone", outbound.misbehaving),
     Row("T-31", "the LIS is slow", "6 s", "120 s", outbound.slow),

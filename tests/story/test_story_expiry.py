@@ -125,6 +125,39 @@ async def test_an_old_backlog_posts_nothing_by_itself(lab: Laboratory) -> None:
     assert {case.state for case in lab.cases()} == {CaseState.NEW}
 
 
+# ---------------------------------------------------------------- rotted on the disk
+
+
+def rotted(lab: Laboratory) -> None:
+    ((raw,),) = lab.rows.execute("SELECT raw FROM outbox").fetchall()
+    rotten = bytes(raw).replace(b"SRP", b"SRQ")
+    assert rotten != raw
+    lab.writer.submit(lambda c: c.execute("UPDATE outbox SET raw = ?", (rotten,))).result()
+
+
+async def test_bytes_that_are_no_longer_those_that_were_signed_never_leave(lab: Laboratory) -> None:
+    await released(lab)
+    rotted(lab)
+    lis = Lis()
+    assert await lab.deliver(lis) == 0
+    assert (lis.received, lab.deliveries(), lab.case().state) == ([], [("cancelled", 0)], CaseState.NEW)
+    assert lab.rows.execute("SELECT reason FROM outbox").fetchone() == (
+        "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk",
+    )
+    lab.release(shown(lab))
+    assert await lab.deliver(lis) == 1
+
+
+async def test_bytes_that_rot_between_two_tries_are_not_sent_again(lab: Laboratory) -> None:
+    await released(lab)
+    await lab.deliver(Lis(""))
+    rotted(lab)
+    lab.clock.forward(hours=1)
+    lis = Lis()
+    assert await lab.deliver(lis) == 0
+    assert (lis.received, lab.case().state) == ([], CaseState.REOPENED)
+
+
 # ---------------------------------------------------------------- one specimen, again and again
 
 

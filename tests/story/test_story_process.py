@@ -11,7 +11,7 @@ from story_parts import BLOT, CK, CLIA, ELISA, ELSEWHERE, SODIUM, Laboratory, ob
 from labbridge import drafting, pipeline
 from labbridge.drafting import Progress
 from labbridge.errors import Refused
-from labbridge.model.work import Kept
+from labbridge.model.work import AuditEvent, Kept
 from labbridge.states import CaseState, Reason, State
 
 
@@ -207,6 +207,35 @@ async def test_bytes_that_are_no_longer_the_ones_received_are_never_interpreted(
     rot(lab, b"|58|", b"|8|")
     lab.process()
     assert (lab.states(), lab.cases()) == ([("parked", "damaged")], [])
+
+
+HELD = {
+    "its value": lambda body, who, day: (body.replace(b'"58"', b'"8"'), who, day),
+    "whose it is": lambda body, who, day: (body, f"{who}.", day),
+    "its day": lambda body, who, day: (body, who, "2001-01-01"),
+}
+
+
+@pytest.mark.parametrize("what", HELD)
+async def test_a_held_result_that_rotted_is_never_used_and_is_read_again_from_its_message(
+    lab: Laboratory, what: str
+) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    drafted = lab.cases()
+    (held,) = lab.rows.execute("SELECT body, who, collected, crc FROM results").fetchall()
+    rotten = HELD[what](*held[:3])
+    assert rotten != tuple(held[:3])
+    lab.writer.submit(lambda c: c.execute("UPDATE results SET body = ?, who = ?, collected = ?", rotten)).result()
+    await lab.take(oru("M2", order("F2", obx(BLOT, "58"))))
+    assert (lab.states()[1], lab.cases()) == (("parked", "held_damaged"), drafted)
+    (told,) = lab.rows.execute("SELECT sentence FROM work WHERE message = 2").fetchone()
+    assert told == "It is of M1: reprocess that one first"
+    for key in (1, 2):
+        event = AuditEvent(at=lab.clock.now(), actor="A", action="reprocess", subject=f"M{key}")
+        lab.desk.reprocess(key, ("p:LABA|PT1",), event)
+        lab.process()
+    assert [state for state, _reason in lab.states()] == ["done", "done"]
+    assert held in lab.rows.execute("SELECT body, who, collected, crc FROM results").fetchall()
 
 
 async def test_no_comment_is_addressed_from_bytes_that_rotted(lab: Laboratory) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import resource
 import shutil
 import sqlite3
 import subprocess
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,9 +22,14 @@ from tests.faults.service import until
 from tests.faults.world import World, listens
 
 SMALL = 700_000
-LIKE_THIS = "SELECT id, sender, control_id, hex(digest), state, hex(raw) FROM journal ORDER BY id"
-OTHERS = ("SELECT * FROM work ORDER BY id", "SELECT * FROM cases ORDER BY id", "SELECT * FROM drafts ORDER BY 1, 2",
-          "SELECT * FROM outbox ORDER BY id", "SELECT * FROM results ORDER BY id")  # fmt: skip
+# What a wrong bit may change unseen, and what is not used where its sum is not right.
+UNSUMMED = (
+    "SELECT id, sender, control_id, hex(digest), state FROM journal ORDER BY id", "SELECT * FROM work ORDER BY id",
+    "SELECT * FROM cases ORDER BY id", "SELECT * FROM drafts ORDER BY 1, 2",
+    'SELECT id, "case", version, receiver, lane, control_id, state, expires FROM outbox ORDER BY id',
+)  # fmt: skip
+MESSAGES = "SELECT raw, digest FROM journal UNION ALL SELECT raw, digest FROM outbox"
+RESULTS = "SELECT lane, message, who, kind, collected, body, crc FROM results"
 
 
 def full(run: Run) -> Outcome:
@@ -107,36 +115,69 @@ def _tmpfs(folder: Path) -> Iterator[Path | None]:
 
 
 def rotten(run: Run) -> Outcome:
-    """T-25. One bit flipped in a page that is in use, then a start: it is refused, or everything reads as it did. SQLite
-    sums no pages: a flip inside a value is found by nobody at the start."""
-    found = Outcome()
+    """T-25. One bit flipped in a page that is in use, then a start: it is refused, or everything reads as it did, or what
+    is changed is not right by its sum and is not used. SQLite sums no pages: a flip in a value without a sum is found by
+    nobody."""
+    found, seen = Outcome(), Counter[str]()
     with World(run.folder / "w", run.seed, run.patched) as world:
         world.start()
         client = Client(world)
         for number in range(40):
             client.send(serology(f"B{number}", f"B{number}"))
         until(world.service.processed)
+        world.sign()
         world.service.stop()
         sound = world.service.database.read_bytes()
         before = _rows(world.service.database)
         rng = random.Random(run.seed)
-        refused = 0
         for _flip in range(run.size(4, 100)):
             damaged = bytearray(sound)
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
             _rewrite(world.service.database, bytes(damaged))
             found.trials += 1
-            outcome = _after_start(world, before)
-            refused += outcome == "refused"
-            found.must(outcome != "wrong", "wrong rows were served silently")
-    found.exposures = found.trials
-    wrong = len(found.violations)
-    found.violations = [f"wrong rows were served silently after {wrong} of {found.trials} flips"] if wrong else []
-    found.note = f"{refused} starts refused, {found.trials - refused - wrong} read as before"
-    found.gap = (
-        "SQLite keeps no sum of its pages; the digest of a message is not asked for when it is read" if wrong else ""
+            seen[_after_start(world, before)] += 1
+        _never_used(world, sound, found)
+    found.exposures, wrong = found.trials, seen["wrong"]
+    found.violations += [f"wrong rows were served silently after {wrong} of {found.trials} flips"] if wrong else []
+    found.note = (
+        f"{seen['refused']} starts refused, {seen['same']} read as before, {seen['summed']} not right by their sum"
     )
+    if wrong and len(found.violations) == 1:
+        found.gap = "SQLite keeps no sum of its pages, and work, cases and drafts have none of their own"
     return found
+
+
+def _never_used(world: World, sound: bytes, found: Outcome) -> None:
+    """A message, a held result and a signed comment, each with a bit turned: none of the three is used."""
+    for table, column in (("journal", "raw"), ("results", "body")):
+        _turned(world.service.database, sound, table, column, "UPDATE work SET state = 'kept' WHERE id = 1")
+        world.start()
+        found.must(until(world.service.processed, 30), f"with a bit turned in {table} nothing was processed")
+        (reason,) = world.service.rows("SELECT reason FROM work WHERE id = 1")[0]
+        found.must(reason in ("damaged", "held_damaged"), f"with a bit turned in {table}: {reason}")
+        world.service.stop()
+    key = _turned(world.service.database, sound, "outbox", "raw")
+    world.lis()
+    world.start()
+    found.must(world.service.quiesce(60), "the sound comments were not delivered")
+    states = dict(world.service.rows("SELECT id, state FROM outbox"))
+    found.must(states.pop(key) == "cancelled", "changed bytes were sent")
+    found.must(set(states.values()) == {"acknowledged"}, "a sound comment was not sent")
+    world.service.stop()
+    found.trials += 3
+
+
+def _turned(database: Path, sound: bytes, table: str, column: str, *more: str) -> int:
+    """Turn a bit of the first row; its number."""
+    _rewrite(database, sound)
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        id, value = connection.execute(f"SELECT id, {column} FROM {table} ORDER BY id LIMIT 1").fetchone()
+        turned = bytearray(value)
+        turned[len(turned) // 2] ^= 1
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (bytes(turned), id))
+        for statement in more:
+            connection.execute(statement)
+    return int(id)
 
 
 def _rewrite(database: Path, data: bytes) -> None:
@@ -153,21 +194,46 @@ def _after_start(world: World, before: list[object]) -> str:
     if process.poll() is not None:
         return "refused"
     try:
-        same = _rows(world.service.database) == before
+        if _rows(world.service.database) == before:
+            return "same"
+        return "summed" if _unsummed(world.service.database) == before[: len(UNSUMMED)] else "wrong"
     except sqlite3.Error:
-        same = True  # said so: not silently
-    world.service.stop()
-    return "same" if same else "wrong"
+        return "refused"  # said so: not silently
+    finally:
+        world.service.stop()
 
 
 def _rows(database: Path) -> list[object]:
+    """What has no sum, then what has one, each with whether the sum is right."""
+    return [*_unsummed(database), *_summed(database)]
+
+
+def _unsummed(database: Path) -> list[object]:
+    with _copied(database) as connection:
+        return [connection.execute(sql).fetchall() for sql in UNSUMMED]
+
+
+def _summed(database: Path) -> list[object]:
+    with _copied(database) as connection:
+        messages = [
+            (raw, digest, hashlib.sha256(raw).digest() == digest) for raw, digest in connection.execute(MESSAGES)
+        ]
+        return [messages, [(*row, _crc(*row[:-1]) == row[-1]) for row in connection.execute(RESULTS)]]
+
+
+def _crc(lane: str, message: int, who: str, kind: str, collected: str, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(f"{lane}\0{message}\0{who}\0{kind}\0{collected}\0".encode()))
+
+
+@contextlib.contextmanager
+def _copied(database: Path) -> Iterator[sqlite3.Connection]:
     copy = database.with_suffix(".copy")
     for end in ("", "-wal"):
         if Path(f"{database}{end}").is_file():
             shutil.copy(f"{database}{end}", f"{copy}{end}")
     connection = sqlite3.connect(copy)
     try:
-        return [connection.execute(sql).fetchall() for sql in (LIKE_THIS, *OTHERS)]
+        yield connection
     finally:
         connection.close()
         for end in ("", "-wal", "-shm"):

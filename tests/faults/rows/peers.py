@@ -53,9 +53,10 @@ def half_open(run: Run) -> Outcome:
 
 
 def crowded(run: Run) -> Outcome:
-    """T-41 and T-47. A good sender beside a crowd that holds half messages, drips, never reads, begins TLS with a feed that
-    speaks it and never ends it, from a hundred addresses: with the caps set to admit them, and with the default caps, where those over the limit are
-    closed. The good sender's slowest hundredth is judged against its value without them, in the long run."""
+    """T-41 and T-47. A good sender beside a crowd that holds half messages, drips, never reads, or begins TLS with a feed
+    that speaks it and never ends it, from a hundred addresses: with the caps set to admit them, and with the default
+    caps, where those over the limit are closed. The good sender's slowest hundredth is judged against its value without
+    them, in the long run."""
     found = Outcome()
     peers = run.size(300, 2000)
     with World(run.folder / "a", run.seed, run.patched, extra=ADMIT) as world:
