@@ -94,7 +94,7 @@ def history(connection: Connection, patient: Identifier | None, lane: str) -> St
 def _parts(connection: Connection, lane: str) -> list[HeldPart]:
     found: dict[str, tuple[list[Result], list[ContextItem]]] = {}
     for message, kind, collected, body, who, crc in connection.execute(HELD, (lane,)):
-        if crc is not None and crc != sums.of_result(lane, message, who, kind, collected, body):
+        if crc is not None and crc != sums.of_result((lane, message, who, kind, collected), body):
             raise Park(Reason.HELD_DAMAGED, f"It is of M{message}: reprocess that one first")
         results, context = found.setdefault(who, ([], []))
         if kind == "result":

@@ -10,9 +10,9 @@ import hashlib
 import zlib
 
 
-def of_result(lane: str, message: int, who: str, kind: str, collected: str, body: bytes) -> int:
-    """CRC-32 of all that says whose a held result is, from which message, and what it is."""
-    return zlib.crc32(body, zlib.crc32(f"{lane}\0{message}\0{who}\0{kind}\0{collected}\0".encode()))
+def of_result(about: tuple[object, ...], body: bytes) -> int:
+    """CRC-32 of a held result: lane, message, who, kind and day it is kept under, and what it says."""
+    return zlib.crc32(body, zlib.crc32("\0".join((*map(str, about), "")).encode()))
 
 
 def of_bytes(raw: bytes) -> bytes:

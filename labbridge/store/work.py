@@ -238,8 +238,8 @@ class StoreWork:
         rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
         rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
         for some in (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE)):
-            told = [(found.lane, message.key, drafted.who, *row) for row in some]
-            values = [value for one in told for value in (*one, sums.of_result(*one))]
+            told = [((found.lane, message.key, drafted.who, *about), body) for *about, body in some]
+            values = [value for about, body in told for value in (*about, body, sums.of_result(about, body))]
             self._add(of_rows(INSERT_RESULT, len(some)), *values)
         patient = drafted.patient
         if patient is not None and patient.key is not None:

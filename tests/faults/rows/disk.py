@@ -26,7 +26,7 @@ SMALL = 700_000
 UNSUMMED = (
     "SELECT id, sender, control_id, hex(digest), state FROM journal ORDER BY id", "SELECT * FROM work ORDER BY id",
     "SELECT * FROM cases ORDER BY id", "SELECT * FROM drafts ORDER BY 1, 2",
-    'SELECT id, "case", version, receiver, lane, control_id, state, expires FROM outbox ORDER BY id',
+    'SELECT id, "case", version, receiver, lane, control_id, expires FROM outbox ORDER BY id',
 )  # fmt: skip
 MESSAGES = "SELECT raw, digest FROM journal UNION ALL SELECT raw, digest FROM outbox"
 RESULTS = "SELECT lane, message, who, kind, collected, body, crc FROM results"
@@ -127,6 +127,8 @@ def rotten(run: Run) -> Outcome:
         until(world.service.processed)
         world.sign()
         world.service.stop()
+        with contextlib.closing(sqlite3.connect(world.service.database)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         sound = world.service.database.read_bytes()
         before = _rows(world.service.database)
         rng = random.Random(run.seed)
