@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from labbridge import __version__, pipeline
+from labbridge.accounts import Accounts
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.errors import Refuse, Refused, StoreUnavailable
 from labbridge.hl7.incoming import read_reports
@@ -21,6 +22,7 @@ from labbridge.model.work import AuditEvent, Feed, Kept, Verdict
 from labbridge.ports import Clock
 from labbridge.review import identity, policies
 from labbridge.store.desk import StoreDesk
+from labbridge.store.people import StorePeople
 
 JUDGE_WITHIN_S = 60.0
 
@@ -48,8 +50,16 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 class Acts:
     """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force."""
 
-    def __init__(self, config: Config, comment: tuple[Coding, ...], desk: StoreDesk, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        comment: tuple[Coding, ...],
+        desk: StoreDesk,
+        clock: Clock,
+        people: StorePeople | None = None,
+    ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
+        self._accounts = Accounts(people, clock) if people is not None else None
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
@@ -65,6 +75,7 @@ class Acts:
             "expire": self._expired,
             "erase": self._erased,
             "hold": self._held,
+            "user": self._accounted,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -210,6 +221,15 @@ class Acts:
         event = AuditEvent(at=self._clock.now(), actor=name, action=action, subject="patient", detail=why)
         self._desk.hold(policies.parse_patient(patient), why, event)
         return action
+
+    # ---------------------------------------------------------------- accounts
+
+    def _accounted(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The key is a login; accounts.py says what goes with it."""
+        accounts = self._accounts
+        if accounts is None:
+            return [{"key": key, "ok": False, "error": "There are no accounts here"} for key in keys]
+        return [_each(key, lambda key: accounts.perform(key, name, request)) for key in keys[:1]]
 
     # ---------------------------------------------------------------- the message an act is about
 

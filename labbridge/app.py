@@ -9,7 +9,7 @@ import os
 import platform
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,8 +28,6 @@ from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
-from labbridge.knowledge.tables import read_terminology
-from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
@@ -37,20 +35,23 @@ from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
-from labbridge.sources import read_all
+from labbridge.sources import comment_of, read_all
 from labbridge.store import opening
 from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake
 from labbridge.store.outbox import StoreOutbox
+from labbridge.store.people import StorePeople
 from labbridge.store.sqlite import SqliteStatus, status
+from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
+from labbridge.workbench import Workbench
 
 if TYPE_CHECKING:
     from labbridge.observe.metrics import Metrics
 
-Role = Literal["listen", "process", "deliver", "all"]
+Role = Literal["listen", "process", "deliver", "web", "all"]
 FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
 PROBE = (
     "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1)"
@@ -84,7 +85,8 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
         )
         try:
-            asyncio.run(Service(config, role, texts, writer, supervisor, certificates).run())
+            workbench = Workbench(config, writer, json_logs) if role in ("web", "all") else None
+            asyncio.run(Service(config, role, texts, writer, supervisor, certificates, workbench).run())
         finally:
             writer.close()
 
@@ -106,8 +108,10 @@ class Service:
         writer: Writer,
         supervisor: Supervisor | None,
         certificates: Certificates,
+        workbench: Workbench | None,
     ) -> None:
         self._config, self._role, self._certificates = config, role, certificates
+        self._workbench = workbench
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
@@ -115,7 +119,8 @@ class Service:
         self._scrapes = opening.reader(config.store.url)
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
-        self._acts = Acts(config, comment_of(texts), self._desk, self._clock)
+        people = StorePeople(self._reader, LocalUnits(writer))
+        self._acts = Acts(config, comment_of(texts), self._desk, self._clock, people)
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -148,6 +153,7 @@ class Service:
                 self._delivery,
                 self._watching,
                 self._listening,
+                self._pages,
             ):
                 await parts.enter_async_context(part())
             self._stage = "running"
@@ -335,6 +341,13 @@ class Service:
         yield
         await asyncio.gather(*(server.drain() for server in servers))
 
+    @contextlib.asynccontextmanager
+    async def _pages(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as running:
+            if self._workbench is not None:
+                await running.enter_async_context(self._workbench.running())
+            yield
+
     def _server(self, name: str, section: FeedSection, slots: Slots) -> MllpServer:
         names = section.tls.client_names if section.tls is not None else ()
         answered = partial(self._traffic.answered, name, GIVEN)
@@ -365,26 +378,3 @@ class Service:
             await pipeline.receive_junk(event, pipeline.Peer(feed, address), intake, clock)
 
         return Handlers(message, oversize, junk)
-
-
-def comment_code(site: str) -> tuple[Coding, ...]:
-    """The code our comments carry (outgoing.yaml, the site's over the shipped one)."""
-    return comment_of(read_all(site))
-
-
-def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
-    """The same of files that were read before."""
-    return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment
-
-
-@contextlib.contextmanager
-def offline_acts(config: Config) -> Iterator[Acts]:
-    """Acts on the store of a stopped service. StoreRefused while another process writes it."""
-    with opening.held(config.store.url) as store:
-        writer = Writer(store.writer())
-        reader = opening.reader(config.store.url)
-        try:
-            yield Acts(config, comment_code(config.knowledge.site), StoreDesk(writer, reader), SystemClock())
-        finally:
-            reader.close()
-            writer.close()

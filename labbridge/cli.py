@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from labbridge import __version__, cli_store
+from labbridge import __version__, cli_store, cli_user
 from labbridge.cli_parts import (
     CONFIGURATION,
     NEEDS_A_PERSON,
@@ -28,6 +28,7 @@ maps = typer.Typer(no_args_is_help=True, help="Help with mapping local codes.")
 app.add_typer(maps, name="map")
 app.add_typer(cli_store.app)
 app.add_typer(cli_store.audit, name="audit")
+app.add_typer(cli_user.app, name="user")
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def main() -> None:
 @app.command()
 def serve(
     config: ConfigPath = None,
-    role: Annotated[Literal["listen", "process", "deliver", "all"], typer.Option(help="What to run.")] = "all",
+    role: Annotated[Literal["listen", "process", "deliver", "web", "all"], typer.Option(help="What to run.")] = "all",
     log: Annotated[Literal["json", "console"], typer.Option(help="How log lines look.")] = "json",
 ) -> None:
     """Run feeds, processing and delivery until SIGTERM (drains)."""

@@ -29,18 +29,25 @@ def load_config(path: Path | None) -> Any:
 
 
 def act(path: Path | None, request: dict[str, Any], format: str) -> None:
-    """Perform an act through the running service, or on the store itself when none runs."""
+    """Perform an act, and say what came of it."""
     from labbridge import show
-    from labbridge.app import offline_acts
+
+    answer = asked(path, request)
+    typer.echo(show.acted(answer, format))
+    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
+
+
+def asked(path: Path | None, request: dict[str, Any]) -> dict[str, Any]:
+    """What an act came to, through the running service, or on the store itself when none runs."""
     from labbridge.control import ask
+    from labbridge.stopped import acts_on
 
     config = load_config(path)
     answer = ask(config.store.beside, request)
     if answer is None:
-        with offline_acts(config) as acts:
+        with acts_on(config) as acts:
             answer = acts.perform(request)
-    typer.echo(show.acted(answer, format))
-    raise typer.Exit(0 if answer.get("ok") else NEEDS_A_PERSON)
+    return answer
 
 
 def reading(path: Path | None) -> AbstractContextManager[Any]:

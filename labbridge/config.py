@@ -46,6 +46,7 @@ def _charset(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+OptionalAddress = Annotated[str, AfterValidator(lambda text: text and _address(text))]
 Zone = Annotated[str, AfterValidator(_zone)]
 Charset = Annotated[str, AfterValidator(_charset)]
 
@@ -214,6 +215,19 @@ class AdminSection(_Section):
     listen: Address = Field("127.0.0.1:9464", description="metrics and readiness")
 
 
+class WebSection(_Section):
+    listen: OptionalAddress = Field("127.0.0.1:8080", description="address of the workbench; empty: there is none")
+    hosts: tuple[str, ...] = Field((), description="names by which browsers reach it, beside those of this machine")
+    behind_tls: bool = Field(
+        False, description="a proxy on this machine speaks TLS in front, and says so (X-Forwarded-*)"
+    )
+    idle_s: float = Field(900.0, gt=0, description="a sign-in that nobody uses ends after this (15 min)")
+    longest_s: float = Field(36_000.0, gt=0, description="a sign-in ends after this in any case (10 h)")
+    signing_s: float = Field(
+        300.0, ge=0, description="within this of giving the password a signature does not ask again"
+    )
+
+
 class AuditSection(_Section):
     key: str = Field("", description="signing key of the anchors (`labbridge audit key FILE`); empty: none are made")
     anchors: str = Field("", description="file the anchors are appended to; where this service cannot write it anew")
@@ -263,6 +277,7 @@ class Config(BaseSettings):
     receivers: dict[str, ReceiverSection] = {}
     knowledge: KnowledgeSection = KnowledgeSection()
     admin: AdminSection = AdminSection()
+    web: WebSection = WebSection()
     audit: AuditSection = AuditSection()
     retention: RetentionSection = RetentionSection()
     release: ReleaseSection = ReleaseSection()
@@ -346,6 +361,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "receivers": ReceiverSection,
     "knowledge": KnowledgeSection,
     "admin": AdminSection,
+    "web": WebSection,
     "audit": AuditSection,
     "retention": RetentionSection,
     "release": ReleaseSection,

@@ -324,6 +324,18 @@ def _one_delivery(store: Connection, key: int, format: str) -> str | None:
     return "\n".join((*(f"{name:13}{value}" for name, value in fields.items()), *said, raw))
 
 
+def people(store: Connection, format: str) -> str:
+    """Accounts, then tokens."""
+    accounts = store.execute(
+        "SELECT login, name, roles, feeds, CASE WHEN disabled <> '' THEN 'closed' ELSE 'open' END FROM people ORDER BY login"
+    )
+    tokens = store.execute(
+        "SELECT name, 'program', scope, '', CASE WHEN revoked <> '' THEN 'revoked'"
+        " ELSE 'until ' || substr(expires, 1, 10) END FROM tokens ORDER BY id"
+    )
+    return _table([*accounts, *tokens], ("login", "name", "roles", "feeds", "state"), format)
+
+
 def acted(answer: dict[str, Any], format: str) -> str:
     if format == "json":
         return json.dumps(answer, ensure_ascii=False)

@@ -9,6 +9,8 @@ from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build
 from labbridge.knowledge.documents import Fault, Source
 from labbridge.knowledge.references import check_references
+from labbridge.knowledge.tables import read_terminology
+from labbridge.model.values import Coding
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
@@ -71,3 +73,13 @@ def understood(sources: Sequence[Source]) -> Knowledge:
     if faults:
         raise KnowledgeError(faults)
     return knowledge
+
+
+def comment_code(site: str) -> tuple[Coding, ...]:
+    """The code our comments carry (outgoing.yaml, the site's over the shipped one)."""
+    return comment_of(read_all(site))
+
+
+def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
+    """The same of files that were read before."""
+    return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment

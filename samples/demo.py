@@ -58,7 +58,7 @@ class Demo:
                 f'[store]\nurl = "sqlite:///{self.folder / "labbridge.db"}"\nvolatile = true',
                 f'[feeds.myolis]\nlisten = "127.0.0.1:{self.mllp}"\ntimezone = "Europe/Paris"',
                 f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"',
-                f'[admin]\nlisten = "127.0.0.1:{self.admin}"',
+                f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"',
                 f'[knowledge]\nsite = "{HERE / "site"}"',
                 "",
             ]

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes"}
 PURE = {"hl7", "rows", "normalise", "interpret", "review"}
-EDGES = {"feeds", "delivery", "observe", "store"}
+EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {"pipeline", "ports", "counting", "receiving", "drafting", "identifying"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -35,12 +35,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
+    "web": WORDS | {"ports", "review", "web", "observe"},
 }
 WIRING = {
     "app",
     "cli",
     "cli_parts",
     "cli_store",
+    "cli_user",
     "acts",
     "processing",
     "reloading",
@@ -63,6 +65,9 @@ WIRING = {
     "gate",
     "room",
     "sections",
+    "workbench",
+    "stopped",
+    "accounts",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -40,6 +40,7 @@ _WORDS = {
     "version": r"[A-Za-z0-9_.:+-]{1,80}",
     "knowledge": r"[A-Za-z0-9_.:+-]{1,80}",
     "fingerprint": r"[0-9a-f]{64}",
+    "incident": r"[0-9a-f]{12}",
     "error": r"[A-Za-z_][A-Za-z0-9_.]{0,80}",
     "place": r"[A-Za-z0-9_./<> -]{1,120}:\d{1,6}|unknown",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -13,7 +14,7 @@ from labbridge.model.result import ContextItem, Result
 from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
 from labbridge.store import edits, links, sums
-from labbridge.store.connection import Connection, lookup_key
+from labbridge.store.connection import Connection, lookup_key, marks
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
@@ -42,10 +43,12 @@ def cases_of(connection: Connection, lane: str) -> tuple[Case, ...]:
     return tuple(_case(connection, row) for row in rows)
 
 
-def worklist(connection: Connection, limit: int, offset: int = 0) -> list[Case]:
-    """The cases a person may have to look at, oldest first, then the others."""
+def worklist(connection: Connection, limit: int, offset: int = 0, feeds: Sequence[str] | None = None) -> list[Case]:
+    """The cases a person may have to look at, oldest first, then the others; of these feeds alone where some are named."""
+    of_feeds = f"WHERE c.feed IN ({marks(len(feeds))})" if feeds is not None else ""
     order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ? OFFSET ?"
-    return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit, offset)).fetchall()]
+    rows = connection.execute(f"{CASE} {of_feeds} {order}", (*(feeds or ()), limit, offset)).fetchall()
+    return [_case(connection, row) for row in rows]
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:

@@ -270,6 +270,48 @@ tombstones = sa.Table(  # a patient was erased: by digest, so that nothing of th
     sa.Column("messages", sa.Integer, nullable=False),
 )
 
+people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the person's sites
+    "people",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("feeds", sa.Text, nullable=False),
+    _text("secret"),
+    _text("language"),
+    _text("theme"),
+    sa.Column("made", sa.Text, nullable=False),
+    _text("disabled"),
+    sa.UniqueConstraint("login"),
+)
+
+sessions = sa.Table(  # open sign-ins, by the digest of what the cookie holds
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("person", sa.Integer, nullable=False),
+    sa.Column("opened", sa.Text, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False),
+    sa.Column("proven", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("sessions_person", sessions.c.person)
+
+tokens = sa.Table(  # keys of programs, by their digest
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("made", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    _text("used"),
+    _text("revoked"),
+    sa.UniqueConstraint("digest"),
+)
+
 tally = sa.Table(
     "tally",
     metadata,

@@ -146,6 +146,20 @@ CREATE TABLE patients (
 	PRIMARY KEY (authority, identifier)
 )
  WITHOUT ROWID;
+CREATE TABLE people (
+	id INTEGER NOT NULL,
+	login TEXT NOT NULL,
+	name TEXT NOT NULL,
+	roles TEXT NOT NULL,
+	feeds TEXT NOT NULL,
+	secret TEXT DEFAULT '' NOT NULL,
+	language TEXT DEFAULT '' NOT NULL,
+	theme TEXT DEFAULT '' NOT NULL,
+	made TEXT NOT NULL,
+	disabled TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (login)
+);
 CREATE TABLE restores (
 	id INTEGER NOT NULL,
 	at TEXT NOT NULL,
@@ -174,6 +188,16 @@ CREATE TABLE seals (
 	digest BLOB NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE TABLE sessions (
+	digest BLOB NOT NULL,
+	person INTEGER NOT NULL,
+	opened TEXT NOT NULL,
+	seen TEXT NOT NULL,
+	proven TEXT NOT NULL,
+	PRIMARY KEY (digest)
+)
+ WITHOUT ROWID;
+CREATE INDEX sessions_person ON sessions (person);
 CREATE TABLE tally (
 	name TEXT NOT NULL,
 	labels TEXT NOT NULL,
@@ -188,6 +212,18 @@ CREATE TABLE texts (
 	PRIMARY KEY (digest)
 )
  WITHOUT ROWID;
+CREATE TABLE tokens (
+	id INTEGER NOT NULL,
+	digest BLOB NOT NULL,
+	name TEXT NOT NULL,
+	scope TEXT NOT NULL,
+	made TEXT NOT NULL,
+	expires TEXT NOT NULL,
+	used TEXT DEFAULT '' NOT NULL,
+	revoked TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (digest)
+);
 CREATE TABLE tombstones (
 	id INTEGER NOT NULL,
 	lane_digest BLOB NOT NULL,

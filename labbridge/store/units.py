@@ -52,6 +52,18 @@ class RemoteUnits:
         return verdicts
 
 
+class SharedUnits:
+    """A writer's end that several threads post to, one after the other: each waits for the verdicts of its own units."""
+
+    def __init__(self, remote: RemoteUnits) -> None:
+        self._remote, self._turn = remote, threading.Lock()
+
+    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
+        with self._turn:
+            verdicts = self._remote.post(units)()
+        return lambda: verdicts
+
+
 def serve_units(connection: Connection, writer: Writer) -> threading.Thread:
     """Commit what comes through the pipe, until it closes. Runs in a thread of the writing process."""
 

@@ -113,7 +113,8 @@ class Labbridge:
             f'facility = "LABA"\n[store]\nurl = "sqlite:///{folder / "bench.db"}"\nvolatile = true\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
-            f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{ROOT / "samples/site"}"\n',
+            f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
+            f'[knowledge]\nsite = "{ROOT / "samples/site"}"\n',
             encoding="utf-8",
         )
 

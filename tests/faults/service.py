@@ -89,7 +89,8 @@ class Service:
                 f'[receivers.{name}]\naddress = "127.0.0.1:{port}"\ntimeout_s = {self._timeout_s}\n'
                 for name, port in self.receivers.items()
             ),
-            f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{SITE}"\n{self.extra}{more}',
+            f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
+            f'[knowledge]\nsite = "{SITE}"\n{self.extra}{more}',
         ]
         path = self.folder / "labbridge.toml"
         path.write_text("".join(lines), encoding="utf-8")

@@ -199,7 +199,7 @@ class Hub(Service):
     def _lines(self, site: Path) -> Iterator[str]:
         feeds = {"senders": self.mllp, **self.feeds}
         yield f'facility = "LABA"\n[store]\nurl = "sqlite:///{self.folder / "store.db"}"'
-        yield f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{site}"'
+        yield f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{site}"'
         for name, port in feeds.items():
             yield f'[feeds.{name}]\nlisten = "127.0.0.1:{port}"\ntimezone = "Europe/Paris"'
             yield f'receiver = "{name if name in self.receivers else next(iter(self.receivers))}"'

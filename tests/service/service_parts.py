@@ -50,7 +50,8 @@ class Service:
         self.config.write_text(
             f'facility = "LABA"\n[store]\nurl = "{url}"\nfolder = "{folder}"\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.mllp}"\ntimezone = "Europe/Paris"\n'
-            f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
+            f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"\n'
+            f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
             f'[knowledge]\nsite = "{SAMPLES / "site"}"\n{extra}',
             encoding="utf-8",
         )

@@ -46,7 +46,7 @@ class Setup:
             f'[store]\nurl = "sqlite:///{self.store}"\nvolatile = true\n'
             f'[feeds.a]\nlisten = "127.0.0.1:{self.mllp}"\n'
             f'[receivers.l]\naddress = "127.0.0.1:{self.port()}"\n'
-            f'[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{SAMPLES / "site"}"\n'
+            f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n[knowledge]\nsite = "{SAMPLES / "site"}"\n'
         )
 
     def port(self) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from labbridge import pipeline
-from labbridge.app import comment_code
 from labbridge.delivery.retry import retry_delay
 from labbridge.hl7.ack import Acknowledgement, read_ack
 from labbridge.hl7.outgoing import ReceiverFormat
@@ -18,7 +17,7 @@ from labbridge.interpret import Interpreter
 from labbridge.model.work import Case, Feed
 from labbridge.normalise import Normaliser
 from labbridge.pipeline import Letterhead, Peer, Reader, Reply
-from labbridge.sources import load
+from labbridge.sources import comment_code, load
 from labbridge.store import opening
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake

@@ -10,10 +10,10 @@ import pytest
 from story_parts import BLOT, CK, CLIA, SITE, Laboratory, Lis, obx, order, oru, patients
 
 from labbridge.acts import Acts, feed_of, format_of
-from labbridge.app import comment_code
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.control import ControlServer, ask
 from labbridge.model.work import Feed
+from labbridge.sources import comment_code
 from labbridge.states import CaseState
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))

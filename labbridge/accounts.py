@@ -1,0 +1,97 @@
+"""Accounts and tokens from the command line: who has the machine may make the first administrator.
+
+Passwords and tokens never reach this place: their hashes do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from labbridge.errors import Refused
+from labbridge.model.people import Person, Scope, Token
+from labbridge.model.work import AuditEvent
+from labbridge.ports import Clock
+from labbridge.review import permissions, policies
+from labbridge.store.people import StorePeople
+
+LONGEST_TOKEN_D = 365
+
+
+class Accounts:
+    """Acts on accounts. Each request names the `act`, and what it needs beside."""
+
+    def __init__(self, people: StorePeople, clock: Clock) -> None:
+        self._people, self._clock = people, clock
+
+    def perform(self, login: str, name: str, request: dict[str, Any]) -> str:
+        """What was done, in words. Refused where it may not be."""
+        policies.check_signer(name)
+        acts: Mapping[str, Callable[[str, str, dict[str, Any]], str]] = {
+            "add": self._add,
+            "close": self._close,
+            "open": self._open,
+            "password": self._password,
+            "token": self._token,
+            "revoke": self._revoke,
+        }
+        act = acts.get(str(request.get("act")))
+        if act is None:
+            raise Refused("This service does not know the act; is it older than the command line?")
+        return act(login, name, request)
+
+    def _add(self, login: str, name: str, request: dict[str, Any]) -> str:
+        roles = permissions.check_account(login, str(request.get("name", "")), list(request.get("roles", [])))
+        feeds = tuple(str(request.get("feeds", "")).split())
+        secret = str(request.get("secret", ""))
+        person = Person(key=0, login=login, name=str(request["name"]).strip(), roles=roles, feeds=feeds, secret=secret)
+        self._people.add(person, self._event(name, "account made", login, " ".join(sorted(roles))))
+        return f"account {login} made"
+
+    def _close(self, login: str, name: str, _request: dict[str, Any]) -> str:
+        now = self._clock.now().isoformat()
+        self._change(login, name, "account closed", lambda one: msgspec.structs.replace(one, disabled=now))
+        return f"account {login} closed; its sign-ins have ended"
+
+    def _open(self, login: str, name: str, _request: dict[str, Any]) -> str:
+        self._change(login, name, "account opened", lambda one: msgspec.structs.replace(one, disabled=""))
+        return f"account {login} is open"
+
+    def _password(self, login: str, name: str, request: dict[str, Any]) -> str:
+        secret = str(request.get("secret", ""))
+        self._change(login, name, "password changed", lambda one: msgspec.structs.replace(one, secret=secret))
+        return f"account {login} has a new password; its sign-ins have ended"
+
+    def _change(self, login: str, name: str, action: str, changed: Callable[[Person], Person]) -> None:
+        person = self._people.by_login(login)
+        if person is None:
+            raise Refused(f"There is no account {login}")
+        self._people.change(changed(person), self._event(name, action, login))
+
+    # ---------------------------------------------------------------- tokens
+
+    def _token(self, about: str, name: str, request: dict[str, Any]) -> str:
+        """`about` is what the token is called; `digest` the hexadecimal SHA-256 of it."""
+        scope, days = str(request.get("scope", "")), request.get("days")
+        if scope not in list(Scope):
+            raise Refused(f"There is no scope {scope!r}; there are {', '.join(Scope)}")
+        if not isinstance(days, int) or not 1 <= days <= LONGEST_TOKEN_D:
+            raise Refused(f"A token is valid for 1 to {LONGEST_TOKEN_D} days")
+        expires = self._clock.now() + timedelta(days=days)
+        digest = bytes.fromhex(str(request.get("digest", "")))
+        token = Token(key=0, name=about, scope=Scope(scope), expires=expires)
+        self._people.add_token(token, digest, self._event(name, "token made", about, scope))
+        return f"token {about} valid until {expires:%Y-%m-%d}"
+
+    def _revoke(self, about: str, name: str, _request: dict[str, Any]) -> str:
+        found = next((one for one in self._people.tokens() if one.name == about and not one.revoked), None)
+        if found is None:
+            raise Refused(f"There is no token {about} in force")
+        self._people.revoke(found.key, self._event(name, "token revoked", about))
+        return f"token {about} revoked"
+
+    def _event(self, name: str, action: str, subject: str, detail: str = "") -> AuditEvent:
+        return AuditEvent(at=self._clock.now(), actor=name, action=action, subject=subject, detail=detail)

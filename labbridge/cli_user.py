@@ -1,0 +1,110 @@
+"""`labbridge user`: accounts of the workbench, and tokens of programs."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from labbridge.cli_parts import NEEDS_A_PERSON, WRONG_USE, ConfigPath, Format, Name, act, asked, fail, reading
+
+app = typer.Typer(no_args_is_help=True, help="Accounts of the workbench, and tokens of programs.")
+Login = Annotated[str, typer.Argument(help="Small letters, digits, dots, dashes, underscores.")]
+FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command()
+def add(
+    login: Login,
+    full_name: Annotated[str, typer.Option("--name", help="As it stands beside a signature.")],
+    role: Annotated[
+        list[str], typer.Option(help="viewer, scientist, senior, author, approver, integrator, admin, auditor.")
+    ],
+    name: Name,
+    feeds: Annotated[str, typer.Option(help="Feeds of the person's sites, with spaces between; * for all.")] = "",
+    password_stdin: FromInput = False,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Make an account; its password is asked for, or read from standard input."""
+    secret = _hashed(password_stdin, login, full_name)
+    more = {"act": "add", "name": full_name, "roles": role, "feeds": feeds, "secret": secret}
+    act(config, {"command": "user", "keys": [login], "as": name, **more}, format)
+
+
+@app.command()
+def password(
+    login: Login, name: Name, password_stdin: FromInput = False, config: ConfigPath = None, format: Format = "text"
+) -> None:
+    """Set another password; every sign-in of the account ends."""
+    _act(config, format, login, name, act="password", secret=_hashed(password_stdin, login))
+
+
+@app.command("close")
+def close(login: Login, name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Close an account; every sign-in of it ends. What it signed keeps its name."""
+    _act(config, format, login, name, act="close")
+
+
+@app.command("open")
+def reopen(login: Login, name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Open a closed account again."""
+    _act(config, format, login, name, act="open")
+
+
+@app.command()
+def token(
+    about: Annotated[str, typer.Argument(help="What the program is called.")],
+    scope: Annotated[str, typer.Option(help="ingest or metrics.")],
+    name: Name,
+    days: Annotated[int, typer.Option(help="How long it is valid, 365 at most.")] = 365,
+    config: ConfigPath = None,
+) -> None:
+    """Make a token for a program and print it, this once: it is kept nowhere."""
+    from labbridge import show
+    from labbridge.web.visits import digest
+
+    secret = f"lb_{secrets.token_urlsafe(32)}"
+    more = {"act": "token", "scope": scope, "days": days, "digest": digest(secret).hex()}
+    answer = asked(config, {"command": "user", "keys": [about], "as": name, **more})
+    typer.echo(show.acted(answer, "text"), err=True)
+    if not answer["ok"]:
+        raise typer.Exit(NEEDS_A_PERSON)
+    typer.echo(secret)
+
+
+@app.command()
+def revoke(
+    about: Annotated[str, typer.Argument(help="What the program is called.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Take a token out of force."""
+    _act(config, format, about, name, act="revoke")
+
+
+@app.command("list")
+def listed(config: ConfigPath = None, format: Format = "text") -> None:
+    """List accounts and tokens."""
+    from labbridge import show
+
+    with reading(config) as store:
+        typer.echo(show.people(store, format))
+
+
+def _act(config: Any, format: str, key: str, name: str, **more: Any) -> None:
+    act(config, {"command": "user", "keys": [key], "as": name, **more}, format)
+
+
+def _hashed(from_input: bool, *about: str) -> str:
+    from labbridge.web.passwords import hashed
+
+    if from_input:
+        return hashed(sys.stdin.readline().rstrip("\n"), *about)
+    if not sys.stdin.isatty():
+        fail("There is no terminal to ask for a password; give it with --password-stdin", WRONG_USE)
+    given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return hashed(given, *about)

@@ -1,0 +1,23 @@
+"""What the workbench reads: the worklist and its cases. Reads only, so many statements a page and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labbridge.model.work import Case
+from labbridge.store import reading
+from labbridge.store.connection import Connection
+
+
+class StoreBench:
+    """ports for web/parts.Cases on a connection of its own."""
+
+    def __init__(self, reader: Connection) -> None:
+        self._reader = reader
+
+    def case(self, key: int) -> Case | None:
+        return reading.case(self._reader, key)
+
+    def worklist(self, feeds: Sequence[str] | None, limit: int, offset: int = 0) -> list[Case]:
+        """The cases of these feeds (None: of all), those first that a person has to look at, oldest first."""
+        return reading.worklist(self._reader, limit, offset, feeds)

@@ -1,0 +1,153 @@
+"""Accounts, sessions and tokens in the store. Reads on a connection of its own, writes through a UnitWriter, each act with
+its line of the audit in the same unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from labbridge.errors import Refused
+from labbridge.model.people import Person, Role, Scope, Session, Token
+from labbridge.model.work import AuditEvent
+from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.connection import Connection, Statement
+from labbridge.store.work import UnitWriter
+
+PERSON = "SELECT id, login, name, roles, feeds, secret, language, theme, disabled FROM people"
+ADD = "INSERT INTO people(login, name, roles, feeds, secret, language, made) VALUES (?,?,?,?,?,?,?)"
+CHANGE = "UPDATE people SET name = ?, roles = ?, feeds = ?, secret = ?, language = ?, disabled = ? WHERE id = ?"
+OPEN = "INSERT INTO sessions(digest, person, opened, seen, proven) VALUES (?,?,?,?,?)"
+SESSION = (
+    "SELECT s.opened, s.seen, s.proven, p.id, p.login, p.name, p.roles, p.feeds, p.secret, p.language, p.theme, p.disabled"
+    " FROM sessions s JOIN people p ON p.id = s.person WHERE s.digest = ?"
+)
+SEEN = "UPDATE sessions SET seen = ? WHERE digest = ?"
+PROVEN = "UPDATE sessions SET seen = ?, proven = ? WHERE digest = ?"
+CLOSE = "DELETE FROM sessions WHERE digest = ?"
+CLOSE_ALL = "DELETE FROM sessions WHERE person = ?"
+CLOSE_OLD = "DELETE FROM sessions WHERE seen < ? OR opened < ?"
+THEME = "UPDATE people SET theme = ?, language = ? WHERE id = ?"
+TOKEN = "SELECT id, name, scope, expires, revoked FROM tokens"  # noqa: S105 - a statement
+ADD_TOKEN = "INSERT INTO tokens(digest, name, scope, made, expires) VALUES (?,?,?,?,?)"  # noqa: S105 - a statement
+USED = "UPDATE tokens SET used = ? WHERE id = ?"
+REVOKE = "UPDATE tokens SET revoked = ? WHERE id = ? AND revoked = ''"
+
+
+class StorePeople:
+    """Who may use the workbench. Nothing here judges: what is allowed, and whether a session is too old, is asked before."""
+
+    def __init__(self, reader: Connection, writer: UnitWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    # ---------------------------------------------------------------- accounts
+
+    def by_login(self, login: str) -> Person | None:
+        return self._one(f"{PERSON} WHERE login = ?", login)
+
+    def by_key(self, key: int) -> Person | None:
+        return self._one(f"{PERSON} WHERE id = ?", key)
+
+    def everybody(self) -> list[Person]:
+        return [_person(row) for row in self._reader.execute(f"{PERSON} ORDER BY login").fetchall()]
+
+    def add(self, person: Person, audit: AuditEvent) -> None:
+        """Refused where the login is taken."""
+        if self.by_login(person.login) is not None:
+            raise Refused(f"There is an account {person.login} already; change it, or choose another login")
+        roles, feeds = " ".join(sorted(person.roles)), " ".join(person.feeds)
+        row = (person.login, person.name, roles, feeds, person.secret, person.language, audit.at.isoformat())
+        self._written(audit, Statement(ADD, row, 1))
+
+    def change(self, person: Person, audit: AuditEvent) -> None:
+        """The account as it is to be. Its sessions end: what they were opened with does not hold any more."""
+        roles, feeds = " ".join(sorted(person.roles)), " ".join(person.feeds)
+        row = (person.name, roles, feeds, person.secret, person.language, person.disabled, person.key)
+        self._written(audit, Statement(CHANGE, row, 1), Statement(CLOSE_ALL, (person.key,)))
+
+    def prefers(self, person: Person, theme: str, language: str) -> None:
+        self._post(Statement(THEME, (theme, language, person.key), 1))
+
+    # ---------------------------------------------------------------- sessions
+
+    def open(self, session: Session, audit: AuditEvent, oldest_seen: datetime, oldest_opened: datetime) -> None:
+        """Begin one; those that have ended by their age go at the same time."""
+        began = session.opened.isoformat()
+        old = Statement(CLOSE_OLD, (oldest_seen.isoformat(), oldest_opened.isoformat()))
+        opened = Statement(OPEN, (session.digest, session.person.key, began, began, began), 1)
+        self._written(audit, old, opened)
+
+    def session(self, digest: bytes) -> Session | None:
+        row = self._reader.execute(SESSION, (digest,)).fetchone()
+        if row is None:
+            return None
+        opened, seen, proven = map(datetime.fromisoformat, row[:3])
+        return Session(digest=digest, person=_person(row[3:]), opened=opened, seen=seen, proven=proven)
+
+    def seen(self, session: Session, now: datetime) -> None:
+        self._post(Statement(SEEN, (now.isoformat(), session.digest)))
+
+    def proven(self, session: Session, now: datetime) -> None:
+        """The password was given again."""
+        self._post(Statement(PROVEN, (now.isoformat(), now.isoformat(), session.digest)))
+
+    def close(self, session: Session, audit: AuditEvent) -> None:
+        self._written(audit, Statement(CLOSE, (session.digest,)))
+
+    def noted(self, *events: AuditEvent) -> None:
+        """Acts that change nothing: a page that showed a patient, a sign-in that failed."""
+        self._post(*(Statement(INSERT_AUDIT, audit_row(one)) for one in events))
+
+    # ---------------------------------------------------------------- tokens
+
+    def token(self, digest: bytes) -> Token | None:
+        row = self._reader.execute(f"{TOKEN} WHERE digest = ?", (digest,)).fetchone()
+        return _token(row) if row else None
+
+    def tokens(self) -> list[Token]:
+        return [_token(row) for row in self._reader.execute(f"{TOKEN} ORDER BY id").fetchall()]
+
+    def add_token(self, token: Token, digest: bytes, audit: AuditEvent) -> None:
+        row = (digest, token.name, token.scope.value, audit.at.isoformat(), token.expires.isoformat())
+        self._written(audit, Statement(ADD_TOKEN, row, 1))
+
+    def used(self, token: Token, now: datetime) -> None:
+        self._post(Statement(USED, (now.isoformat(), token.key)))
+
+    def revoke(self, key: int, audit: AuditEvent) -> None:
+        """Refused where there is no such token in force."""
+        revoked = Statement(REVOKE, (audit.at.isoformat(), key), 1)
+        if not self._post(revoked, Statement(INSERT_AUDIT, audit_row(audit))):
+            raise Refused(f"There is no token {key} in force")
+
+    # ---------------------------------------------------------------- one unit
+
+    def _one(self, sql: str, value: object) -> Person | None:
+        row = self._reader.execute(sql, (value,)).fetchone()
+        return _person(row) if row else None
+
+    def _written(self, audit: AuditEvent, *statements: Statement) -> None:
+        if not self._post(*statements, Statement(INSERT_AUDIT, audit_row(audit))):
+            raise Refused("It was changed by somebody else meanwhile: look again")
+
+    def _post(self, *statements: Statement) -> bool:
+        return self._writer.post([list(statements)])() == [True]
+
+
+def _person(row: Iterable[str]) -> Person:
+    key, login, name, roles, feeds, secret, language, theme, disabled = row
+    return Person(
+        key=int(key),
+        login=login,
+        name=name,
+        roles=frozenset(Role(one) for one in roles.split()),
+        feeds=tuple(feeds.split()),
+        secret=secret,
+        language=language,
+        theme=theme,
+        disabled=disabled,
+    )
+
+
+def _token(row: Iterable[str]) -> Token:
+    key, name, scope, expires, revoked = row
+    return Token(key=int(key), name=name, scope=Scope(scope), expires=datetime.fromisoformat(expires), revoked=revoked)

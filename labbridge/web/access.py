@@ -1,0 +1,39 @@
+"""Every route: its page and the right it asks for. What is not listed here is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from labbridge.model.people import Right
+from labbridge.web.pages import cases, people, sign_in
+
+
+class Route(NamedTuple):
+    """`right`: what a person needs beside a sign-in, None for nothing more. `open`: for whoever comes (contract.md, HTTP)."""
+
+    method: str
+    path: str
+    page: Callable[..., Response]
+    right: Right | None = None
+    open: bool = False
+
+
+ROUTES = (
+    Route("GET", "/livez", sign_in.alive, open=True),
+    Route("GET", "/login", sign_in.form, open=True),
+    Route("POST", "/login", sign_in.sign_in, open=True),
+    Route("GET", "/", sign_in.first),
+    Route("POST", "/logout", sign_in.sign_out),
+    Route("GET", "/account", sign_in.account),
+    Route("POST", "/account", sign_in.prefer),
+    Route("POST", "/account/password", sign_in.change_password),
+    Route("GET", "/worklist", cases.worklist, Right.SEE_CASES),
+    Route("GET", "/cases/{case}", cases.one, Right.SEE_CASES),
+    Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),
+    Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
+    Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),
+)
+BY_PATH = {(one.method, one.path): one for one in ROUTES}

@@ -1,0 +1,30 @@
+"""The workbench as an application: its pages, and the guard before them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from labbridge.web.access import ROUTES
+from labbridge.web.guard import Guard
+from labbridge.web.parts import Parts
+from labbridge.web.rendering import FOLDER
+
+LONGEST_BODY = 2**20
+
+
+def site(parts: Parts) -> FastAPI:
+    """The pages and their routes, without the guard. No page of documentation, no schema of it."""
+    made = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, max_body_size=LONGEST_BODY)
+    made.state.parts = parts
+    for one in ROUTES:
+        made.add_api_route(one.path, one.page, methods=[one.method], include_in_schema=False, response_model=None)
+    made.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    return made
+
+
+def application(parts: Parts) -> ASGIApp:
+    """What is served."""
+    pages = site(parts)
+    return Guard(pages, pages, parts)

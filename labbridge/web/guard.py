@@ -1,0 +1,147 @@
+"""What stands before every page: the host that was asked for, the route's right, the sign-in, forged requests, and the
+headers that each answer carries. A body is read by nobody before its sender is known (reliability.md S-14, S-16, S-25)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from labbridge.errors import StoreUnavailable
+from labbridge.observe import logs
+from labbridge.web import visits
+from labbridge.web.access import BY_PATH, Route
+from labbridge.web.parts import Parts
+from labbridge.web.visits import Visit
+
+SAFE = ("GET", "HEAD")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+STATIC = "/static/"
+CACHED = "public, max-age=86400"
+
+_log = logs.logger("web")
+
+
+class Guard:
+    """ASGI, around the application whose routes it knows."""
+
+    def __init__(self, app: ASGIApp, site: FastAPI, parts: Parts) -> None:
+        self._app, self._site, self._parts = app, site, parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answering = _Answering(send, kept=_is_static(scope))
+        try:
+            refused = await self._refused(scope)
+            await (refused or self._app)(scope, receive, answering)
+        except Exception as error:  # noqa: BLE001 - the wall of a request: what is raised here is a bug, and told without its text
+            incident = secrets.token_hex(6)
+            place = logs.place(error)
+            _log.error("page_failed", error=type(error).__name__, place=place, incident=incident)
+            if not answering.begun:
+                text = f"Something went wrong here; it is in the log as {incident}. Nothing was changed by it.\n"
+                await PlainTextResponse(text, 500)(scope, receive, answering)
+
+    async def _refused(self, scope: Scope) -> Response | None:
+        """The answer to a request that goes no further; None where it may."""
+        headers = Headers(scope=scope)
+        if not self._parts.known_host(urlsplit(f"//{headers.get('host', '')}").hostname or ""):
+            return PlainTextResponse("This is not the address of this service; add it to [web] hosts\n", 421)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = self._route(scope, method)
+        if route is None:
+            return None if _is_static(scope) else PlainTextResponse("There is no such page\n", 404)
+        if route.open:
+            return None if method in SAFE or _from_here(headers) else _forbidden()
+        try:
+            visit = await run_in_threadpool(self._visit, headers, scope["scheme"] == "https")
+        except StoreUnavailable:
+            return PlainTextResponse("The store does not answer now; try again in a moment\n", 503)
+        if visit is None:
+            return _sign_in_first(headers, method)
+        if method not in SAFE and not (_from_here(headers) and _csrf(headers, visit)):
+            return _forbidden()
+        if route.right is not None and not visit.may(route.right):
+            return PlainTextResponse("Your role does not allow this\n", 403)
+        scope["state"] = {**scope.get("state", {}), "visit": visit}
+        return None
+
+    def _route(self, scope: Scope, method: str) -> Route | None:
+        """The route of a request; None where there is none, which is also so of a method that a path does not have."""
+        for route in self._site.routes:
+            if route.matches({**scope, "method": method})[0] is Match.FULL:
+                return BY_PATH.get((method, str(getattr(route, "path", ""))))
+        return None
+
+    def _visit(self, headers: Mapping[str, str], secure: bool) -> Visit | None:
+        secret = visits.secret_of(headers, secure)
+        if not secret:
+            return None
+        now = self._parts.clock.now()
+        with self._parts.people() as people:
+            session = people.session(visits.digest(secret))
+            if session is None or self._parts.ages.over(session, now):
+                return None
+            if (now - session.seen) * 10 >= self._parts.ages.idle:  # not for each request: nobody waits for its commit
+                people.seen(session, now)
+        return Visit(session, secret)
+
+
+def _is_static(scope: Scope) -> bool:
+    return scope["method"] in SAFE and str(scope["path"]).startswith(STATIC)
+
+
+def _from_here(headers: Mapping[str, str]) -> bool:
+    """Whether a page of our own sent it: by Sec-Fetch-Site, and by Origin where there is one."""
+    site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin", "")
+    return site == "same-origin" and (not origin or urlsplit(origin).netloc == headers.get("host", ""))
+
+
+def _csrf(headers: Mapping[str, str], visit: Visit) -> bool:
+    return secrets.compare_digest(headers.get("x-csrf-token", "").encode(), visit.csrf.encode())
+
+
+def _forbidden() -> Response:
+    return PlainTextResponse("This request did not come from a page of this service; load the page again\n", 403)
+
+
+def _sign_in_first(headers: Mapping[str, str], method: str) -> Response:
+    if headers.get("hx-request"):
+        return PlainTextResponse("Your sign-in has ended; sign in again\n", 401, {"HX-Redirect": "/login"})
+    if method in SAFE and "text/html" in headers.get("accept", ""):
+        return RedirectResponse("/login", 303)
+    return PlainTextResponse("Sign in first\n", 401)
+
+
+class _Answering:
+    """Puts the headers on an answer, and remembers that one has begun."""
+
+    def __init__(self, send: Send, *, kept: bool) -> None:
+        self._send, self._kept = send, kept
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            headers["Cache-Control"] = CACHED if self._kept and message["status"] == 200 else "no-store"
+        await self._send(message)

@@ -1,0 +1,89 @@
+"""What the pages are given: the store to read, the acts of a person, the clock, words, and how long a sign-in lasts."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from labbridge.model.people import Person, Session, Token
+from labbridge.model.work import AuditEvent, Case
+from labbridge.ports import Clock
+from labbridge.web.throttle import Throttle
+from labbridge.web.visits import Ages
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+T = TypeVar("T")
+
+
+class People(Protocol):
+    """The accounts (store/people.py)."""
+
+    def by_login(self, login: str) -> Person | None: ...
+
+    def everybody(self) -> list[Person]: ...
+
+    def add(self, person: Person, audit: AuditEvent) -> None: ...
+
+    def change(self, person: Person, audit: AuditEvent) -> None: ...
+
+    def prefers(self, person: Person, theme: str, language: str) -> None: ...
+
+    def open(self, session: Session, audit: AuditEvent, oldest_seen: datetime, oldest_opened: datetime) -> None: ...
+
+    def session(self, digest: bytes) -> Session | None: ...
+
+    def seen(self, session: Session, now: datetime) -> None: ...
+
+    def proven(self, session: Session, now: datetime) -> None: ...
+
+    def close(self, session: Session, audit: AuditEvent) -> None: ...
+
+    def noted(self, *events: AuditEvent) -> None: ...
+
+    def token(self, digest: bytes) -> Token | None: ...
+
+
+class Cases(Protocol):
+    """The worklist and its cases (store/bench.py)."""
+
+    def case(self, key: int) -> Case | None: ...
+
+    def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
+
+
+class Pool(Generic[T]):
+    """So many of something that one thread uses at a time. Made when first needed."""
+
+    def __init__(self, make: Callable[[], T], size: int) -> None:
+        self._make = make
+        self._free: queue.LifoQueue[T | None] = queue.LifoQueue()
+        for _number in range(size):
+            self._free.put(None)
+
+    @contextmanager
+    def __call__(self) -> Iterator[T]:
+        one = self._free.get()
+        try:
+            one = one if one is not None else self._make()
+            yield one
+        finally:
+            self._free.put(one)
+
+
+class Parts(NamedTuple):
+    """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
+    browsers reach the service."""
+
+    people: Callable[[], AbstractContextManager[People]]
+    cases: Callable[[], AbstractContextManager[Cases]]
+    act: Callable[[dict[str, Any]], dict[str, Any]]
+    clock: Clock
+    ages: Ages
+    throttle: Throttle
+    hosts: frozenset[str] = LOCAL
+
+    def known_host(self, name: str) -> bool:
+        return name.lower() in self.hosts

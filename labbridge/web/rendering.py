@@ -1,0 +1,66 @@
+"""Templates to answers: autoescaping always on, words in the reader's language, rights as plain booleans."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from labbridge.model.people import Right
+from labbridge.web.visits import Visit
+
+FOLDER = Path(__file__).parent
+LANGUAGES = ("en", "fr")
+THEMES = ("light", "dark", "darkroom")
+
+
+@lru_cache
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["moment"] = lambda at: at.strftime("%Y-%m-%d %H:%M")
+    return made
+
+
+@lru_cache
+def words(language: str) -> dict[str, str]:
+    """English sentences with their translation; empty for English, which is how they are written."""
+    path = FOLDER / "words" / f"{language}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def language_of(request: Request, visit: Visit | None) -> str:
+    """The person's choice, else the first of ours that the browser asks for, else English."""
+    chosen = visit.person.language if visit else ""
+    asked = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in (chosen, *asked) if one in LANGUAGES), "en")
+
+
+def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page, with what every page shows. Raises where a template asks for what it was not given."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    language = language_of(request, visit)
+    known = words(language)
+    rights = {f"may_{right.value}": visit is not None and visit.may(right) for right in Right}
+    given = {
+        "_": lambda text: known.get(text, text),
+        "lang": language,
+        "theme": visit.person.theme if visit else "",
+        "person": visit.person if visit else None,
+        "csrf": visit.csrf if visit else "",
+        "path": request.url.path,
+        **rights,
+        **context,
+    }
+    return HTMLResponse(environment().get_template(name).render(given), status)

@@ -1,0 +1,186 @@
+"""The workbench's process as the service holds it: it is given the socket that browsers come to, reads the store on
+connections of its own, writes through the main process, and is started again where it ended.
+
+A page that takes long, or falls, holds up no message: nothing of it runs where messages are taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from labbridge.config import Config, split_address
+from labbridge.observe import logs
+from labbridge.store import opening
+from labbridge.store.units import RemoteUnits, SharedUnits, serve_units
+from labbridge.store.writer import Writer
+
+RESTART_AFTER_S = 1.0
+AT_ONCE = 4  # pages that read the store at the same time
+CONNECTIONS = 256
+
+_log = logs.logger("service")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside."""
+
+    store: str
+    beside: str
+    hosts: frozenset[str]
+    behind_tls: bool
+    idle_s: float
+    longest_s: float
+    signing_s: float
+    json_logs: bool
+
+
+def settings_of(config: Config, json_logs: bool) -> Settings:
+    host, _port = split_address(config.web.listen)
+    named = {host.lower(), *(one.lower() for one in config.web.hosts)}
+    return Settings(
+        opening.absolute(config.store.url),
+        os.path.abspath(config.store.beside),
+        frozenset(named),
+        config.web.behind_tls,
+        config.web.idle_s,
+        config.web.longest_s,
+        config.web.signing_s,
+        json_logs,
+    )
+
+
+class Workbench:
+    """One process at a time, on one socket that stays."""
+
+    def __init__(self, config: Config, writer: Writer, json_logs: bool) -> None:
+        self._address, self._drain_s = config.web.listen, config.limits.drain_s
+        self._settings, self._writer = settings_of(config, json_logs), writer
+        self._process: BaseProcess | None = None
+        self._restart: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """OSError where the address cannot be listened on."""
+        if not self._address:
+            yield
+            return
+        with _listening(self._address) as channel:
+            self._start(channel)
+            _log.info("workbench_listening", port=channel.getsockname()[1])
+            yield
+            if self._restart is not None:
+                self._restart.cancel()
+            process, self._process = self._process, None
+            if process is not None:
+                process.terminate()
+                await asyncio.to_thread(process.join, self._drain_s)
+
+    def _start(self, channel: socket.socket) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_run, args=(self._settings, channel, theirs), name="labbridge-web", daemon=True
+        )
+        process.start()
+        theirs.close()
+        serve_units(ours, self._writer)
+        self._process = process
+        asyncio.get_running_loop().add_reader(process.sentinel, self._ended, process, channel)
+
+    def _ended(self, process: BaseProcess, channel: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(process.sentinel)
+        if self._process is process:
+            _log.error("workbench_ended", code=str(process.exitcode))
+            self._restart = loop.call_later(RESTART_AFTER_S, self._start, channel)
+
+
+def _listening(address: str) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    channel = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        channel.bind((host, port))
+    except OSError:
+        channel.close()
+        raise
+    channel.listen(CONNECTIONS)
+    return channel
+
+
+# ---------------------------------------------------------------- the process
+
+
+def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
+    """Body of the process: until the main process asks it to stop, or goes."""
+    import uvicorn
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    logs.configure(json=settings.json_logs)
+    threading.Thread(target=_go_with_the_service, name="with-the-service", daemon=True).start()
+    config = uvicorn.Config(
+        _application(settings, units),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_tls,
+        forwarded_allow_ips="127.0.0.1,::1",
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[channel])
+
+
+def _go_with_the_service() -> None:
+    """A killed service leaves no workbench behind that could show what is there no more."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(0)
+
+
+def _application(settings: Settings, units: Connection) -> Any:
+    from labbridge.control import ask
+    from labbridge.processing import SystemClock
+    from labbridge.store.bench import StoreBench
+    from labbridge.store.people import StorePeople
+    from labbridge.web.application import application
+    from labbridge.web.parts import LOCAL, Parts, Pool
+    from labbridge.web.throttle import Throttle
+    from labbridge.web.visits import Ages
+
+    writer, beside = SharedUnits(RemoteUnits(units)), Path(settings.beside)
+
+    def act(request: dict[str, Any]) -> dict[str, Any]:
+        return ask(beside, request) or {"ok": False, "error": "The service is not there; nothing was done"}
+
+    parts = Parts(
+        people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
+        cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
+        act=act,
+        clock=SystemClock(),
+        ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
+        throttle=Throttle(monotonic),
+        hosts=LOCAL | settings.hosts,
+    )
+    return application(parts)
