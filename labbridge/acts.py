@@ -13,6 +13,7 @@ from typing import Any
 from labbridge import __version__, pipeline
 from labbridge.accounts import Accounts
 from labbridge.config import Config, FeedSection, ReceiverSection
+from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refuse, Refused, StoreUnavailable
 from labbridge.hl7.incoming import read_reports
 from labbridge.hl7.outgoing import ReceiverFormat
@@ -60,6 +61,7 @@ class Acts:
     ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
         self._accounts = Accounts(people, clock) if people is not None else None
+        self._deciding = Deciding(desk, clock)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
@@ -76,6 +78,7 @@ class Acts:
             "erase": self._erased,
             "hold": self._held,
             "user": self._accounted,
+            "decide": self._decided,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -84,17 +87,24 @@ class Acts:
         done = act([str(key) for key in keys], name, request)
         return {"ok": all(one["ok"] for one in done), "done": done}
 
-    def _released(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
-        with JudgeProcess() as judge:
-            return [_each(key, lambda key: f"D{self._release(key, name, judge)}") for key in keys]
+    def _decided(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._deciding.perform(key, name, request)) for key in keys]
 
-    def _release(self, shown: str, name: str, judge: JudgeProcess) -> int:
+    def _released(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """From the workbench with {"person", "meaning", "screen", "undo_s"}: which signature it is, for which screen."""
+        with JudgeProcess() as judge:
+            return [_each(key, lambda key: f"D{self._release(key, name, judge, request)}") for key in keys]
+
+    def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> int:
+        signing = signing_of(request)
         case = self._desk.case(policies.parse_shown(shown)[0])
         receiver = self._config.receiver_of(case.feed) if case is not None else None
         if case is not None and receiver is None:
             raise Refused("No receiver is configured for this feed; add [receivers.NAME]")
         letterhead = self._letterhead(case.feed if case else "", receiver or "")
-        return pipeline.release(shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock)
+        return pipeline.release(
+            shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock, signing=signing
+        )
 
     def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")

@@ -215,6 +215,12 @@ class AdminSection(_Section):
     listen: Address = Field("127.0.0.1:9464", description="metrics and readiness")
 
 
+class ReviewSection(_Section):
+    undo_s: float = Field(
+        120.0, ge=0, le=540, description="a comment signed at the workbench leaves after this; undo until then"
+    )
+
+
 class WebSection(_Section):
     listen: OptionalAddress = Field("127.0.0.1:8080", description="address of the workbench; empty: there is none")
     hosts: tuple[str, ...] = Field((), description="names by which browsers reach it, beside those of this machine")
@@ -277,6 +283,7 @@ class Config(BaseSettings):
     receivers: dict[str, ReceiverSection] = {}
     knowledge: KnowledgeSection = KnowledgeSection()
     admin: AdminSection = AdminSection()
+    review: ReviewSection = ReviewSection()
     web: WebSection = WebSection()
     audit: AuditSection = AuditSection()
     retention: RetentionSection = RetentionSection()
@@ -361,6 +368,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "receivers": ReceiverSection,
     "knowledge": KnowledgeSection,
     "admin": AdminSection,
+    "review": ReviewSection,
     "web": WebSection,
     "audit": AuditSection,
     "retention": RetentionSection,

@@ -22,6 +22,7 @@ from labbridge.hl7 import ack, batch, echoes, outgoing
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
 from labbridge.model.report import PlacedNote
+from labbridge.model.review import Signature
 from labbridge.model.work import (
     ApplicationAck,
     AuditEvent,
@@ -34,7 +35,7 @@ from labbridge.model.work import (
 )
 from labbridge.notes import note
 from labbridge.ports import Clock, Desk, Intake, Judge, Outbox, Receiver, Work
-from labbridge.review import policies, sending
+from labbridge.review import decisions, policies, sending
 from labbridge.states import DELIVERY_TRANSITIONS, SENTENCES, TRANSITIONS, Reason, State
 
 AT_ONCE = 64  # messages of one block that are kept in one commit
@@ -183,17 +184,40 @@ def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> Non
 # ---------------------------------------------------------------- release
 
 
-def release(shown: str, signer: str, desk: Desk, *, letterhead: Letterhead, judge: Judge, clock: Clock) -> int:
+class Signing(msgspec.Struct, frozen=True):
+    """How a comment is signed at the workbench: by which account, with which meaning, for which screen (its digest), and how
+    long it waits for an undo."""
+
+    person: str
+    meaning: str
+    screen: bytes
+    undo: timedelta = timedelta()
+
+
+def release(
+    shown: str,
+    signer: str,
+    desk: Desk,
+    *,
+    letterhead: Letterhead,
+    judge: Judge,
+    clock: Clock,
+    signing: Signing | None = None,
+) -> int:
     """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key.
 
-    Refused when the version is no longer the newest, when the case is held or has no comment, and when the bytes would
-    not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
+    Refused when the version is no longer the newest, when the case is held or has no comment, when it is not what was on the
+    screen, and when the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every
+    attempt.
     """
     key, version = policies.parse_shown(shown)
     case = desk.case(key)
     if case is None:
         raise Refused(f"There is no case C{key}; `labbridge show` lists the cases")
     policies.check_release(case, version, signer)
+    case = policies.worded(case, desk.wording(key, version))
+    if signing is not None:
+        decisions.check_screen(case, case.text, signing.screen)
     now = clock.now()
     control_id = desk.next_control_id(now)
     letter = _letter(case, signer, control_id, now)
@@ -215,8 +239,16 @@ def release(shown: str, signer: str, desk: Desk, *, letterhead: Letterhead, judg
         specimen=f"{letterhead.receiver}/{specimen}",
         per_specimen=letterhead.per_specimen,
         digest=echoes.digest(letter.text),
+        due=now + signing.undo if signing is not None and signing.undo else None,
+        signature=_signature(signing, signer),
     )
     return desk.release(out, _event(now, signer, "released", shown, control_id))
+
+
+def _signature(signing: Signing | None, signer: str) -> Signature | None:
+    if signing is None:
+        return None
+    return Signature(person=signing.person, name=signer, meaning=signing.meaning, screen=signing.screen)
 
 
 def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:

@@ -96,6 +96,9 @@ class Desk(Protocol):
         when the case has a newer version than `outgoing.version` or was signed already, or when too many comments have
         left for the specimen."""
 
+    def wording(self, key: int, version: int) -> str:
+        """The text that a person gave this version of a case instead of the drafted one; empty where nobody did."""
+
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
         """Send a parked, quarantined or done message through again, keeping its place; `lanes` as it reads now."""
 

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     idle_s: float
     longest_s: float
     signing_s: float
+    undo_s: float
     json_logs: bool
 
 
@@ -60,6 +61,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         config.web.idle_s,
         config.web.longest_s,
         config.web.signing_s,
+        config.review.undo_s,
         json_logs,
     )
 
@@ -181,6 +183,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
         throttle=Throttle(monotonic),
+        undo_s=settings.undo_s,
         hosts=LOCAL | settings.hosts,
     )
     return application(parts)

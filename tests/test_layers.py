@@ -68,6 +68,7 @@ WIRING = {
     "workbench",
     "stopped",
     "accounts",
+    "deciding",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -11,6 +11,7 @@ import msgspec
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.model.review import Queue, Signature
 from labbridge.states import CaseState, DeliveryState, Reason, State
 
 
@@ -137,7 +138,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `opened_day` is the collection day of the result that opened it. `posted` are its comments that left or may have
     left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
     they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
-    patient: the one that identity messages merged the others into, then those.
+    patient: the one that identity messages merged the others into, then those. `queue` is where a person put this version,
+    and `until` when it comes back from there.
     """
 
     key: int
@@ -156,6 +158,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     posted: tuple[PostedComment, ...] = ()
     unsent: int = 0
     updated: datetime
+    queue: Queue = Queue.NONE
+    until: datetime | None = None
 
 
 class Verdict(StrEnum):
@@ -255,7 +259,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
     A comment that has not left when it `expires` is read again by a person. `specimen` is what the comments of one
     specimen have in common; no more than `per_specimen` of them (0: any number) leave within a day. `digest` is what
-    the text is known by when it comes back (hl7/echoes.py).
+    the text is known by when it comes back (hl7/echoes.py). It does not leave before it is `due`, and can be undone until
+    then. `signature`: under which it leaves, where it was signed at the workbench.
     """
 
     case: int
@@ -271,6 +276,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     specimen: str = ""
     per_specimen: int = 0
     digest: bytes = b""
+    due: datetime | None = None
+    signature: Signature | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

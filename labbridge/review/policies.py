@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+import msgspec
+
 from labbridge.errors import Refused
 from labbridge.model.outcome import PostedComment
 from labbridge.model.work import Case, Kept
@@ -89,6 +91,11 @@ def check_signer(signer: str) -> None:
     """A signature needs a name that can be printed beside it."""
     if not signer.strip() or not signer.isprintable() or len(signer) > 80:
         raise Refused("A signature needs a name: printable, at most 80 characters (--as NAME)")
+
+
+def worded(case: Case, wording: str) -> Case:
+    """The case with the text that a person gave it, where one did."""
+    return msgspec.structs.replace(case, text=wording) if wording else case
 
 
 def sent_text(case: Case) -> str:

@@ -9,19 +9,23 @@ from functools import partial
 import msgspec
 
 from labbridge.errors import Refused
+from labbridge.model.review import Decided, Decision, Queue
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
-from labbridge.store import backup, edits, journal, links, reading, retention, sums
+from labbridge.store import backup, decisions, edits, journal, links, reading, retention, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
-SIGN = "UPDATE cases SET state = 'signed', updated = ? WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
+SIGN = (
+    "UPDATE cases SET state = 'signed', queue = '', updated = ?"
+    " WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
+)
 POST = 'INSERT INTO comments("case", version, body) VALUES (?,?,?)'
 SEND = (
     'INSERT INTO outbox("case", version, comment, receiver, lane, control_id, raw, state, created, updated, expires,'
-    " specimen, digest) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?,?)"
+    " specimen, digest, due) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?,?,?)"
 )
 SAID = "INSERT INTO texts(digest, comment) VALUES (?,?) ON CONFLICT(digest) DO NOTHING"
 OF_SPECIMEN = (
@@ -126,6 +130,24 @@ class StoreDesk:
         again."""
         self._writer.submit(_deciding(key, who, verdict, audit)).result()
 
+    def review(self, decision: Decision, queue: Queue | None, audit: AuditEvent) -> None:
+        """Keep what a person decided of a case. Refused where it has changed meanwhile, and where what is to be undone has
+        left."""
+        steps = {Decided.UNDO: decisions.undo, Decided.CORRECT: decisions.correct}
+
+        def job(connection: Connection) -> None:
+            step = steps.get(decision.kind)
+            if step is not None:
+                step(connection, decision, audit)
+            else:
+                decisions.add(connection, decision, queue, audit)
+
+        self._writer.submit(job).result()
+
+    def wording(self, key: int, version: int) -> str:
+        """The text a person gave this version of a case; empty where nobody did."""
+        return decisions.wording(self._reader, key, version)
+
     def unlink(self, key: int, audit: AuditEvent) -> None:
         """Undo the link an identity message made; both patients are evaluated anew. Refused where it made none."""
         self._writer.submit(_unlinking(key, audit)).result()
@@ -175,7 +197,10 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
         comment = connection.execute(POST, (out.case, out.version, body)).lastrowid
         expires = out.expires.isoformat() if out.expires else ""
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
-        key = connection.execute(SEND, (*row, expires, out.specimen, sums.of_bytes(out.raw))).lastrowid or 0
+        due = out.due.isoformat() if out.due else ""
+        key = connection.execute(SEND, (*row, expires, out.specimen, sums.of_bytes(out.raw), due)).lastrowid or 0
+        if out.signature:
+            decisions.sign(connection, out.signature, (out.case, out.version, key), audit.at)
         if out.digest:
             connection.execute(SAID, (out.digest, comment))
         add_counts(connection, out.counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from labbridge.errors import Park
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
+from labbridge.model.review import Queue
 from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
 from labbridge.store import edits, links, sums
@@ -18,7 +20,8 @@ from labbridge.store.connection import Connection, lookup_key, marks
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
-    ' d.subject_at, c.restore FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+    " d.subject_at, c.restore, c.queue, c.queue_version, c.until"
+    ' FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
     'SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o."case" = m."case" AND o.comment = m.id'
@@ -38,6 +41,13 @@ def case(connection: Connection, key: int) -> Case | None:
     return _case(connection, row) if row else None
 
 
+def draft(connection: Connection, key: int, version: int) -> Case | None:
+    """A case as an earlier version had it."""
+    asked = CASE.replace("d.version = c.version", "d.version = ?")
+    row = connection.execute(f"{asked} WHERE c.id = ?", (version, key)).fetchone()
+    return msgspec.structs.replace(_case(connection, row), version=version) if row else None
+
+
 def cases_of(connection: Connection, lane: str) -> tuple[Case, ...]:
     rows = connection.execute(f"{CASE} WHERE c.lane = ? ORDER BY c.opened_day, c.id", (lane,)).fetchall()
     return tuple(_case(connection, row) for row in rows)
@@ -52,7 +62,7 @@ def worklist(connection: Connection, limit: int, offset: int = 0, feeds: Sequenc
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore = row
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *queued = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
@@ -76,7 +86,15 @@ def _case(connection: Connection, row: tuple[object, ...]) -> Case:
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
         updated=datetime.fromisoformat(str(updated)),
+        **_queued(version, *queued),
     )
+
+
+def _queued(version: object, queue: object, decided_on: object, until: object) -> dict[str, Any]:
+    """Where a person put the case, if that was its present version."""
+    if not queue or decided_on != version:
+        return {}
+    return {"queue": Queue(str(queue)), "until": datetime.fromisoformat(str(until)) if until else None}
 
 
 def history(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:

@@ -142,8 +142,42 @@ cases = sa.Table(
     sa.Column("opened", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
     sa.Column("restore", sa.Integer, nullable=False, server_default="0"),
+    _text("queue"),
+    sa.Column("queue_version", sa.Integer, nullable=False, server_default="0"),
+    _text("until"),
 )
 sa.Index("cases_lane", cases.c.lane)
+
+decisions = sa.Table(  # what people decided, each on one version of a case
+    "decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    _text("why"),
+    _text("until"),
+    _text("text"),
+)
+sa.Index("decisions_case", decisions.c.case)
+
+signatures = sa.Table(  # under what left: who, when, with which meaning, and the digest of what was on the screen
+    "signatures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("delivery", sa.Integer, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("meaning", sa.Text, nullable=False),
+    sa.Column("screen", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+sa.Index("signatures_case", signatures.c.case)
 
 drafts = sa.Table(
     "drafts",

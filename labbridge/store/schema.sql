@@ -18,6 +18,9 @@ CREATE TABLE cases (
 	opened TEXT NOT NULL,
 	updated TEXT NOT NULL,
 	restore INTEGER DEFAULT '0' NOT NULL,
+	queue TEXT DEFAULT '' NOT NULL,
+	queue_version INTEGER DEFAULT '0' NOT NULL,
+	until TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX cases_lane ON cases (lane);
@@ -30,6 +33,20 @@ CREATE TABLE comments (
 	PRIMARY KEY (id)
 );
 CREATE INDEX comments_case ON comments ("case");
+CREATE TABLE decisions (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	kind TEXT NOT NULL,
+	person TEXT NOT NULL,
+	name TEXT NOT NULL,
+	at TEXT NOT NULL,
+	why TEXT DEFAULT '' NOT NULL,
+	until TEXT DEFAULT '' NOT NULL,
+	text TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX decisions_case ON decisions ("case");
 CREATE TABLE drafts (
 	"case" INTEGER NOT NULL,
 	version INTEGER NOT NULL,
@@ -198,6 +215,19 @@ CREATE TABLE sessions (
 )
  WITHOUT ROWID;
 CREATE INDEX sessions_person ON sessions (person);
+CREATE TABLE signatures (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	delivery INTEGER NOT NULL,
+	person TEXT NOT NULL,
+	name TEXT NOT NULL,
+	meaning TEXT NOT NULL,
+	screen BLOB NOT NULL,
+	at TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX signatures_case ON signatures ("case");
 CREATE TABLE tally (
 	name TEXT NOT NULL,
 	labels TEXT NOT NULL,

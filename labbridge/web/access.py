@@ -12,7 +12,7 @@ from labbridge.web.pages import cases, people, sign_in
 
 
 class Route(NamedTuple):
-    """`right`: what a person needs beside a sign-in, None for nothing more. `open`: for whoever comes (contract.md, HTTP)."""
+    """`right`: what a person needs beside a sign-in; None: nothing more. `open`: for whoever comes (contract.md, HTTP)."""
 
     method: str
     path: str
@@ -32,6 +32,8 @@ ROUTES = (
     Route("POST", "/account/password", sign_in.change_password),
     Route("GET", "/worklist", cases.worklist, Right.SEE_CASES),
     Route("GET", "/cases/{case}", cases.one, Right.SEE_CASES),
+    Route("POST", "/cases/{case}/decide", cases.decide, Right.DECIDE),
+    Route("POST", "/cases/{case}/sign", cases.sign, Right.SIGN),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),
     Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
     Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),

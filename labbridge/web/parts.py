@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
+from labbridge.model.review import Decision, Signed
 from labbridge.model.work import AuditEvent, Case
 from labbridge.ports import Clock
 from labbridge.web.throttle import Throttle
@@ -51,6 +52,13 @@ class Cases(Protocol):
 
     def case(self, key: int) -> Case | None: ...
 
+    def draft(self, key: int, version: int) -> Case | None:
+        """The case as an earlier version had it."""
+
+    def decisions(self, key: int) -> list[Decision]: ...
+
+    def signatures(self, key: int) -> list[Signed]: ...
+
     def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
 
 
@@ -75,7 +83,7 @@ class Pool(Generic[T]):
 
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
-    browsers reach the service."""
+    browsers reach the service, `undo_s` for how long what was signed can be undone."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -83,6 +91,7 @@ class Parts(NamedTuple):
     clock: Clock
     ages: Ages
     throttle: Throttle
+    undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
 
     def known_host(self, name: str) -> bool:

@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from fastapi.testclient import TestClient
 
+from labbridge.acts import Acts
+from labbridge.config import Config
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
+from labbridge.sources import comment_code
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
 from labbridge.store.people import StorePeople
 from labbridge.store.units import LocalUnits
-from labbridge.store.writer import Writer
 from labbridge.web import passwords, visits
 from labbridge.web.application import application
 from labbridge.web.parts import Parts, Pool
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
+from story_parts import SITE, Laboratory
+
+CONFIG = Config.model_validate(
+    {
+        "facility": "LABA",
+        "feeds": {"myolis": {"timezone": "Europe/Paris"}},
+        "receivers": {"lis": {"address": "127.0.0.1:9"}},
+        "knowledge": {"site": SITE},
+    }
+)
 PASSWORD = "river lantern tuba 93"
 SECRET = passwords.hashed(PASSWORD)
 HERE = "http://127.0.0.1"
 AGES = Ages(timedelta(minutes=15), timedelta(hours=10), timedelta(minutes=5))
 
 
-class SetClock:
-    """A clock that is set, for the pages and the throttle."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def seconds(self) -> float:
-        return self.at.timestamp()
-
-    def forward(self, **amount: float) -> None:
-        self.at += timedelta(**amount)
-
-
 class Bench:
-    """A workbench. `acts` are the requests that would have gone to the service."""
+    """A workbench in a laboratory: the pages, and the service that acts for them on the same store."""
 
     def __init__(self, url: str) -> None:
-        self._held = opening.held(url)
-        self.writer = Writer(self._held.__enter__().writer())
+        self.lab = Laboratory(url)
+        self.writer, self.clock = self.lab.writer, self.lab.clock
         self._url, self._readers = url, list[Connection]()
         self.rows = self._reader()
-        self.clock, self.acts = SetClock(), list[dict[str, Any]]()
         self.people = StorePeople(self._reader(), LocalUnits(self.writer))
         self.parts = Parts(
             people=Pool(lambda: StorePeople(self._reader(), LocalUnits(self.writer)), 2),
@@ -62,7 +60,8 @@ class Bench:
             act=self._act,
             clock=self.clock,
             ages=AGES,
-            throttle=Throttle(self.clock.seconds),
+            throttle=Throttle(lambda: self.clock.now().timestamp()),
+            undo_s=120.0,
         )
         self.app = application(self.parts)
 
@@ -71,14 +70,15 @@ class Bench:
         return self._readers[-1]
 
     def _act(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.acts.append(request)
-        return {"ok": True, "done": []}
+        """As the control socket carries it: JSON there and back."""
+        acts = Acts(CONFIG, comment_code(SITE), self.lab.desk, self.clock, self.people)
+        told = acts.perform(msgspec.json.decode(msgspec.json.encode(request), type=dict[str, Any]))
+        return msgspec.json.decode(msgspec.json.encode(told), type=dict[str, Any])
 
     def close(self) -> None:
-        self.writer.close()
         for reader in self._readers:
             reader.close()
-        self._held.__exit__(None, None, None)
+        self.lab.close()
 
     def browser(self, base: str = HERE, client: tuple[str, int] = ("127.0.0.1", 50_000)) -> TestClient:
         return TestClient(self.app, base_url=base, client=client, follow_redirects=False)

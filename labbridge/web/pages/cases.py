@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, Response
 
 from labbridge.model.people import EVERY_FEED, Person
+from labbridge.model.review import Decided, Queue
 from labbridge.model.work import AuditEvent, Case
-from labbridge.review import permissions
-from labbridge.web import rendering
+from labbridge.review import decisions, permissions, policies
+from labbridge.states import CaseState
+from labbridge.web import passwords, rendering
 from labbridge.web.parts import Parts
+from labbridge.web.visits import Visit
 
 ROWS = 50
+LONGEST_DAYS = 90
+MEANING = "reviewed and released"
+NO_CASE = "There is no such case\n"
 
 
 def worklist(request: Request) -> Response:
@@ -30,9 +39,105 @@ def one(request: Request, case: str) -> Response:
     person: Person = request.state.visit.person
     found = _case(parts, person, case)
     if found is None:
-        return PlainTextResponse("There is no such case\n", 404)
+        return PlainTextResponse(NO_CASE, 404)
     _noted(parts, person, f"C{found.key}", f"version {found.version}")
-    return rendering.page(request, "case.html", case=found)
+    return _shown(request, found)
+
+
+def _shown(request: Request, case: Case, said: str = "", status: int = 200, before: Case | None = None) -> Response:
+    """The case as it is now; `before` is what the person had before them, where that was another version."""
+    parts: Parts = request.app.state.parts
+    visit: Visit = request.state.visit
+    now = parts.clock.now()
+    with parts.cases() as store:
+        decided, signed = store.decisions(case.key), store.signatures(case.key)
+    wordings = [one.text for one in decided if one.version == case.version and one.kind is Decided.WORDING]
+    worded = policies.worded(case, wordings[-1] if wordings else "")
+    return rendering.page(
+        request,
+        "case.html",
+        status=status,
+        said=said,
+        case=worded,
+        drafted=case.text,
+        decided=decided,
+        signed=signed,
+        screen=decisions.screen(worded, worded.text).hex(),
+        proven=parts.ages.proven(visit.session, now),
+        open=case.state in decisions.UNDECIDED,
+        signable=case.state in decisions.OPEN and bool(case.outcome.comment and case.text) and not case.outcome.hold,
+        undoable=case.state is CaseState.SIGNED,
+        held=case.queue is not Queue.NONE and (case.until is None or case.until > now),
+        before=before,
+        now=now,
+    )
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def decide(
+    request: Request,
+    case: str,
+    version: Annotated[int, Form()],
+    kind: Annotated[Decided, Form()],
+    why: Annotated[str, Form()] = "",
+    text: Annotated[str, Form()] = "",
+    days: Annotated[int, Form(ge=1, le=LONGEST_DAYS)] = 1,
+) -> Response:
+    """Whatever a person decides but the signature. A held case comes back after so many days."""
+    parts: Parts = request.app.state.parts
+    until = (parts.clock.now() + timedelta(days=days)).isoformat() if kind is Decided.HOLD else ""
+    more = {"command": "decide", "kind": kind.value, "why": why, "text": text, "until": until}
+    stays = kind in (Decided.WORDING, Decided.UNDO, Decided.CORRECT, Decided.RETURN)
+    return _acted(request, case, version, more, stays=stays)
+
+
+def sign(
+    request: Request,
+    case: str,
+    version: Annotated[int, Form()],
+    screen: Annotated[str, Form(max_length=64)],
+    password: Annotated[str, Form()] = "",
+) -> Response:
+    """The signature: the password again, unless it was given a moment ago, and exactly what was on the screen."""
+    parts: Parts = request.app.state.parts
+    visit: Visit = request.state.visit
+    now = parts.clock.now()
+    if not parts.ages.proven(visit.session, now):
+        login = f"login {visit.person.login}"
+        if parts.throttle.begun(login) > 0 or not passwords.matches(visit.person.secret, password):
+            found = _case(parts, visit.person, case)
+            said = "This is not your password: nothing was signed"
+            return _shown(request, found, said, 422) if found else PlainTextResponse(NO_CASE, 404)
+        parts.throttle.succeeded(login)
+        with parts.people() as people:
+            people.proven(visit.session, now)
+    more = {"command": "release", "screen": screen, "meaning": MEANING, "undo_s": parts.undo_s}
+    return _acted(request, case, version, more, stays=False)
+
+
+def _acted(request: Request, shown: str, version: int, more: dict[str, Any], *, stays: bool) -> Response:
+    """Ask the service for an act on the case version that was shown, and go on: to the worklist, or to the case where it
+    stays in hand. What the service refuses is told beside the case as it is now."""
+    parts: Parts = request.app.state.parts
+    person: Person = request.state.visit.person
+    found = _case(parts, person, shown)
+    if found is None:
+        return PlainTextResponse(NO_CASE, 404)
+    key = f"C{found.key}@{version}"
+    answer = parts.act({"keys": [key], "as": person.name, "person": person.login, **more})
+    if not answer.get("ok"):
+        done = answer.get("done") or [{}]
+        said = str(answer.get("error") or done[0].get("error") or "The service refused it")
+        again = _case(parts, person, shown) or found
+        with parts.cases() as store:
+            before = store.draft(found.key, version) if again.version != version else None
+        return _shown(request, again, said, 422, before)
+    return Response(status_code=204, headers={"HX-Redirect": f"/cases/C{found.key}" if stays else "/worklist"})
+
+
+# ---------------------------------------------------------------- what is shown, and to whom
 
 
 def _case(parts: Parts, person: Person, shown: str) -> Case | None:

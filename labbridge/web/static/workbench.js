@@ -23,3 +23,29 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const alert = event.target.querySelector?.("[role=alert]");
   if (alert) alert.scrollIntoView({ block: "nearest" });
 });
+
+// Dialogs: a button opens the one it names, and so does its key. No key alone does anything that cannot be taken back.
+function opens(button) {
+  const dialog = document.getElementById(button.dataset.opens);
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  dialog.querySelector("textarea, input:not([type=hidden]):not([hidden]), select, button[autofocus]")?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-opens]");
+  if (button) opens(button);
+  if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.target.closest("input, textarea, select")) return;
+  for (const button of document.querySelectorAll("[data-key]")) {
+    if (button.dataset.key.split(" ").includes(event.key)) {
+      event.preventDefault();
+      opens(button);
+      return;
+    }
+  }
+});

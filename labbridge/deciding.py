@@ -1,0 +1,80 @@
+"""A person's decisions on cases, as the workbench asks for them where the store is written."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from labbridge.errors import Refused
+from labbridge.model.review import Decided, Decision
+from labbridge.model.work import AuditEvent
+from labbridge.pipeline import Signing
+from labbridge.ports import Clock
+from labbridge.review import decisions, policies
+from labbridge.store.desk import StoreDesk
+
+LONGEST_UNDO_S = 540  # below the store's own limit for what is put off
+
+
+class Deciding:
+    """Each request: {"kind", "person", "why", "until", "text"}; the key is the case version that was shown (`C12@3`)."""
+
+    def __init__(self, desk: StoreDesk, clock: Clock) -> None:
+        self._desk, self._clock = desk, clock
+
+    def perform(self, shown: str, name: str, request: dict[str, Any]) -> str:
+        """What was decided. Refused where the case does not allow it, or is not as it was shown."""
+        policies.check_signer(name)
+        key, version = policies.parse_shown(shown)
+        kind = str(request.get("kind", ""))
+        if kind not in list(Decided):
+            raise Refused("This service does not know the decision; is it older than the workbench?")
+        case = self._desk.case(key)
+        if case is None:
+            raise Refused(f"There is no case C{key}")
+        asked = Decision(
+            case=key,
+            version=version,
+            kind=Decided(kind),
+            person=str(request.get("person", "")) or name,
+            name=name,
+            at=self._clock.now(),
+            why=str(request.get("why", "")),
+            until=_moment(str(request.get("until", ""))),
+            text=str(request.get("text", "")),
+        )
+        decision = decisions.check(case, asked)
+        queue = decisions.QUEUE.get(decision.kind)
+        event = AuditEvent(
+            at=decision.at, actor=decision.person, action=decision.kind.value, subject=shown, detail=decision.why
+        )
+        self._desk.review(decision, queue, event)
+        return shown
+
+
+def signing_of(request: dict[str, Any]) -> Signing | None:
+    """How a release from the workbench is signed; None for one from the command line."""
+    if "screen" not in request:
+        return None
+    try:
+        screen, undo_s = bytes.fromhex(str(request["screen"])), float(request.get("undo_s", 0))
+    except ValueError:
+        raise Refused("The signature names no screen it is for: read the case again") from None
+    return Signing(
+        str(request.get("person", "")),
+        str(request.get("meaning", "")),
+        screen,
+        timedelta(seconds=min(max(undo_s, 0.0), LONGEST_UNDO_S)),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"{text!r} is no moment; write 2026-11-30T08:00+01:00") from None
+    if found.tzinfo is None:
+        raise Refused(f"{text!r} lacks its offset from UTC; write 2026-11-30T08:00+01:00")
+    return found

@@ -1,0 +1,70 @@
+"""What a person decides of a case, and the signature under what leaves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Decided(StrEnum):
+    """What was decided (standards.md 4.2 and 4.3). A wording replaces the text that the next signature is for; the others
+    put the case into a queue, or take it from one."""
+
+    WORDING = "wording"
+    HOLD = "hold"
+    REFER = "refer"
+    RETEST = "retest"
+    NO_ACTION = "no_action"
+    REJECT = "reject"
+    RETURN = "return"
+    UNDO = "undo"
+    CORRECT = "correct"
+
+
+class Queue(StrEnum):
+    """Where a case waits beside its state. It holds for the version that was decided on: with new results the case is new
+    again, whoever held it."""
+
+    NONE = ""
+    HELD = "held"
+    REFERRED = "referred"
+    WAITING_RETEST = "waiting_retest"
+    DONE = "done"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision on one version of a case: `person` is the login, `name` as it stands beside a signature. `until`: when a
+    held case comes back. `text`: the wording, or to whom it was referred, or which retest."""
+
+    case: int
+    version: int
+    kind: Decided
+    person: str
+    name: str
+    at: datetime
+    why: str = ""
+    until: datetime | None = None
+    text: str = ""
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """A signature as it stands in the history: under which delivery (D3), in which state that is, and since when."""
+
+    version: int
+    delivery: int
+    name: str
+    meaning: str
+    at: datetime
+    state: str
+    attempts: int
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signed, with which meaning, and the SHA-256 of what was on the screen (review/decisions.py)."""
+
+    person: str
+    name: str
+    meaning: str
+    screen: bytes
