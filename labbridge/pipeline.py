@@ -206,28 +206,20 @@ def release(
 ) -> int:
     """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key.
 
-    Refused when the version is no longer the newest, when the case is held or has no comment, when it is not what was on the
-    screen, and when the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every
-    attempt.
+    Refused when it is not the newest version or not what was on the screen, when the case is held or has no comment, and when
+    the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
     """
-    key, version = policies.parse_shown(shown)
-    case = desk.case(key)
-    if case is None:
-        raise Refused(f"There is no case C{key}; `labbridge show` lists the cases")
-    policies.check_release(case, version, signer)
-    case = policies.worded(case, desk.wording(key, version))
-    if signing is not None:
-        decisions.check_screen(case, case.text, signing.screen)
+    case = _to_sign(shown, signer, desk, signing)
     now = clock.now()
     control_id = desk.next_control_id(now)
     letter = _letter(case, signer, control_id, now)
     raw, specimen = _final_bytes(case, letter, desk, letterhead)
     faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
     if faults:
-        raise Refused(f"The comment of C{key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
+        raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
     out = Outgoing(
-        case=key,
-        version=version,
+        case=case.key,
+        version=case.version,
         receiver=letterhead.receiver,
         lane=f"{letterhead.receiver}/{letter.lanes[0]}",
         control_id=control_id,
@@ -239,10 +231,23 @@ def release(
         specimen=f"{letterhead.receiver}/{specimen}",
         per_specimen=letterhead.per_specimen,
         digest=echoes.digest(letter.text),
-        due=now + signing.undo if signing is not None and signing.undo else None,
+        due=now + signing.undo if signing else None,
         signature=_signature(signing, signer),
     )
     return desk.release(out, _event(now, signer, "released", shown, control_id))
+
+
+def _to_sign(shown: str, signer: str, desk: Desk, signing: Signing | None) -> Case:
+    """The case as it is signed: the version that was shown, in the words that a person gave it."""
+    key, version = policies.parse_shown(shown)
+    case = desk.case(key)
+    if case is None:
+        raise Refused(f"There is no case C{key}; `labbridge show` lists the cases")
+    policies.check_release(case, version, signer)
+    case = policies.worded(case, desk.wording(key, version))
+    if signing is not None:
+        decisions.check_screen(case, case.text, signing.screen)
+    return case
 
 
 def _signature(signing: Signing | None, signer: str) -> Signature | None:

@@ -14,11 +14,11 @@ from labbridge.model.work import AuditEvent, Case
 from labbridge.review import decisions, permissions, policies
 from labbridge.states import CaseState
 from labbridge.web import passwords, rendering
+from labbridge.web.forms import DecisionForm, SignatureForm
 from labbridge.web.parts import Parts
 from labbridge.web.visits import Visit
 
 ROWS = 50
-LONGEST_DAYS = 90
 MEANING = "reviewed and released"
 NO_CASE = "There is no such case\n"
 
@@ -76,45 +76,39 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
 # ---------------------------------------------------------------- decisions
 
 
-def decide(
-    request: Request,
-    case: str,
-    version: Annotated[int, Form()],
-    kind: Annotated[Decided, Form()],
-    why: Annotated[str, Form()] = "",
-    text: Annotated[str, Form()] = "",
-    days: Annotated[int, Form(ge=1, le=LONGEST_DAYS)] = 1,
-) -> Response:
-    """Whatever a person decides but the signature. A held case comes back after so many days."""
+def decide(request: Request, case: str, form: Annotated[DecisionForm, Form()]) -> Response:
+    """Whatever a person decides but the signature."""
     parts: Parts = request.app.state.parts
-    until = (parts.clock.now() + timedelta(days=days)).isoformat() if kind is Decided.HOLD else ""
-    more = {"command": "decide", "kind": kind.value, "why": why, "text": text, "until": until}
-    stays = kind in (Decided.WORDING, Decided.UNDO, Decided.CORRECT, Decided.RETURN)
-    return _acted(request, case, version, more, stays=stays)
+    until = (parts.clock.now() + timedelta(days=form.days)).isoformat() if form.kind is Decided.HOLD else ""
+    more = {"command": "decide", "kind": form.kind.value, "why": form.why, "text": form.text, "until": until}
+    stays = form.kind in (Decided.WORDING, Decided.UNDO, Decided.CORRECT, Decided.RETURN)
+    return _acted(request, case, form.version, more, stays=stays)
 
 
-def sign(
-    request: Request,
-    case: str,
-    version: Annotated[int, Form()],
-    screen: Annotated[str, Form(max_length=64)],
-    password: Annotated[str, Form()] = "",
-) -> Response:
+def sign(request: Request, case: str, form: Annotated[SignatureForm, Form()]) -> Response:
     """The signature: the password again, unless it was given a moment ago, and exactly what was on the screen."""
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
+    if not _proven(parts, visit, form.password):
+        found = _case(parts, visit.person, case)
+        said = "This is not your password: nothing was signed"
+        return _shown(request, found, said, 422) if found else PlainTextResponse(NO_CASE, 404)
+    more = {"command": "release", "screen": form.screen, "meaning": MEANING, "undo_s": parts.undo_s}
+    return _acted(request, case, form.version, more, stays=False)
+
+
+def _proven(parts: Parts, visit: Visit, password: str) -> bool:
+    """Whether the password was given, now or a moment ago; guesses are slowed down as at the sign-in."""
     now = parts.clock.now()
-    if not parts.ages.proven(visit.session, now):
-        login = f"login {visit.person.login}"
-        if parts.throttle.begun(login) > 0 or not passwords.matches(visit.person.secret, password):
-            found = _case(parts, visit.person, case)
-            said = "This is not your password: nothing was signed"
-            return _shown(request, found, said, 422) if found else PlainTextResponse(NO_CASE, 404)
-        parts.throttle.succeeded(login)
-        with parts.people() as people:
-            people.proven(visit.session, now)
-    more = {"command": "release", "screen": screen, "meaning": MEANING, "undo_s": parts.undo_s}
-    return _acted(request, case, version, more, stays=False)
+    if parts.ages.proven(visit.session, now):
+        return True
+    login = f"login {visit.person.login}"
+    if parts.throttle.begun(login) > 0 or not passwords.matches(visit.person.secret, password):
+        return False
+    parts.throttle.succeeded(login)
+    with parts.people() as people:
+        people.proven(visit.session, now)
+    return True
 
 
 def _acted(request: Request, shown: str, version: int, more: dict[str, Any], *, stays: bool) -> Response:

@@ -1,0 +1,42 @@
+"""What the pages' forms hold. A field that a form lacks, or that is none of its kind, is refused before a page sees it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from labbridge.model.review import Decided
+
+LONGEST_DAYS = 90
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class DecisionForm(_Form):
+    """What was decided of the version that was shown. A held case comes back after so many days."""
+
+    version: int
+    kind: Decided
+    why: str = ""
+    text: str = ""
+    days: int = Field(1, ge=1, le=LONGEST_DAYS)
+
+
+class SignatureForm(_Form):
+    """A signature: for which version and screen, with the password where it has to be given again."""
+
+    version: int
+    screen: str = Field(max_length=64)
+    password: str = ""
+
+
+class AccountForm(_Form):
+    """An account as it is to be. An empty password leaves the one that is there."""
+
+    login: str = ""
+    name: str = ""
+    role: list[str] = []
+    feeds: str = ""
+    password: str = ""
+    closed: bool = False
