@@ -211,8 +211,7 @@ def release(
     """
     case = _to_sign(shown, signer, desk, signing)
     now = clock.now()
-    control_id = desk.next_control_id(now)
-    letter = _letter(case, signer, control_id, now)
+    letter = _letter(case, signer, control_id := desk.next_control_id(now), now)
     raw, specimen = _final_bytes(case, letter, desk, letterhead)
     faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
     if faults:
