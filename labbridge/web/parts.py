@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
-from labbridge.model.work import AuditEvent, Case
+from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.ports import Clock
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
@@ -50,6 +50,8 @@ class Cases(Protocol):
     """The worklist and its cases (store/bench.py)."""
 
     def case(self, key: int) -> Case | None: ...
+
+    def held(self, key: int) -> HeldResults | None: ...
 
     def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
 
