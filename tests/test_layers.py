@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "web": WORDS | {"ports", "review", "web", "observe"},
+    "web": WORDS | {"ports", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",

@@ -171,7 +171,7 @@ class _Versions:
         self.notes: list[PlacedNote] = []
         self._for_ana: Result | None = None
         last: Result | None = None
-        for version in _in_order(versions) if len(versions) > 1 else versions:
+        for version in in_order(versions) if len(versions) > 1 else versions:
             if version != last:  # one version may be given twice
                 _STEPS[version.status](self, version)
             last = version
@@ -182,7 +182,7 @@ class _Versions:
         version = self._completed(sent)
         if version is None:
             return self.unknown(sent)
-        twin = next((one for one in self._usable() if _same(one, version)), None)
+        twin = next((one for one in self._usable() if same(one, version)), None)
         if twin is not None:
             self._raise("DUPLICATE_SUPPRESSED", version, (twin.ref, version.ref))
         elif self.conflict:
@@ -199,7 +199,7 @@ class _Versions:
         if version is None:
             return self.unknown(sent)
         before = self._usable()
-        if len(before) == 1 and before[0].status is Status.CORRECTED and _same(before[0], version):
+        if len(before) == 1 and before[0].status is Status.CORRECTED and same(before[0], version):
             self._raise("DUPLICATE_SUPPRESSED", version, (before[0].ref, version.ref))
         else:
             if before:
@@ -213,7 +213,7 @@ class _Versions:
         self._for_ana = None
         if self.current is None:
             self.pending = version
-        elif has_value(version) and not _same(self.current, version) and _when(version) > _when(self.current):
+        elif has_value(version) and not same(self.current, version) and _when(version) > _when(self.current):
             self.doubt = version
         else:
             self.notes.append(note("N301", version.at))
@@ -249,17 +249,7 @@ class _Versions:
         stored = self.doubt or self.current or self.pending
         if stored is None or not has_value(stored):
             return None
-        return msgspec.structs.replace(
-            stored,
-            ref=version.ref,
-            at=version.at,
-            status=version.status,
-            status_code=version.status_code,
-            status_time=version.status_time,
-            message_time=version.message_time,
-            received=version.received,
-            problems=tuple(one for one in stored.problems if one is not Problem.STATUS_UNKNOWN),
-        )
+        return finalised(stored, version)
 
     def _raise(self, code: str, about: Result, refs: tuple[str, ...]) -> None:
         self.raised.append(_about(code, about, refs))
@@ -275,7 +265,7 @@ _STEPS = {
 }
 
 
-def _in_order(versions: list[Result]) -> list[Result]:
+def in_order(versions: list[Result]) -> list[Result]:
     """By result or status time, then receipt, then pending < final < corrected < cancelled < withdrawn, then value.
 
     A message sent again counts as received when it first was: it must not outlive a withdrawal of its own time (P8).
@@ -291,6 +281,21 @@ def _in_order(versions: list[Result]) -> list[Result]:
     return sorted(versions, key=place)
 
 
+def finalised(stored: Result, version: Result) -> Result:
+    """The value sent before, under the status of a version that was sent without one (OBX-11 U, B, V)."""
+    return msgspec.structs.replace(
+        stored,
+        ref=version.ref,
+        at=version.at,
+        status=version.status,
+        status_code=version.status_code,
+        status_time=version.status_time,
+        message_time=version.message_time,
+        received=version.received,
+        problems=tuple(one for one in stored.problems if one is not Problem.STATUS_UNKNOWN),
+    )
+
+
 def _sent(version: Result) -> tuple[object, ...]:
     """What makes a version the same message sent again: its own times, status and content."""
     times = (version.status_time, version.message_time)
@@ -302,7 +307,8 @@ def _when(version: Result) -> datetime:
     return version.status_time or version.message_time or version.received
 
 
-def _same(one: Result, other: Result) -> bool:
+def same(one: Result, other: Result) -> bool:
+    """Whether two versions say the same, whatever their times and standing."""
     return _said(one) == _said(other)
 
 

@@ -179,6 +179,15 @@ class HeldPart(msgspec.Struct, frozen=True, kw_only=True):
     context: tuple[ContextItem, ...] = ()
 
 
+class HeldResults(msgspec.Struct, frozen=True, kw_only=True):
+    """All result versions and context held of a patient, to be looked at: without what a person said is somebody else's.
+    `damaged`: messages of which something held is no longer what was written; that is left out, and has to be told."""
+
+    results: tuple[Result, ...] = ()
+    context: tuple[ContextItem, ...] = ()
+    damaged: tuple[int, ...] = ()
+
+
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """An identity message said that the patient of the lane `prior` is the one of the lane `surviving`. Nothing is moved;
     `undone` leaves the line and takes it out of force. `last`: the lane that the surviving one was merged into by then."""

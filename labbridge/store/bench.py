@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labbridge.model.review import Decision, Signed
-from labbridge.model.work import Case
+from labbridge.model.work import Case, HeldResults
 from labbridge.store import decisions, reading
 from labbridge.store.connection import Connection
 
@@ -28,6 +28,10 @@ class StoreBench:
 
     def signatures(self, key: int) -> list[Signed]:
         return decisions.signatures(self._reader, key)
+
+    def held(self, key: int) -> HeldResults | None:
+        """What is held of the patient of a case, for its evidence; None where there is no such case."""
+        return reading.held(self._reader, key)
 
     def worklist(self, feeds: Sequence[str] | None, limit: int, offset: int = 0) -> list[Case]:
         """The cases of these feeds (None: of all), those first that a person has to look at, oldest first."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from labbridge.model.work import Link, Verdict
-from labbridge.store.connection import Connection
+from labbridge.store.connection import Connection, marks
 
 OF_PATIENT = (
     "WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
@@ -52,6 +52,12 @@ def verdicts_of(connection: Connection, lanes: tuple[str, ...]) -> dict[tuple[st
     """What was decided of who is who in these lanes."""
     rows = ((lane, row) for lane in lanes for row in connection.execute(VERDICTS, (lane,)).fetchall())
     return {(lane, who): Verdict(verdict) for lane, (who, verdict) in rows}
+
+
+def others_in(connection: Connection, lanes: tuple[str, ...]) -> set[tuple[str, str]]:
+    """What of these lanes a person said is somebody else's: lane, and what was stated of the patient. One statement."""
+    asked = f"SELECT lane, who FROM identities WHERE verdict = ? AND lane IN ({marks(len(lanes))})"  # noqa: S608
+    return {(lane, who) for lane, who in connection.execute(asked, (Verdict.OTHER.value, *lanes)).fetchall()}
 
 
 def naming(connection: Connection, lane: str) -> int | None:

@@ -13,7 +13,7 @@ from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.review import Queue
-from labbridge.model.work import Case, HeldPart, Kept, StoredHistory
+from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
 from labbridge.store import edits, links, sums
 from labbridge.store.connection import Connection, lookup_key, marks
@@ -27,6 +27,7 @@ POSTED = (
     'SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o."case" = m."case" AND o.comment = m.id'
     ' WHERE m."case" = ? AND m.void = 0 ORDER BY m.id'
 )
+HELD_IN = "SELECT lane, message, kind, collected, body, who, crc FROM results WHERE lane IN ({}) ORDER BY id"
 HELD = "SELECT message, kind, collected, body, who, crc FROM results WHERE lane = ? ORDER BY id"
 
 _result = msgspec.json.Decoder(Result)
@@ -123,6 +124,27 @@ def _parts(connection: Connection, lane: str) -> list[HeldPart]:
         else:
             context.append(_context.decode(body))
     return [HeldPart(lane=lane, who=who, results=tuple(r), context=tuple(c)) for who, (r, c) in found.items()]
+
+
+def held(connection: Connection, case: int) -> HeldResults | None:
+    """What is held of a case's patient over all its lanes, in four statements however many they are; None where there is no
+    such case. Nothing is parked here: what is damaged is named beside what is whole."""
+    row = connection.execute("SELECT lane FROM cases WHERE id = ?", (case,)).fetchone()
+    if row is None:
+        return None
+    lanes = links.lanes_of(connection, row[0])
+    others = links.others_in(connection, lanes)
+    results, context, damaged = [], [], dict[int, None]()
+    for lane, message, kind, collected, body, who, crc in connection.execute(HELD_IN.format(marks(len(lanes))), lanes):
+        if (lane, who) in others:
+            continue
+        if crc is not None and crc != sums.of_result((lane, message, who, kind, collected), body):
+            damaged[message] = None
+        elif kind == "result":
+            results.append(_result.decode(body))
+        else:
+            context.append(_context.decode(body))
+    return HeldResults(results=tuple(results), context=tuple(context), damaged=tuple(damaged))
 
 
 def _stored(connection: Connection, patient: Identifier | None) -> Patient | None:

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.review import Decision, Signed
-from labbridge.model.work import AuditEvent, Case
+from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.ports import Clock
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
@@ -58,6 +58,8 @@ class Cases(Protocol):
     def decisions(self, key: int) -> list[Decision]: ...
 
     def signatures(self, key: int) -> list[Signed]: ...
+
+    def held(self, key: int) -> HeldResults | None: ...
 
     def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
 

@@ -1,0 +1,1 @@
+"""What templates print, made of our types by pure functions."""
