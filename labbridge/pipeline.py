@@ -206,8 +206,8 @@ def release(
 ) -> int:
     """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key.
 
-    Refused when it is not the newest version or not what was on the screen, when the case is held or has no comment, and when
-    the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
+    Refused when it is not the newest version or not what was on the screen, when the case is held or has no comment, and
+    when the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
     """
     case = _to_sign(shown, signer, desk, signing)
     now = clock.now()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build
 from labbridge.knowledge.documents import Fault, Source
@@ -83,3 +85,9 @@ def comment_code(site: str) -> tuple[Coding, ...]:
 def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
     """The same of files that were read before."""
     return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment
+
+
+def meanings_of(texts: Sequence[Source]) -> dict[str, str]:
+    """What each flag means, in a sentence (flags.yaml, the site's over the shipped one)."""
+    rows = [row for one in texts if one.name == "flags.yaml" for row in yaml.safe_load(one.text)]
+    return {row["id"]: row["meaning"] for row in rows}

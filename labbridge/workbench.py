@@ -37,10 +37,12 @@ _log = logs.logger("service")
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside."""
+    """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
+    folder of the site's own knowledge."""
 
     store: str
     beside: str
+    site: str
     hosts: frozenset[str]
     behind_tls: bool
     idle_s: float
@@ -56,6 +58,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
     return Settings(
         opening.absolute(config.store.url),
         os.path.abspath(config.store.beside),
+        config.knowledge.site,
         frozenset(named),
         config.web.behind_tls,
         config.web.idle_s,
@@ -164,6 +167,7 @@ def _go_with_the_service() -> None:
 def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.control import ask
     from labbridge.processing import SystemClock
+    from labbridge.sources import meanings_of, read_all
     from labbridge.store.bench import StoreBench
     from labbridge.store.people import StorePeople
     from labbridge.web.application import application
@@ -183,6 +187,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
         throttle=Throttle(monotonic),
+        meanings=meanings_of(read_all(settings.site)),
         undo_s=settings.undo_s,
         hosts=LOCAL | settings.hosts,
     )

@@ -109,9 +109,12 @@ def _is_static(scope: Scope) -> bool:
 
 
 def _from_here(headers: Mapping[str, str]) -> bool:
-    """Whether a page of our own sent it: by Sec-Fetch-Site, and by Origin where there is one."""
-    site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin", "")
-    return site == "same-origin" and (not origin or urlsplit(origin).netloc == headers.get("host", ""))
+    """Whether a page of our own sent it: by Sec-Fetch-Site, which no page can set, and by Origin, which is `null` where a
+    form of a page without referrer is sent."""
+    site, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
+    if site and site != "same-origin":
+        return False
+    return origin in (("", "null") if site else ("",)) or urlsplit(origin).netloc == headers.get("host", "")
 
 
 def _csrf(headers: Mapping[str, str], visit: Visit) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
@@ -85,7 +86,7 @@ class Pool(Generic[T]):
 
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
-    browsers reach the service, `undo_s` for how long what was signed can be undone."""
+    browsers reach the service, `meanings` what each flag means, `undo_s` for how long what was signed can be undone."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -93,6 +94,7 @@ class Parts(NamedTuple):
     clock: Clock
     ages: Ages
     throttle: Throttle
+    meanings: Mapping[str, str] = MappingProxyType({})
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
 

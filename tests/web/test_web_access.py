@@ -66,6 +66,9 @@ def test_each_role_gets_to_its_own_pages_and_to_no_other(bench: Bench, role: Rol
 def test_a_change_needs_the_token_of_the_page_and_the_page_of_this_site(bench: Bench, one: Route) -> None:
     browser = bench.signed_in("one", Role.ADMIN)
     assert browser.post(concrete(one), token=False).status_code == 403
+    assert (
+        browser.client.post(concrete(one), headers={"Origin": "null", "X-CSRF-Token": browser.csrf}).status_code == 403
+    )
     for odd in ({"Origin": "http://127.0.0.1.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "none"}):
         assert browser.post(concrete(one), **odd).status_code == 403
     assert browser.client.post(concrete(one), headers={"X-CSRF-Token": "0" * 64}).status_code == 403

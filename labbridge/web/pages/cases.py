@@ -10,12 +10,14 @@ from starlette.responses import PlainTextResponse, Response
 
 from labbridge.model.people import EVERY_FEED, Person
 from labbridge.model.review import Decided, Queue
-from labbridge.model.work import AuditEvent, Case
+from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.review import decisions, permissions, policies
 from labbridge.states import CaseState
 from labbridge.web import passwords, rendering
 from labbridge.web.forms import DecisionForm, SignatureForm
 from labbridge.web.parts import Parts
+from labbridge.web.views.matrix import matrix
+from labbridge.web.views.timeline import timeline
 from labbridge.web.visits import Visit
 
 ROWS = 50
@@ -50,7 +52,8 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
     visit: Visit = request.state.visit
     now = parts.clock.now()
     with parts.cases() as store:
-        decided, signed = store.decisions(case.key), store.signatures(case.key)
+        decided, signed, held = store.decisions(case.key), store.signatures(case.key), store.held(case.key)
+    held = held or HeldResults()
     wordings = [one.text for one in decided if one.version == case.version and one.kind is Decided.WORDING]
     worded = policies.worded(case, wordings[-1] if wordings else "")
     return rendering.page(
@@ -60,6 +63,10 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
         said=said,
         case=worded,
         drafted=case.text,
+        evidence=matrix(held.results, case.outcome),
+        course=timeline(held.results, case.outcome, held.context),
+        damaged=held.damaged,
+        meanings=parts.meanings,
         decided=decided,
         signed=signed,
         screen=decisions.screen(worded, worded.text).hex(),
@@ -67,7 +74,7 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
         open=case.state in decisions.UNDECIDED,
         signable=case.state in decisions.OPEN and bool(case.outcome.comment and case.text) and not case.outcome.hold,
         undoable=case.state is CaseState.SIGNED,
-        held=case.queue is not Queue.NONE and (case.until is None or case.until > now),
+        waits=case.queue is not Queue.NONE and (case.until is None or case.until > now),
         before=before,
         now=now,
     )

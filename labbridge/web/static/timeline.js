@@ -118,7 +118,9 @@
   }
 
   function options(all, read, width) {
-    const scales = { x: { time: true, range: (_plot, low, high) => [low - 5 * DAY, high + 5 * DAY] } };
+    const days = all.flatMap(({ points }) => points.map((one) => one.at));
+    const span = [Math.min(...days) - 5 * DAY, Math.max(...days) + 5 * DAY]; // given one day alone uPlot shows years
+    const scales = { x: { time: true, range: () => span } };
     const ink = colour("--faint");
     const dates = (_plot, splits) => splits.map(iso);
     const axes = [{ stroke: ink, size: 28, space: 90, grid: { show: false }, ticks: { stroke: ink, width: 1 }, values: dates }];
