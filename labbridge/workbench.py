@@ -37,7 +37,8 @@ _log = logs.logger("service")
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside."""
+    """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the folder of
+    the site's own knowledge."""
 
     store: str
     beside: str
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
     longest_s: float
     signing_s: float
     json_logs: bool
+    site: str = ""
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
@@ -61,6 +63,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         config.web.longest_s,
         config.web.signing_s,
         json_logs,
+        os.path.abspath(config.knowledge.site) if config.knowledge.site else "",
     )
 
 
@@ -164,6 +167,7 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.processing import SystemClock
     from labbridge.store.bench import StoreBench
     from labbridge.store.people import StorePeople
+    from labbridge.store.shift import StoreShift
     from labbridge.web.application import application
     from labbridge.web.parts import LOCAL, Parts, Pool
     from labbridge.web.throttle import Throttle
@@ -177,10 +181,22 @@ def _application(settings: Settings, units: Connection) -> Any:
     parts = Parts(
         people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
         cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
+        shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
         act=act,
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
         throttle=Throttle(monotonic),
         hosts=LOCAL | settings.hosts,
+        meanings=_meanings(settings.site),
     )
     return application(parts)
+
+
+def _meanings(site: str) -> dict[str, str]:
+    """What flags mean. Where the knowledge cannot be read now, their codes have to do: no page waits for its repair."""
+    from labbridge.sources import KnowledgeError, meanings
+
+    try:
+        return meanings(site)
+    except (KnowledgeError, OSError):
+        return {}

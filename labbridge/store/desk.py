@@ -217,7 +217,8 @@ def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callab
 def _again(connection: Connection, key: int, now: str) -> None:
     connection.execute(AGAIN, (now, key))
     connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
-    connection.execute("DELETE FROM results WHERE message = ?", (key,))  # they are read again from the bytes
+    for table in ("results", "numbers"):  # they are read again from the bytes
+        connection.execute(f"DELETE FROM {table} WHERE message = ?", (key,))  # noqa: S608
 
 
 def _deciding(key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit: AuditEvent) -> Job:

@@ -62,6 +62,7 @@ patients = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
+sa.Index("patients_identifier", patients.c.identifier)
 
 results = sa.Table(
     "results",
@@ -76,6 +77,16 @@ results = sa.Table(
     sa.Column("crc", sa.Integer),
 )
 sa.Index("results_lane", results.c.lane)
+
+numbers = sa.Table(  # what stands on a specimen or an order, with the lane it came in: a scanned label finds its case
+    "numbers",
+    metadata,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("lane", sa.Text, primary_key=True),
+    sa.Column("message", sa.Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+sa.Index("numbers_message", numbers.c.message)
 
 links = sa.Table(  # identity messages: the patient of `prior` is the one of `surviving`; undone ones stay, with when
     "links",
@@ -142,8 +153,14 @@ cases = sa.Table(
     sa.Column("opened", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
     sa.Column("restore", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("severity", sa.Integer, nullable=False, server_default="0"),  # of the current draft, as these three are
+    _text("flags"),
+    _text("analytes"),
 )
 sa.Index("cases_lane", cases.c.lane)
+sa.Index("cases_open", cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
+sa.Index("cases_states", cases.c.feed, cases.c.state)
+sa.Index("cases_updated", cases.c.updated)
 
 drafts = sa.Table(
     "drafts",
@@ -194,6 +211,7 @@ outbox = sa.Table(
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
+sa.Index("outbox_unsettled", outbox.c.case, sqlite_where=outbox.c.state.in_(("waiting", "sent", "failed")))
 sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
 
 texts = sa.Table(  # what every released comment says, by digest: by it a comment is known whose sender rewrote all else
@@ -311,6 +329,27 @@ tokens = sa.Table(  # keys of programs, by their digest
     _text("revoked"),
     sa.UniqueConstraint("digest"),
 )
+
+opened = sa.Table(  # who has a case open, and since when it was last so
+    "opened",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("person", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shift_notes = sa.Table(  # what a person leaves at a queue for who comes next; an empty feed: every site reads it
+    "shift_notes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("queue", sa.Text, nullable=False),
+    _text("feed"),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+sa.Index("shift_notes_queue", shift_notes.c.queue, shift_notes.c.id)
 
 tally = sa.Table(
     "tally",

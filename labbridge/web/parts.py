@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.work import AuditEvent, Case
+from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
@@ -51,7 +52,29 @@ class Cases(Protocol):
 
     def case(self, key: int) -> Case | None: ...
 
-    def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
+    def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]: ...
+
+    def keys(self, chosen: Chosen, limit: int) -> list[int]: ...
+
+    def rows(self, keys: Sequence[int]) -> list[Listed]: ...
+
+    def counts(self, feeds: Sequence[str] | None) -> Counted: ...
+
+    def newest(self, chosen: Chosen) -> str: ...
+
+    def news(self, chosen: Chosen, seen: str) -> int: ...
+
+    def find(self, number: str, case: int, feeds: Sequence[str] | None) -> list[int]: ...
+
+    def opened(self, keys: Sequence[int], since: datetime) -> dict[int, list[tuple[str, str]]]: ...
+
+
+class Shift(Protocol):
+    """The shift notes (store/shift.py)."""
+
+    def notes(self, queue: str, feeds: Sequence[str] | None, limit: int) -> list[ShiftNote]: ...
+
+    def add(self, note: ShiftNote, audit: AuditEvent) -> None: ...
 
 
 class Pool(Generic[T]):
@@ -75,15 +98,17 @@ class Pool(Generic[T]):
 
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
-    browsers reach the service."""
+    browsers reach the service, `meanings` what each flag means (mappings/flags.yaml)."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
+    shift: Callable[[], AbstractContextManager[Shift]]
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock
     ages: Ages
     throttle: Throttle
     hosts: frozenset[str] = LOCAL
+    meanings: Mapping[str, str] = {}
 
     def known_host(self, name: str) -> bool:
         return name.lower() in self.hosts

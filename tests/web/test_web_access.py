@@ -17,6 +17,8 @@ CLOSED = [one for one in ROUTES if not one.open]
 UNSAFE = [one for one in ROUTES if one.method == "POST"]
 MATRIX = {
     Right.SEE_CASES: {Role.VIEWER, Role.SCIENTIST, Role.SENIOR, Role.AUTHOR, Role.APPROVER, Role.AUDITOR},
+    Right.DECIDE: {Role.SCIENTIST, Role.SENIOR},
+    Right.EXPORT: {Role.SCIENTIST, Role.SENIOR, Role.AUDITOR},
     Right.MANAGE_PEOPLE: {Role.ADMIN},
     None: set(Role),
 }

@@ -12,10 +12,12 @@ from fastapi.testclient import TestClient
 
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
+from labbridge.sources import meanings
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
 from labbridge.store.people import StorePeople
+from labbridge.store.shift import StoreShift
 from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
 from labbridge.web import passwords, visits
@@ -59,10 +61,12 @@ class Bench:
         self.parts = Parts(
             people=Pool(lambda: StorePeople(self._reader(), LocalUnits(self.writer)), 2),
             cases=Pool(lambda: StoreBench(self._reader()), 2),
+            shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
             act=self._act,
             clock=self.clock,
             ages=AGES,
             throttle=Throttle(self.clock.seconds),
+            meanings=meanings(),
         )
         self.app = application(self.parts)
 

@@ -1,28 +1,15 @@
-"""The worklist and the case."""
+"""The case."""
 
 from __future__ import annotations
 
 from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
-from labbridge.model.people import EVERY_FEED, Person
+from labbridge.model.people import Person
 from labbridge.model.work import AuditEvent, Case
 from labbridge.review import permissions
 from labbridge.web import rendering
 from labbridge.web.parts import Parts
-
-ROWS = 50
-
-
-def worklist(request: Request) -> Response:
-    parts: Parts = request.app.state.parts
-    person: Person = request.state.visit.person
-    feeds = None if EVERY_FEED in person.feeds else person.feeds
-    with parts.cases() as store:
-        found = store.worklist(feeds, ROWS) if feeds is None or feeds else []
-    if found:
-        _noted(parts, person, "worklist", " ".join(f"C{case.key}" for case in found))
-    return rendering.page(request, "worklist.html", cases=found)
 
 
 def one(request: Request, case: str) -> Response:
@@ -31,7 +18,7 @@ def one(request: Request, case: str) -> Response:
     found = _case(parts, person, case)
     if found is None:
         return PlainTextResponse("There is no such case\n", 404)
-    _noted(parts, person, f"C{found.key}", f"version {found.version}")
+    noted(parts, person, f"C{found.key}", f"version {found.version}")
     return rendering.page(request, "case.html", case=found)
 
 
@@ -44,8 +31,8 @@ def _case(parts: Parts, person: Person, shown: str) -> Case | None:
     return found if found is not None and permissions.sees(person, found.feed) else None
 
 
-def _noted(parts: Parts, person: Person, subject: str, detail: str) -> None:
+def noted(parts: Parts, person: Person, subject: str, detail: str, action: str = "viewed") -> None:
     """Whoever sees a patient is written down, before it is shown."""
-    event = AuditEvent(at=parts.clock.now(), actor=person.login, action="viewed", subject=subject, detail=detail)
+    event = AuditEvent(at=parts.clock.now(), actor=person.login, action=action, subject=subject, detail=detail)
     with parts.people() as people:
         people.noted(event)
