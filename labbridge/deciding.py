@@ -44,11 +44,11 @@ class Deciding:
             text=str(request.get("text", "")),
         )
         decision = decisions.check(case, asked)
-        queue = decisions.QUEUE.get(decision.kind)
+        disposition = decisions.DISPOSITION.get(decision.kind)
         event = AuditEvent(
             at=decision.at, actor=decision.person, action=decision.kind.value, subject=shown, detail=decision.why
         )
-        self._desk.review(decision, queue, event)
+        self._desk.review(decision, disposition, event)
         return shown
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build
-from labbridge.knowledge.documents import Fault, Source
+from labbridge.knowledge.decisions import FlagRow
+from labbridge.knowledge.documents import Fault, Source, read_records
 from labbridge.knowledge.references import check_references
 from labbridge.knowledge.tables import read_terminology
 from labbridge.model.values import Coding
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
+FLAGS = "flags.yaml"
 NOT_OURS = ("schema", "site")
 
 
@@ -87,7 +87,7 @@ def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
     return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment
 
 
-def meanings_of(texts: Sequence[Source]) -> dict[str, str]:
-    """What each flag means, in a sentence (flags.yaml, the site's over the shipped one)."""
-    rows = [row for one in texts if one.name == "flags.yaml" for row in yaml.safe_load(one.text)]
-    return {row["id"]: row["meaning"] for row in rows}
+def meanings(site: str = "") -> dict[str, str]:
+    """What each flag means, in a sentence for the worklist, without the rest of the knowledge."""
+    texts = [one for one in read_all(site) if one.name == FLAGS]
+    return {one.id: one.meaning for _row, one in read_records(texts, FLAGS, FlagRow, [])}

@@ -42,7 +42,6 @@ class Settings(msgspec.Struct, frozen=True):
 
     store: str
     beside: str
-    site: str
     hosts: frozenset[str]
     behind_tls: bool
     idle_s: float
@@ -50,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     signing_s: float
     undo_s: float
     json_logs: bool
+    site: str = ""
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
@@ -58,7 +58,6 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
     return Settings(
         opening.absolute(config.store.url),
         os.path.abspath(config.store.beside),
-        config.knowledge.site,
         frozenset(named),
         config.web.behind_tls,
         config.web.idle_s,
@@ -66,6 +65,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         config.web.signing_s,
         config.review.undo_s,
         json_logs,
+        os.path.abspath(config.knowledge.site) if config.knowledge.site else "",
     )
 
 
@@ -167,9 +167,9 @@ def _go_with_the_service() -> None:
 def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.control import ask
     from labbridge.processing import SystemClock
-    from labbridge.sources import meanings_of, read_all
     from labbridge.store.bench import StoreBench
     from labbridge.store.people import StorePeople
+    from labbridge.store.shift import StoreShift
     from labbridge.web.application import application
     from labbridge.web.parts import LOCAL, Parts, Pool
     from labbridge.web.throttle import Throttle
@@ -183,12 +183,23 @@ def _application(settings: Settings, units: Connection) -> Any:
     parts = Parts(
         people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
         cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
+        shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
         act=act,
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
         throttle=Throttle(monotonic),
-        meanings=meanings_of(read_all(settings.site)),
         undo_s=settings.undo_s,
         hosts=LOCAL | settings.hosts,
+        meanings=_meanings(settings.site),
     )
     return application(parts)
+
+
+def _meanings(site: str) -> dict[str, str]:
+    """What flags mean. Where the knowledge cannot be read now, their codes have to do: no page waits for its repair."""
+    from labbridge.sources import KnowledgeError, meanings
+
+    try:
+        return meanings(site)
+    except (KnowledgeError, OSError):
+        return {}

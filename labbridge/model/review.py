@@ -23,9 +23,9 @@ class Decided(StrEnum):
     CORRECT = "correct"
 
 
-class Queue(StrEnum):
-    """Where a case waits beside its state. It holds for the version that was decided on: with new results the case is new
-    again, whoever held it."""
+class Disposition(StrEnum):
+    """What a person did with a case beside its state. It holds for the version that was decided on: with new results the
+    case is new again, whoever held it."""
 
     NONE = ""
     HELD = "held"

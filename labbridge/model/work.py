@@ -11,7 +11,7 @@ import msgspec
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, PatientResults, Result
-from labbridge.model.review import Queue, Signature
+from labbridge.model.review import Disposition, Signature
 from labbridge.states import CaseState, DeliveryState, Reason, State
 
 
@@ -138,8 +138,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `opened_day` is the collection day of the result that opened it. `posted` are its comments that left or may have
     left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
     they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
-    patient: the one that identity messages merged the others into, then those. `queue` is where a person put this version,
-    and `until` when it comes back from there.
+    patient: the one that identity messages merged the others into, then those. `disposition` is what a person did with
+    this version, and `until` when it comes back from there.
     """
 
     key: int
@@ -158,7 +158,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     posted: tuple[PostedComment, ...] = ()
     unsent: int = 0
     updated: datetime
-    queue: Queue = Queue.NONE
+    disposition: Disposition = Disposition.NONE
     until: datetime | None = None
 
 

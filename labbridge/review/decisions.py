@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Queue
+from labbridge.model.review import Decided, Decision, Disposition
 from labbridge.model.work import Case
 from labbridge.states import CaseState
 
@@ -29,13 +29,13 @@ ALLOWED: Mapping[Decided, frozenset[CaseState]] = {
     Decided.UNDO: frozenset({CaseState.SIGNED}),
     Decided.CORRECT: frozenset({CaseState.SIGNED}),
 }
-QUEUE: Mapping[Decided, Queue] = {
-    Decided.HOLD: Queue.HELD,
-    Decided.REFER: Queue.REFERRED,
-    Decided.RETEST: Queue.WAITING_RETEST,
-    Decided.NO_ACTION: Queue.DONE,
-    Decided.REJECT: Queue.DONE,
-    Decided.RETURN: Queue.NONE,
+DISPOSITION: Mapping[Decided, Disposition] = {
+    Decided.HOLD: Disposition.HELD,
+    Decided.REFER: Disposition.REFERRED,
+    Decided.RETEST: Disposition.WAITING_RETEST,
+    Decided.NO_ACTION: Disposition.DONE,
+    Decided.REJECT: Disposition.DONE,
+    Decided.RETURN: Disposition.NONE,
 }
 NEEDS_WHY = frozenset(
     {Decided.WORDING, Decided.HOLD, Decided.REFER, Decided.NO_ACTION, Decided.REJECT, Decided.CORRECT}

@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from labbridge.model.review import Decision, Signed
+import msgspec
+
+from labbridge.model.outcome import Outcome
+from labbridge.model.review import Decision, Disposition, Signed
 from labbridge.model.work import Case, HeldResults
+from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
+from labbridge.states import CaseState, DeliveryState
 from labbridge.store import decisions, reading
-from labbridge.store.connection import Connection
+from labbridge.store.connection import Connection, lookup_key, marks
+
+LAST = 2**62  # behind every key
+AT_ONCE = 200  # cases in one statement
+UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
+
+
+def _in(column: str, words: Iterable[str]) -> str:
+    """Words of ours in the text of a statement: a partial index is used only where it finds its own."""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return f"{column} IN ({listed})"
+
+
+IS_DONE, IS_OPEN = _in("c.state", DONE), "c.state NOT IN ('signed', 'closed')"
+ON_ITS_WAY = "o.state IN ('waiting', 'sent', 'failed')"
+ROW = (
+    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, d.outcome, (SELECT min(CASE o.state"  # noqa: S608
+    " WHEN 'failed' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END) FROM outbox o WHERE o.\"case\" = c.id AND"
+    f' {ON_ITS_WAY}) FROM {{}} JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+)
+KEYS = "SELECT {0} AS done, c.id FROM cases c WHERE {1} AND c.id > ? AND {2} ORDER BY c.id LIMIT ?"
+PART = "SELECT * FROM ({}) AS p"
+DONE_WITH = (  # what a person did with the present version, while it holds
+    "CASE WHEN c.disposition_version = c.version AND (c.until = '' OR c.until > ?) THEN c.disposition ELSE '' END"
+)
+COUNT = (
+    f"SELECT 0, feed, state, done, count(*) FROM (SELECT c.feed, c.state, {DONE_WITH} AS done FROM cases c"  # noqa: S608
+    " WHERE {0}) AS p"
+    " GROUP BY feed, state, done UNION ALL"
+    " SELECT 1, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""
+    f" WHERE {ON_ITS_WAY} AND {{0}} GROUP BY c.feed, o.state"
+)
+NEWS = "SELECT count(*) FROM cases c WHERE c.updated > ? AND {}"
+NEWEST = "SELECT c.updated FROM cases c WHERE {} ORDER BY c.updated DESC LIMIT 1"
+FOUND = (  # the lanes of a number, and every lane that is the same patient's
+    "WITH named(lane) AS (SELECT lane FROM numbers WHERE number = ?"
+    " UNION SELECT 'p:' || authority || '|' || identifier FROM patients WHERE identifier = ?),"
+    " patient(lane) AS (SELECT coalesce(m.surviving, n.lane) FROM named n LEFT JOIN merged m ON m.lane = n.lane),"
+    " lanes(lane) AS (SELECT lane FROM patient"
+    " UNION SELECT m.lane FROM merged m JOIN patient p ON m.surviving = p.lane)"
+    " SELECT c.id FROM cases c WHERE c.id IN (SELECT o.id FROM cases o WHERE o.id = ?"
+    " UNION SELECT o.id FROM cases o JOIN lanes l ON l.lane = o.lane) AND {} ORDER BY c.id LIMIT 200"
+)
+OPENED = (
+    'SELECT o."case", p.login, p.name FROM opened o JOIN people p ON p.id = o.person'
+    ' WHERE o.at >= ? AND o."case" IN ({}) ORDER BY o.at'
+)
+
+_outcome = msgspec.json.Decoder(Outcome)
 
 
 class StoreBench:
@@ -33,6 +87,130 @@ class StoreBench:
         """What is held of the patient of a case, for its evidence; None where there is no such case."""
         return reading.held(self._reader, key)
 
-    def worklist(self, feeds: Sequence[str] | None, limit: int, offset: int = 0) -> list[Case]:
-        """The cases of these feeds (None: of all), those first that a person has to look at, oldest first."""
-        return reading.worklist(self._reader, limit, offset, feeds)
+    def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]:
+        """The cases that were chosen, behind a place: those that a person has to look at, oldest first, then the others."""
+        sql, params = _keys(chosen, after, limit)
+        asked = f"{ROW.format(f'({sql}) k JOIN cases c ON c.id = k.id')} ORDER BY k.done, c.id LIMIT ?"
+        return [_listed(row) for row in self._reader.execute(asked, (*params, limit)).fetchall()]
+
+    def keys(self, chosen: Chosen, limit: int) -> list[int]:
+        """The same cases by their keys alone."""
+        sql, params = _keys(chosen, Place(), limit)
+        rows = self._reader.execute(f"{sql} ORDER BY 1, 2 LIMIT ?", (*params, limit)).fetchall()
+        return [int(key) for _done, key in rows]
+
+    def rows(self, keys: Sequence[int]) -> list[Listed]:
+        """These cases, at most AT_ONCE of them, in their order; without those that are gone."""
+        asked = f"{ROW.format('cases c')} WHERE c.id IN ({marks(len(keys))})"
+        found = {row[0]: _listed(row) for row in self._reader.execute(asked, keys).fetchall()} if keys else {}
+        return [found[key] for key in keys if key in found]
+
+    def counts(self, feeds: Sequence[str] | None, now: datetime) -> Counted:
+        """Every queue of these feeds, in one statement."""
+        of_feeds, params = _of_feeds(feeds)
+        cases: dict[tuple[str, CaseState, Disposition], int] = {}
+        deliveries: dict[tuple[str, DeliveryState], int] = {}
+        given = (now.isoformat(), *params, *params)
+        for leaving, feed, state, done, count in self._reader.execute(COUNT.format(of_feeds), given).fetchall():
+            if leaving:
+                deliveries[feed, DeliveryState(state)] = count
+            else:
+                cases[feed, CaseState(state), Disposition(done)] = count
+        return Counted(cases, deliveries)
+
+    def newest(self, chosen: Chosen) -> str:
+        """When one of the cases last changed, as the store writes moments; empty where there are none."""
+        where, params = _where(chosen)
+        row = self._reader.execute(NEWEST.format(where), params).fetchone()
+        return str(row[0]) if row else ""
+
+    def news(self, chosen: Chosen, seen: str) -> int:
+        """How many of the cases are new, or have changed, since a moment that `newest` gave."""
+        where, params = _where(chosen)
+        return int(self._reader.execute(NEWS.format(where), (seen, *params)).fetchone()[0])
+
+    def find(self, number: str, case: int, feeds: Sequence[str] | None) -> list[int]:
+        """The cases of a patient, specimen or order by its number, exactly as it was sent, over all numbers of the patient;
+        and the case of this key. 200 at most."""
+        of_feeds, params = _of_feeds(feeds)
+        kept = lookup_key(number)
+        rows = self._reader.execute(FOUND.format(of_feeds), (kept, kept, case, *params)).fetchall()
+        return [int(key) for (key,) in rows]
+
+    def opened(self, keys: Sequence[int], since: datetime) -> dict[int, list[tuple[str, str]]]:
+        """Who has these cases open: login and name."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        if keys:
+            asked = OPENED.format(marks(len(keys)))
+            for key, login, name in self._reader.execute(asked, (since.isoformat(), *keys)).fetchall():
+                found.setdefault(int(key), []).append((login, name))
+        return found
+
+
+def _keys(chosen: Chosen, after: Place, limit: int) -> tuple[str, list[object]]:
+    """The keys of a page in two parts, each along the keys: one order over both would be sorted anew for each page."""
+    where, params = _where(chosen)
+    parts, given = [], list[object]()
+    states = set(chosen.queue.states)
+    if not states or states - set(DONE):
+        parts.append(PART.format(KEYS.format(0, IS_OPEN, where)))
+        given += [LAST if after.done else after.key, *params, limit]
+    if not states or states & set(DONE):
+        parts.append(PART.format(KEYS.format(1, IS_DONE, where)))
+        given += [after.key if after.done else 0, *params, limit]
+    return " UNION ALL ".join(parts), given
+
+
+def _where(chosen: Chosen) -> tuple[str, list[object]]:
+    where, params = _of_feeds(chosen.feeds)
+    parts = [where, _of_queue(chosen.queue)]
+    if chosen.queue.states and chosen.queue.dispositions is not None:
+        parts.append(_in(DONE_WITH, chosen.queue.dispositions))
+        params.append(chosen.now.isoformat())
+    if chosen.feed:
+        parts.append("c.feed = ?")
+        params.append(chosen.feed)
+    if chosen.severity is not None:
+        parts.append("c.severity >= ?")
+        params.append(RANKS[chosen.severity])
+    for column, word in (("c.flags", chosen.flag), ("c.analytes", chosen.analyte)):
+        if word:
+            parts.append(f"{column} LIKE ? ESCAPE '!'")
+            params.append(f"% {_literally(word)} %")
+    if chosen.since is not None:
+        parts.append("c.opened >= ?")
+        params.append(chosen.since.isoformat())
+    return " AND ".join(parts), params
+
+
+def _of_queue(queue: Queue) -> str:
+    if queue.states == OPEN:
+        return IS_OPEN
+    if queue.states:
+        return _in("c.state", queue.states)
+    return f'c.id IN (SELECT o."case" FROM outbox o WHERE {ON_ITS_WAY} AND {_in("o.state", queue.deliveries)})'  # noqa: S608
+
+
+def _of_feeds(feeds: Sequence[str] | None) -> tuple[str, list[object]]:
+    """Of no feed there is nothing."""
+    if feeds is None:
+        return "1 = 1", []
+    return (f"c.feed IN ({marks(len(feeds))})", list(feeds)) if feeds else ("1 = 0", [])
+
+
+def _literally(word: str) -> str:
+    return "".join(f"!{char}" if char in "!%_" else char for char in word)
+
+
+def _listed(row: Sequence[object]) -> Listed:
+    key, version, state, feed, opened, updated, outcome, leaving = row
+    return Listed(
+        key=key,  # type: ignore[arg-type]
+        version=version,  # type: ignore[arg-type]
+        state=CaseState(str(state)),
+        feed=str(feed),
+        opened=datetime.fromisoformat(str(opened)),
+        updated=datetime.fromisoformat(str(updated)),
+        outcome=_outcome.decode(outcome),  # type: ignore[arg-type]
+        delivery=None if leaving is None else UNSETTLED[int(str(leaving))],
+    )

@@ -1,19 +1,19 @@
-"""What people decided, written where the writer is. A decision is a row that stays; beside it the case's queue, which holds
-for the version decided on."""
+"""What people decided, written where the writer is. A decision is a row that stays; beside it the case's disposition, which
+holds for the version decided on."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Queue, Signature, Signed
+from labbridge.model.review import Decided, Decision, Disposition, Signature, Signed
 from labbridge.model.work import AuditEvent
 from labbridge.states import CaseState
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 
 ADD = 'INSERT INTO decisions("case", version, kind, person, name, at, why, until, text) VALUES (?,?,?,?,?,?,?,?,?)'
-QUEUE = "UPDATE cases SET queue = ?, queue_version = version, until = ? WHERE id = ? AND version = ?"
+DISPOSITION = "UPDATE cases SET disposition = ?, disposition_version = version, until = ? WHERE id = ? AND version = ?"
 SAME = "SELECT 1 FROM cases WHERE id = ? AND version = ?"
 OF_CASE = 'SELECT version, kind, person, name, at, why, until, text FROM decisions WHERE "case" = ? ORDER BY id'
 SIGNED = 'INSERT INTO signatures("case", version, delivery, person, name, meaning, screen, at) VALUES (?,?,?,?,?,?,?,?)'
@@ -33,12 +33,12 @@ SPOKEN = 'SELECT 1 FROM comments WHERE "case" = ? AND void = 0 LIMIT 1'
 REOPEN = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
 
 
-def add(connection: Connection, decision: Decision, queue: Queue | None, audit: AuditEvent) -> None:
-    """Keep it, and put the case into the queue. Refused where the case has a newer version by now."""
+def add(connection: Connection, decision: Decision, disposition: Disposition | None, audit: AuditEvent) -> None:
+    """Keep it, and say what becomes of the case. Refused where the case has a newer version by now."""
     until = decision.until.isoformat() if decision.until else ""
     where = (decision.case, decision.version)
-    if queue is not None:
-        changed = connection.execute(QUEUE, (queue.value, until, *where)).rowcount == 1
+    if disposition is not None:
+        changed = connection.execute(DISPOSITION, (disposition.value, until, *where)).rowcount == 1
     else:
         changed = connection.execute(SAME, where).fetchone() is not None
     if not changed:
@@ -56,7 +56,7 @@ def undo(connection: Connection, decision: Decision, audit: AuditEvent) -> None:
         raise Refused(f"The comment of C{decision.case} has left or may have: correct it instead")
     connection.execute(VOID, (row[1],))
     _reopened(connection, decision, now)
-    add(connection, decision, Queue.NONE, audit)
+    add(connection, decision, Disposition.NONE, audit)
 
 
 def correct(connection: Connection, decision: Decision, audit: AuditEvent) -> None:
@@ -64,7 +64,7 @@ def correct(connection: Connection, decision: Decision, audit: AuditEvent) -> No
     if connection.execute(UNSENT, (decision.case, decision.version)).fetchone() is not None:
         raise Refused(f"The comment of C{decision.case} has not left yet: undo it instead")
     _reopened(connection, decision, decision.at.isoformat())
-    add(connection, decision, Queue.NONE, audit)
+    add(connection, decision, Disposition.NONE, audit)
 
 
 def sign(connection: Connection, signature: Signature, about: tuple[int, int, int], at: datetime) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Queue
+from labbridge.model.review import Decided, Decision, Disposition
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
 from labbridge.store import backup, decisions, edits, journal, links, reading, retention, sums
@@ -19,7 +19,7 @@ from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 SIGN = (
-    "UPDATE cases SET state = 'signed', queue = '', updated = ?"
+    "UPDATE cases SET state = 'signed', disposition = '', updated = ?"
     " WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
 )
 POST = 'INSERT INTO comments("case", version, body) VALUES (?,?,?)'
@@ -130,7 +130,7 @@ class StoreDesk:
         again."""
         self._writer.submit(_deciding(key, who, verdict, audit)).result()
 
-    def review(self, decision: Decision, queue: Queue | None, audit: AuditEvent) -> None:
+    def review(self, decision: Decision, disposition: Disposition | None, audit: AuditEvent) -> None:
         """Keep what a person decided of a case. Refused where it has changed meanwhile, and where what is to be undone has
         left."""
         steps = {Decided.UNDO: decisions.undo, Decided.CORRECT: decisions.correct}
@@ -140,7 +140,7 @@ class StoreDesk:
             if step is not None:
                 step(connection, decision, audit)
             else:
-                decisions.add(connection, decision, queue, audit)
+                decisions.add(connection, decision, disposition, audit)
 
         self._writer.submit(job).result()
 
@@ -242,7 +242,8 @@ def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callab
 def _again(connection: Connection, key: int, now: str) -> None:
     connection.execute(AGAIN, (now, key))
     connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
-    connection.execute("DELETE FROM results WHERE message = ?", (key,))  # they are read again from the bytes
+    for table in ("results", "numbers"):  # they are read again from the bytes
+        connection.execute(f"DELETE FROM {table} WHERE message = ?", (key,))  # noqa: S608
 
 
 def _deciding(key: int, who: Sequence[tuple[str, str]], verdict: Verdict, audit: AuditEvent) -> Job:

@@ -26,6 +26,9 @@ PROVEN = "UPDATE sessions SET seen = ?, proven = ? WHERE digest = ?"
 CLOSE = "DELETE FROM sessions WHERE digest = ?"
 CLOSE_ALL = "DELETE FROM sessions WHERE person = ?"
 CLOSE_OLD = "DELETE FROM sessions WHERE seen < ? OR opened < ?"
+OPENS = (
+    'INSERT INTO opened("case", person, at) VALUES (?,?,?) ON CONFLICT("case", person) DO UPDATE SET at = excluded.at'
+)
 THEME = "UPDATE people SET theme = ?, language = ? WHERE id = ?"
 TOKEN = "SELECT id, name, scope, expires, revoked FROM tokens"  # noqa: S105 - a statement
 ADD_TOKEN = "INSERT INTO tokens(digest, name, scope, made, expires) VALUES (?,?,?,?,?)"  # noqa: S105 - a statement
@@ -92,6 +95,11 @@ class StorePeople:
 
     def close(self, session: Session, audit: AuditEvent) -> None:
         self._written(audit, Statement(CLOSE, (session.digest,)))
+
+    def opens(self, case: int, person: Person, audit: AuditEvent) -> None:
+        """A person has a case before them: others are told, and it is written down."""
+        opened = Statement(OPENS, (case, person.key, audit.at.isoformat()))
+        self._post(opened, Statement(INSERT_AUDIT, audit_row(audit)))
 
     def noted(self, *events: AuditEvent) -> None:
         """Acts that change nothing: a page that showed a patient, a sign-in that failed."""

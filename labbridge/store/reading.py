@@ -12,7 +12,7 @@ from labbridge.errors import Park
 from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
-from labbridge.model.review import Queue
+from labbridge.model.review import Disposition
 from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
 from labbridge.store import edits, links, sums
@@ -20,7 +20,7 @@ from labbridge.store.connection import Connection, lookup_key, marks
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
-    " d.subject_at, c.restore, c.queue, c.queue_version, c.until"
+    " d.subject_at, c.restore, c.disposition, c.disposition_version, c.until"
     ' FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
@@ -63,7 +63,7 @@ def worklist(connection: Connection, limit: int, offset: int = 0, feeds: Sequenc
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *queued = row
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *disposed = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
@@ -87,15 +87,18 @@ def _case(connection: Connection, row: tuple[object, ...]) -> Case:
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
         updated=datetime.fromisoformat(str(updated)),
-        **_queued(version, *queued),
+        **_disposed(version, *disposed),
     )
 
 
-def _queued(version: object, queue: object, decided_on: object, until: object) -> dict[str, Any]:
+def _disposed(version: object, disposition: object, decided_on: object, until: object) -> dict[str, Any]:
     """Where a person put the case, if that was its present version."""
-    if not queue or decided_on != version:
+    if not disposition or decided_on != version:
         return {}
-    return {"queue": Queue(str(queue)), "until": datetime.fromisoformat(str(until)) if until else None}
+    return {
+        "disposition": Disposition(str(disposition)),
+        "until": datetime.fromisoformat(str(until)) if until else None,
+    }
 
 
 def history(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:

@@ -42,6 +42,7 @@ WIPE_SENT = (
     "UPDATE outbox SET raw = ? WHERE state IN ('acknowledged', 'cancelled') AND updated < ? AND length(raw) > 0"
     " AND NOT EXISTS (SELECT 1 FROM cases c JOIN holds h ON h.lane = c.lane AND h.lifted = '' WHERE c.id = outbox.\"case\")"
 )
+OLD_NOTES = "DELETE FROM shift_notes WHERE at < ?"
 MESSAGES = "SELECT DISTINCT message FROM work WHERE lane = ?"
 QUARANTINED = "SELECT id, raw FROM journal WHERE state = 'quarantined'"
 FORGET_MESSAGE = "UPDATE journal SET raw = ?, lanes = ?, detail = '', notes = '', peer = '' WHERE id = ?"
@@ -51,11 +52,13 @@ OF_CASE = (
     'DELETE FROM texts WHERE comment IN (SELECT id FROM comments WHERE "case" = ?)',
     'DELETE FROM comments WHERE "case" = ?',
     'DELETE FROM drafts WHERE "case" = ?',
+    'DELETE FROM opened WHERE "case" = ?',
     "DELETE FROM cases WHERE id = ?",
 )
 FORGET_SENT = "UPDATE outbox SET raw = ?, lane = ?, specimen = '', reason = '' WHERE \"case\" = ?"
 OF_LANE = (
     "DELETE FROM results WHERE lane = ?",
+    "DELETE FROM numbers WHERE lane = ?",
     "DELETE FROM identities WHERE lane = ?",
     "DELETE FROM merged WHERE lane = ?",
     "DELETE FROM holds WHERE lane = ?",
@@ -81,8 +84,10 @@ def expire(connection: Connection, before: str, after: int) -> tuple[int, int]:
 
 
 def expire_sent(connection: Connection, before: str, audit: AuditEvent) -> None:
-    """Wipe the bytes of comments that were settled before a moment; the end of an expiry."""
+    """Wipe the bytes of comments that were settled before a moment, and the shift notes from before it; the end of an
+    expiry."""
     connection.execute(WIPE_SENT, (WIPED, before))
+    connection.execute(OLD_NOTES, (before,))
     connection.execute(INSERT_AUDIT, audit_row(audit))
 
 

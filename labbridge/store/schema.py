@@ -5,12 +5,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-metadata = sa.MetaData()
-
-
-def _text(name: str, default: str = "") -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, server_default=default)
-
+from labbridge.store.schema_base import metadata, text
+from labbridge.store.schema_people import WORKBENCH
 
 journal = sa.Table(
     "journal",
@@ -27,13 +23,13 @@ journal = sa.Table(
     sa.Column("lanes", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    _text("detail"),
-    _text("answer"),
-    _text("error_code"),
-    _text("location"),
+    text("detail"),
+    text("answer"),
+    text("error_code"),
+    text("location"),
     sa.Column("duplicates", sa.Integer, nullable=False, server_default="0"),
     sa.Column("raw", sa.LargeBinary, nullable=False),
-    _text("notes"),
+    text("notes"),
     sa.UniqueConstraint("sender", "control_id", "digest", name="ledger"),
 )
 
@@ -45,8 +41,8 @@ work = sa.Table(
     sa.Column("lane", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    _text("sentence"),
-    _text("notes"),
+    text("sentence"),
+    text("notes"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated", sa.Text, nullable=False),
 )
@@ -62,6 +58,7 @@ patients = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
+sa.Index("patients_identifier", patients.c.identifier)
 
 results = sa.Table(
     "results",
@@ -72,10 +69,20 @@ results = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("collected", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    _text("who"),
+    text("who"),
     sa.Column("crc", sa.Integer),
 )
 sa.Index("results_lane", results.c.lane)
+
+numbers = sa.Table(  # what stands on a specimen or an order, with the lane it came in: a scanned label finds its case
+    "numbers",
+    metadata,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("lane", sa.Text, primary_key=True),
+    sa.Column("message", sa.Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+sa.Index("numbers_message", numbers.c.message)
 
 links = sa.Table(  # identity messages: the patient of `prior` is the one of `surviving`; undone ones stay, with when
     "links",
@@ -85,7 +92,7 @@ links = sa.Table(  # identity messages: the patient of `prior` is the one of `su
     sa.Column("surviving", sa.Text, nullable=False),
     sa.Column("message", sa.Integer, nullable=False),
     sa.Column("made", sa.Text, nullable=False),
-    _text("undone"),
+    text("undone"),
 )
 sa.Index("links_prior", links.c.prior)
 sa.Index("links_surviving", links.c.surviving)
@@ -120,11 +127,11 @@ unmapped = sa.Table(  # a code no table names, once per feed; `label` is the nam
     sa.Column("system", sa.Text, primary_key=True),
     sa.Column("code", sa.Text, primary_key=True),
     sa.Column("label", sa.Text, primary_key=True),
-    _text("name"),
-    _text("unit"),
-    _text("may_be"),
+    text("name"),
+    text("unit"),
+    text("may_be"),
     sa.Column("seen", sa.Integer, nullable=False),
-    _text("last_seen"),
+    text("last_seen"),
     sa.Column("first_message", sa.Integer, nullable=False),
     sa.Column("last_message", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
@@ -142,42 +149,17 @@ cases = sa.Table(
     sa.Column("opened", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
     sa.Column("restore", sa.Integer, nullable=False, server_default="0"),
-    _text("queue"),
-    sa.Column("queue_version", sa.Integer, nullable=False, server_default="0"),
-    _text("until"),
+    sa.Column("severity", sa.Integer, nullable=False, server_default="0"),  # of the current draft, as these three are
+    text("flags"),
+    text("analytes"),
+    text("disposition"),
+    sa.Column("disposition_version", sa.Integer, nullable=False, server_default="0"),
+    text("until"),
 )
 sa.Index("cases_lane", cases.c.lane)
-
-decisions = sa.Table(  # what people decided, each on one version of a case
-    "decisions",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("case", sa.Integer, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("person", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    _text("why"),
-    _text("until"),
-    _text("text"),
-)
-sa.Index("decisions_case", decisions.c.case)
-
-signatures = sa.Table(  # under what left: who, when, with which meaning, and the digest of what was on the screen
-    "signatures",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("case", sa.Integer, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("delivery", sa.Integer, nullable=False),
-    sa.Column("person", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("meaning", sa.Text, nullable=False),
-    sa.Column("screen", sa.LargeBinary, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
-sa.Index("signatures_case", signatures.c.case)
+sa.Index("cases_open", cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
+sa.Index("cases_states", cases.c.feed, cases.c.state)
+sa.Index("cases_updated", cases.c.updated)
 
 drafts = sa.Table(
     "drafts",
@@ -216,18 +198,19 @@ outbox = sa.Table(
     sa.Column("control_id", sa.Text, nullable=False, unique=True),
     sa.Column("raw", sa.LargeBinary, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    _text("reason"),
+    text("reason"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
-    _text("due"),
+    text("due"),
     sa.Column("created", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
-    _text("expires"),
-    _text("specimen"),
+    text("expires"),
+    text("specimen"),
     sa.Column("digest", sa.LargeBinary),
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
+sa.Index("outbox_unsettled", outbox.c.case, sqlite_where=outbox.c.state.in_(("waiting", "sent", "failed")))
 sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
 
 texts = sa.Table(  # what every released comment says, by digest: by it a comment is known whose sender rewrote all else
@@ -247,7 +230,7 @@ edits = sa.Table(  # a message as a person repaired it; its bytes as received st
     sa.Column("editor", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("made", sa.Text, nullable=False),
-    _text("approved_by"),
+    text("approved_by"),
 )
 
 audit = sa.Table(
@@ -258,7 +241,7 @@ audit = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
-    _text("detail"),
+    text("detail"),
 )
 
 seals = sa.Table(  # the audit's chain (sealing.py): one for each commit that wrote lines
@@ -277,8 +260,8 @@ restores = sa.Table(  # this database was restored from a backup: nothing leaves
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("taken", sa.Text, nullable=False),
-    _text("confirmed"),
-    _text("confirmed_by"),
+    text("confirmed"),
+    text("confirmed_by"),
 )
 
 holds = sa.Table(  # legal holds: what is kept whatever its age, and is not erased
@@ -289,8 +272,8 @@ holds = sa.Table(  # legal holds: what is kept whatever its age, and is not eras
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
-    _text("lifted"),
-    _text("lifted_by"),
+    text("lifted"),
+    text("lifted_by"),
 )
 sa.Index("holds_lane", holds.c.lane)
 
@@ -304,55 +287,13 @@ tombstones = sa.Table(  # a patient was erased: by digest, so that nothing of th
     sa.Column("messages", sa.Integer, nullable=False),
 )
 
-people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the person's sites
-    "people",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("login", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("roles", sa.Text, nullable=False),
-    sa.Column("feeds", sa.Text, nullable=False),
-    _text("secret"),
-    _text("language"),
-    _text("theme"),
-    sa.Column("made", sa.Text, nullable=False),
-    _text("disabled"),
-    sa.UniqueConstraint("login"),
-)
-
-sessions = sa.Table(  # open sign-ins, by the digest of what the cookie holds
-    "sessions",
-    metadata,
-    sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("person", sa.Integer, nullable=False),
-    sa.Column("opened", sa.Text, nullable=False),
-    sa.Column("seen", sa.Text, nullable=False),
-    sa.Column("proven", sa.Text, nullable=False),
-    sqlite_with_rowid=False,
-)
-sa.Index("sessions_person", sessions.c.person)
-
-tokens = sa.Table(  # keys of programs, by their digest
-    "tokens",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("digest", sa.LargeBinary, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("scope", sa.Text, nullable=False),
-    sa.Column("made", sa.Text, nullable=False),
-    sa.Column("expires", sa.Text, nullable=False),
-    _text("used"),
-    _text("revoked"),
-    sa.UniqueConstraint("digest"),
-)
-
 tally = sa.Table(
     "tally",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("labels", sa.Text, primary_key=True),
     sa.Column("count", sa.Integer, nullable=False),
-    _text("updated"),
+    text("updated"),
     sqlite_with_rowid=False,
 )
 
@@ -371,6 +312,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
+    assert set(metadata.tables) >= WORKBENCH
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [

@@ -18,12 +18,18 @@ CREATE TABLE cases (
 	opened TEXT NOT NULL,
 	updated TEXT NOT NULL,
 	restore INTEGER DEFAULT '0' NOT NULL,
-	queue TEXT DEFAULT '' NOT NULL,
-	queue_version INTEGER DEFAULT '0' NOT NULL,
+	severity INTEGER DEFAULT '0' NOT NULL,
+	flags TEXT DEFAULT '' NOT NULL,
+	analytes TEXT DEFAULT '' NOT NULL,
+	disposition TEXT DEFAULT '' NOT NULL,
+	disposition_version INTEGER DEFAULT '0' NOT NULL,
 	until TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX cases_lane ON cases (lane);
+CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
+CREATE INDEX cases_states ON cases (feed, state);
+CREATE INDEX cases_updated ON cases (updated);
 CREATE TABLE comments (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -131,6 +137,21 @@ CREATE TABLE merged (
 )
  WITHOUT ROWID;
 CREATE INDEX merged_surviving ON merged (surviving);
+CREATE TABLE numbers (
+	number TEXT NOT NULL,
+	lane TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	PRIMARY KEY (number, lane, message)
+)
+ WITHOUT ROWID;
+CREATE INDEX numbers_message ON numbers (message);
+CREATE TABLE opened (
+	"case" INTEGER NOT NULL,
+	person INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	PRIMARY KEY ("case", person)
+)
+ WITHOUT ROWID;
 CREATE TABLE outbox (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -156,6 +177,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_case ON outbox ("case");
 CREATE INDEX outbox_open ON outbox (receiver, id) WHERE state IN ('waiting', 'sent');
 CREATE INDEX outbox_specimen ON outbox (specimen, created);
+CREATE INDEX outbox_unsettled ON outbox ("case") WHERE state IN ('waiting', 'sent', 'failed');
 CREATE TABLE patients (
 	authority TEXT NOT NULL,
 	identifier TEXT NOT NULL,
@@ -163,6 +185,7 @@ CREATE TABLE patients (
 	PRIMARY KEY (authority, identifier)
 )
  WITHOUT ROWID;
+CREATE INDEX patients_identifier ON patients (identifier);
 CREATE TABLE people (
 	id INTEGER NOT NULL,
 	login TEXT NOT NULL,
@@ -215,6 +238,16 @@ CREATE TABLE sessions (
 )
  WITHOUT ROWID;
 CREATE INDEX sessions_person ON sessions (person);
+CREATE TABLE shift_notes (
+	id INTEGER NOT NULL,
+	queue TEXT NOT NULL,
+	feed TEXT DEFAULT '' NOT NULL,
+	at TEXT NOT NULL,
+	person TEXT NOT NULL,
+	text TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX shift_notes_queue ON shift_notes (queue, id);
 CREATE TABLE signatures (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,

@@ -6,14 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
-from labbridge.model.result import Unmapped
+from labbridge.model.result import Result, Unmapped
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
+from labbridge.model.worklist import words
 from labbridge.states import Reason, State
 from labbridge.store import edits, links, reading, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
@@ -55,6 +56,7 @@ ACKNOWLEDGE = (
 )
 NOTES = "UPDATE work SET notes = ? WHERE message = ? AND lane = ?"
 INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body, crc) VALUES (?,?,?,?,?,?,?)"
+NUMBER = "INSERT INTO numbers(number, lane, message) VALUES (?,?,?) ON CONFLICT(number, lane, message) DO NOTHING"
 OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
 KEEP_PATIENT = (
     "INSERT INTO patients(authority, identifier, body) VALUES (?,?,?)"
@@ -68,13 +70,16 @@ SEEN_UNMAPPED = (
     " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE unmapped.may_be END"
 )
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
-    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore)"
+    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes)"
     " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
-    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores)"
+    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores), ?7, ?8, ?9"
     " WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
     " OR c.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)) = ?6"
 )
-NEXT_VERSION = "UPDATE cases SET version = version + 1, state = ?, updated = ? WHERE id = ? AND version = ?"
+NEXT_VERSION = (
+    "UPDATE cases SET version = version + 1, state = ?, updated = ?, severity = ?, flags = ?, analytes = ?"
+    " WHERE id = ? AND version = ?"
+)
 NEW_DRAFT = (
     'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created)'
     " VALUES (last_insert_rowid(),1,?,?,?,?,?,?)"
@@ -92,6 +97,7 @@ CANCEL_UNSENT = (
     " WHERE \"case\" = ? AND state = 'waiting' AND attempts = 0"
 )
 
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
@@ -237,10 +243,13 @@ class StoreWork:
         found, message = drafted.results, drafted.message
         rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
         rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
-        for some in (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE)):
+        for some in _in_parts(rows):
             told = [((found.lane, message.key, drafted.who, *about), body) for *about, body in some]
             values = [value for about, body in told for value in (*about, body, sums.of_result(about, body))]
             self._add(of_rows(INSERT_RESULT, len(some)), *values)
+        for numbers in _in_parts(_numbers(found.results)):
+            named = [value for number in numbers for value in (number, found.lane, message.key)]
+            self._add(of_rows(NUMBER, len(numbers)), *named)
         patient = drafted.patient
         if patient is not None and patient.key is not None:
             self._add(KEEP_PATIENT, *reading.patient_key(patient.key), _encode(patient))
@@ -288,11 +297,20 @@ class StoreWork:
         )
         if change.case is None:
             opened = change.opened_day.isoformat()
-            row = (drafted.results.lane, message.feed, opened, change.state.value, now, change.seen)
+            row = (
+                drafted.results.lane,
+                message.feed,
+                opened,
+                change.state.value,
+                now,
+                change.seen,
+                *words(draft.outcome),
+            )
             self._add(OPEN_CASE, *row, rows=1)
             self._add(NEW_DRAFT, *body)
             return
-        self._add(NEXT_VERSION, change.state.value, now, change.case, change.version, rows=1)
+        told = (change.state.value, now, *words(draft.outcome))
+        self._add(NEXT_VERSION, *told, change.case, change.version, rows=1)
         self._add(VOID_UNSENT, change.case)
         self._add(CANCEL_UNSENT, now, change.case, rows=change.unsent)
         self._add(DRAFT, change.case, change.version + 1, *body)
@@ -313,6 +331,16 @@ class StoreWork:
         if self._unit is None:
             raise RuntimeError("a write outside unit()")
         self._unit.append(Statement(sql, params, rows))
+
+
+def _in_parts(rows: list[T]) -> Iterator[list[T]]:
+    return (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE))
+
+
+def _numbers(results: Iterable[Result]) -> list[str]:
+    """The numbers on the specimens and orders of these results, each once."""
+    found = {id for one in results for id in (one.specimen.id, one.filler.id, one.placer.id, one.group.id) if id}
+    return sorted({lookup_key(id) for id in found})
 
 
 def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *rest: str) -> Kept:

@@ -8,17 +8,19 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import cases, people, sign_in
+from labbridge.web.pages import cases, exports, people, sign_in, worklist
 
 
 class Route(NamedTuple):
-    """`right`: what a person needs beside a sign-in; None: nothing more. `open`: for whoever comes (contract.md, HTTP)."""
+    """`right`: what a person needs beside a sign-in, None for nothing more. `open`: for whoever comes (contract.md, HTTP).
+    `polled`: a page asks for it by itself, so that it is no sign of a person and keeps no sign-in alive."""
 
     method: str
     path: str
     page: Callable[..., Response]
     right: Right | None = None
     open: bool = False
+    polled: bool = False
 
 
 ROUTES = (
@@ -30,7 +32,14 @@ ROUTES = (
     Route("GET", "/account", sign_in.account),
     Route("POST", "/account", sign_in.prefer),
     Route("POST", "/account/password", sign_in.change_password),
-    Route("GET", "/worklist", cases.worklist, Right.SEE_CASES),
+    Route("GET", "/worklist", worklist.listed, Right.SEE_CASES),
+    Route("GET", "/worklist/news", worklist.news, Right.SEE_CASES, polled=True),
+    Route("GET", "/worklist/print", worklist.printed, Right.SEE_CASES),
+    Route("POST", "/worklist/find", worklist.find, Right.SEE_CASES),
+    Route("POST", "/worklist/note", worklist.note, Right.DECIDE),
+    Route("GET", "/worklist/export.csv", exports.as_csv, Right.EXPORT),
+    Route("GET", "/worklist/export.jsonl", exports.as_json_lines, Right.EXPORT),
+    Route("GET", "/worklist/columns.csv", exports.columns, Right.EXPORT),
     Route("GET", "/cases/{case}", cases.one, Right.SEE_CASES),
     Route("POST", "/cases/{case}/decide", cases.decide, Right.DECIDE),
     Route("POST", "/cases/{case}/sign", cases.sign, Right.SIGN),

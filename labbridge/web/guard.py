@@ -71,7 +71,7 @@ class Guard:
         if route.open:
             return None if method in SAFE or _from_here(headers) else _forbidden()
         try:
-            visit = await run_in_threadpool(self._visit, headers, scope["scheme"] == "https")
+            visit = await run_in_threadpool(self._visit, headers, scope["scheme"] == "https", route.polled)
         except StoreUnavailable:
             return PlainTextResponse("The store does not answer now; try again in a moment\n", 503)
         if visit is None:
@@ -90,7 +90,7 @@ class Guard:
                 return BY_PATH.get((method, str(getattr(route, "path", ""))))
         return None
 
-    def _visit(self, headers: Mapping[str, str], secure: bool) -> Visit | None:
+    def _visit(self, headers: Mapping[str, str], secure: bool, polled: bool) -> Visit | None:
         secret = visits.secret_of(headers, secure)
         if not secret:
             return None
@@ -99,7 +99,9 @@ class Guard:
             session = people.session(visits.digest(secret))
             if session is None or self._parts.ages.over(session, now):
                 return None
-            if (now - session.seen) * 10 >= self._parts.ages.idle:  # not for each request: nobody waits for its commit
+            if (
+                not polled and (now - session.seen) * 10 >= self._parts.ages.idle
+            ):  # not for each request: nobody waits for its commit
                 people.seen(session, now)
         return Visit(session, secret)
 

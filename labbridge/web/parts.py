@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.review import Decision, Signed
 from labbridge.model.work import AuditEvent, Case, HeldResults
+from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
@@ -43,6 +44,8 @@ class People(Protocol):
 
     def close(self, session: Session, audit: AuditEvent) -> None: ...
 
+    def opens(self, case: int, person: Person, audit: AuditEvent) -> None: ...
+
     def noted(self, *events: AuditEvent) -> None: ...
 
     def token(self, digest: bytes) -> Token | None: ...
@@ -62,7 +65,29 @@ class Cases(Protocol):
 
     def held(self, key: int) -> HeldResults | None: ...
 
-    def worklist(self, feeds: tuple[str, ...] | None, limit: int, offset: int = 0) -> list[Case]: ...
+    def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]: ...
+
+    def keys(self, chosen: Chosen, limit: int) -> list[int]: ...
+
+    def rows(self, keys: Sequence[int]) -> list[Listed]: ...
+
+    def counts(self, feeds: Sequence[str] | None, now: datetime) -> Counted: ...
+
+    def newest(self, chosen: Chosen) -> str: ...
+
+    def news(self, chosen: Chosen, seen: str) -> int: ...
+
+    def find(self, number: str, case: int, feeds: Sequence[str] | None) -> list[int]: ...
+
+    def opened(self, keys: Sequence[int], since: datetime) -> dict[int, list[tuple[str, str]]]: ...
+
+
+class Shift(Protocol):
+    """The shift notes (store/shift.py)."""
+
+    def notes(self, queue: str, feeds: Sequence[str] | None, limit: int) -> list[ShiftNote]: ...
+
+    def add(self, note: ShiftNote, audit: AuditEvent) -> None: ...
 
 
 class Pool(Generic[T]):
@@ -90,6 +115,7 @@ class Parts(NamedTuple):
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
+    shift: Callable[[], AbstractContextManager[Shift]]
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock
     ages: Ages

@@ -47,6 +47,11 @@ def language_of(request: Request, visit: Visit | None) -> str:
     return next((one for one in (chosen, *asked) if one in LANGUAGES), "en")
 
 
+def said(request: Request, text: str) -> str:
+    """A sentence in the reader's language, for an answer that is no page."""
+    return words(language_of(request, getattr(request.state, "visit", None))).get(text, text)
+
+
 def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, with what every page shows. Raises where a template asks for what it was not given."""
     visit: Visit | None = getattr(request.state, "visit", None)

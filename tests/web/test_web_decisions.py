@@ -11,7 +11,7 @@ from story_parts import BLOT, CK, CLIA, Lis, obx, order, oru
 from web_parts import PASSWORD, Bench, Browser
 
 from labbridge.model.people import Role
-from labbridge.model.review import Queue
+from labbridge.model.review import Disposition
 from labbridge.states import CaseState
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))
@@ -140,7 +140,7 @@ async def test_a_stale_decision_changes_nothing(bench: Bench) -> None:
     for kind, more in (("hold", {"why": "waits", "days": "2"}), ("no_action", {"why": "known"})):
         answer = decide(browser, kind, **more)
         assert (answer.status_code, "read it again" in answer.text) == (422, True)
-    assert bench.lab.case().queue is Queue.NONE
+    assert bench.lab.case().disposition is Disposition.NONE
     assert bench.rows.execute("SELECT count(*) FROM decisions").fetchone() == (0,)
 
 
@@ -169,29 +169,29 @@ async def test_of_two_who_sign_at_once_one_does(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "queue"),
+    ("kind", "more", "disposition"),
     [
-        ("hold", {"why": "waits for the clinic", "days": "3"}, Queue.HELD),
-        ("refer", {"why": "unusual", "text": "Dr Roux"}, Queue.REFERRED),
-        ("retest", {"text": "SRP quant"}, Queue.WAITING_RETEST),
-        ("no_action", {"why": "known since 2019"}, Queue.DONE),
-        ("reject", {"why": "the kit is out of date"}, Queue.DONE),
+        ("hold", {"why": "waits for the clinic", "days": "3"}, Disposition.HELD),
+        ("refer", {"why": "unusual", "text": "Dr Roux"}, Disposition.REFERRED),
+        ("retest", {"text": "SRP quant"}, Disposition.WAITING_RETEST),
+        ("no_action", {"why": "known since 2019"}, Disposition.DONE),
+        ("reject", {"why": "the kit is out of date"}, Disposition.DONE),
     ],
 )
 async def test_each_decision_puts_the_case_where_it_waits(
-    anywhere: Bench, kind: str, more: dict[str, str], queue: Queue
+    anywhere: Bench, kind: str, more: dict[str, str], disposition: Disposition
 ) -> None:
     await anywhere.lab.take(SRP)
     browser = anywhere.signed_in()
     answer = decide(browser, kind, **more)
     assert (answer.status_code, answer.headers["hx-redirect"]) == (204, "/worklist")
     case = anywhere.lab.case()
-    assert (case.queue, case.state) == (queue, CaseState.NEW)
+    assert (case.disposition, case.state) == (disposition, CaseState.NEW)
     told = anywhere.rows.execute("SELECT kind, person, name, why, text FROM decisions").fetchone()
     assert tuple(told) == (kind, "anna", "Anna Test", more.get("why", ""), more.get("text", ""))
     assert [actor for actor, _subject, _detail in anywhere.audit(kind)] == ["anna"]
     await anywhere.lab.take(oru("M2", order("F2", obx(CK, "6000"))))
-    assert anywhere.lab.case().queue is Queue.NONE  # new results: it is read again
+    assert anywhere.lab.case().disposition is Disposition.NONE  # new results: it is read again
 
 
 async def test_a_held_case_comes_back(bench: Bench) -> None:
@@ -221,7 +221,7 @@ async def test_what_is_not_complete_or_not_possible_changes_nothing(
     await bench.lab.take(SRP)
     assert decide(bench.signed_in(), kind, **more).status_code in (400, 422)
     assert bench.rows.execute("SELECT count(*) FROM decisions").fetchone() == (0,)
-    assert bench.lab.case().queue is Queue.NONE
+    assert bench.lab.case().disposition is Disposition.NONE
 
 
 async def test_a_decision_is_none_of_a_viewer(bench: Bench) -> None:

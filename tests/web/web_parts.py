@@ -16,11 +16,12 @@ from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
-from labbridge.sources import comment_code
+from labbridge.sources import comment_code, meanings
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
 from labbridge.store.people import StorePeople
+from labbridge.store.shift import StoreShift
 from labbridge.store.units import LocalUnits
 from labbridge.web import passwords, visits
 from labbridge.web.application import application
@@ -57,11 +58,13 @@ class Bench:
         self.parts = Parts(
             people=Pool(lambda: StorePeople(self._reader(), LocalUnits(self.writer)), 2),
             cases=Pool(lambda: StoreBench(self._reader()), 2),
+            shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
             act=self._act,
             clock=self.clock,
             ages=AGES,
             throttle=Throttle(lambda: self.clock.now().timestamp()),
             undo_s=120.0,
+            meanings=meanings(),
         )
         self.app = application(self.parts)
 

@@ -1,4 +1,4 @@
-"""The worklist and the case."""
+"""The case."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, Response
 
-from labbridge.model.people import EVERY_FEED, Person
-from labbridge.model.review import Decided, Queue
+from labbridge.model.people import Person
+from labbridge.model.review import Decided, Disposition
 from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.review import decisions, permissions, policies
 from labbridge.states import CaseState
@@ -20,20 +20,8 @@ from labbridge.web.views.matrix import matrix
 from labbridge.web.views.timeline import timeline
 from labbridge.web.visits import Visit
 
-ROWS = 50
 MEANING = "reviewed and released"
 NO_CASE = "There is no such case\n"
-
-
-def worklist(request: Request) -> Response:
-    parts: Parts = request.app.state.parts
-    person: Person = request.state.visit.person
-    feeds = None if EVERY_FEED in person.feeds else person.feeds
-    with parts.cases() as store:
-        found = store.worklist(feeds, ROWS) if feeds is None or feeds else []
-    if found:
-        _noted(parts, person, "worklist", " ".join(f"C{case.key}" for case in found))
-    return rendering.page(request, "worklist.html", cases=found)
 
 
 def one(request: Request, case: str) -> Response:
@@ -42,7 +30,12 @@ def one(request: Request, case: str) -> Response:
     found = _case(parts, person, case)
     if found is None:
         return PlainTextResponse(NO_CASE, 404)
-    _noted(parts, person, f"C{found.key}", f"version {found.version}")
+    detail = f"version {found.version}"
+    event = AuditEvent(
+        at=parts.clock.now(), actor=person.login, action="viewed", subject=f"C{found.key}", detail=detail
+    )
+    with parts.people() as people:  # whoever sees a patient is written down before
+        people.opens(found.key, person, event)
     return _shown(request, found)
 
 
@@ -74,7 +67,7 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
         open=case.state in decisions.UNDECIDED,
         signable=case.state in decisions.OPEN and bool(case.outcome.comment and case.text) and not case.outcome.hold,
         undoable=case.state is CaseState.SIGNED,
-        waits=case.queue is not Queue.NONE and (case.until is None or case.until > now),
+        waits=case.disposition is not Disposition.NONE and (case.until is None or case.until > now),
         before=before,
         now=now,
     )
@@ -150,8 +143,8 @@ def _case(parts: Parts, person: Person, shown: str) -> Case | None:
     return found if found is not None and permissions.sees(person, found.feed) else None
 
 
-def _noted(parts: Parts, person: Person, subject: str, detail: str) -> None:
+def noted(parts: Parts, person: Person, subject: str, detail: str, action: str = "viewed") -> None:
     """Whoever sees a patient is written down, before it is shown."""
-    event = AuditEvent(at=parts.clock.now(), actor=person.login, action="viewed", subject=subject, detail=detail)
+    event = AuditEvent(at=parts.clock.now(), actor=person.login, action=action, subject=subject, detail=detail)
     with parts.people() as people:
         people.noted(event)

@@ -21,10 +21,10 @@ CREATE TABLE cases (
 	version INTEGER NOT NULL, 
 	state TEXT NOT NULL, 
 	opened TEXT NOT NULL, 
-	updated TEXT NOT NULL, restore INTEGER DEFAULT '0' NOT NULL, queue TEXT DEFAULT '' NOT NULL, queue_version INTEGER DEFAULT '0' NOT NULL, until TEXT DEFAULT '' NOT NULL, 
+	updated TEXT NOT NULL, restore INTEGER DEFAULT '0' NOT NULL, severity INTEGER DEFAULT '0' NOT NULL, flags TEXT DEFAULT '' NOT NULL, analytes TEXT DEFAULT '' NOT NULL, disposition TEXT DEFAULT '' NOT NULL, disposition_version INTEGER DEFAULT '0' NOT NULL, until TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id)
 );
-INSERT INTO "cases" VALUES(1,'p:LABA|PT1','lis','2026-11-09',1,'new','2026-11-10T12:00:00+00:00','2026-11-10T12:00:00+00:00',0,'',0,'');
+INSERT INTO "cases" VALUES(1,'p:LABA|PT1','lis','2026-11-09',1,'new','2026-11-10T12:00:00+00:00','2026-11-10T12:00:00+00:00',0,0,'','','',0,'');
 CREATE TABLE comments (
 	id INTEGER NOT NULL, 
 	"case" INTEGER NOT NULL, 
@@ -126,6 +126,20 @@ CREATE TABLE merged (
     PRIMARY KEY (lane)
 )
  WITHOUT ROWID;
+CREATE TABLE numbers (
+    number TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (number, lane, message)
+)
+ WITHOUT ROWID;
+CREATE TABLE opened (
+    "case" INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY ("case", person)
+)
+ WITHOUT ROWID;
 CREATE TABLE outbox (
 	id INTEGER NOT NULL, 
 	"case" INTEGER NOT NULL, 
@@ -202,6 +216,15 @@ CREATE TABLE sessions (
     PRIMARY KEY (digest)
 )
  WITHOUT ROWID;
+CREATE TABLE shift_notes (
+    id INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    feed TEXT DEFAULT '' NOT NULL,
+    at TEXT NOT NULL,
+    person TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
 CREATE TABLE signatures (
     id INTEGER NOT NULL,
     "case" INTEGER NOT NULL,
@@ -297,6 +320,13 @@ CREATE INDEX holds_lane ON holds (lane);
 CREATE TRIGGER seals_no_update BEFORE UPDATE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER seals_no_delete BEFORE DELETE ON seals BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE INDEX sessions_person ON sessions (person);
+CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
+CREATE INDEX cases_states ON cases (feed, state);
+CREATE INDEX cases_updated ON cases (updated);
+CREATE INDEX patients_identifier ON patients (identifier);
+CREATE INDEX outbox_unsettled ON outbox ("case") WHERE state IN ('waiting', 'sent', 'failed');
+CREATE INDEX numbers_message ON numbers (message);
+CREATE INDEX shift_notes_queue ON shift_notes (queue, id);
 CREATE INDEX decisions_case ON decisions ("case");
 CREATE INDEX signatures_case ON signatures ("case");
 COMMIT;

@@ -3,11 +3,11 @@
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 STATEMENTS = (
-    "ALTER TABLE cases ADD COLUMN queue TEXT DEFAULT '' NOT NULL",
-    "ALTER TABLE cases ADD COLUMN queue_version INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE cases ADD COLUMN disposition TEXT DEFAULT '' NOT NULL",
+    "ALTER TABLE cases ADD COLUMN disposition_version INTEGER DEFAULT '0' NOT NULL",
     "ALTER TABLE cases ADD COLUMN until TEXT DEFAULT '' NOT NULL",
     """CREATE TABLE decisions (
     id INTEGER NOT NULL,

@@ -1,0 +1,154 @@
+"""The worklist: its queues, what may be asked of it, and a case as one of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from labbridge.model.outcome import Outcome, Severity
+from labbridge.model.review import Disposition
+from labbridge.states import CaseState, DeliveryState
+
+DONE = (CaseState.SIGNED, CaseState.CLOSED)
+"""States in which nobody has to look at a case; one that is in any other comes first."""
+OPEN = tuple(one for one in CaseState if one not in DONE)
+RANKS = {one: rank for rank, one in enumerate(Severity, 1)}
+"""Severities in rising order; 0 is a case without a finding."""
+
+
+class Queue(NamedTuple):
+    """`name` stands in addresses. A case is in it by its state and by what a person did with it (`dispositions`, None:
+    whatever that was), or by what became of a comment that is to leave."""
+
+    name: str
+    title: str
+    states: tuple[CaseState, ...] = ()
+    deliveries: tuple[DeliveryState, ...] = ()
+    dispositions: tuple[Disposition, ...] | None = (Disposition.NONE,)
+
+
+QUEUES = (
+    Queue("open", "To look at", OPEN),
+    Queue("new", "New", (CaseState.NEW,)),
+    Queue("reopened", "Reopened", (CaseState.REOPENED,)),
+    Queue("held", "On hold", (CaseState.HELD,)),
+    Queue("held_by_a_person", "Held by a person", OPEN, dispositions=(Disposition.HELD,)),
+    Queue("referred", "Referred", OPEN, dispositions=(Disposition.REFERRED,)),
+    Queue("waiting_retest", "Waiting for a retest", OPEN, dispositions=(Disposition.WAITING_RETEST,)),
+    Queue("no_action", "Decided without a comment", OPEN, dispositions=(Disposition.DONE,)),
+    Queue("to_be_sent", "Waiting to be sent", deliveries=(DeliveryState.WAITING,)),
+    Queue("sent", "Sent, not acknowledged", deliveries=(DeliveryState.SENT,)),
+    Queue("send_failed", "Send failed", deliveries=(DeliveryState.FAILED,)),
+    Queue("signed", "Signed", (CaseState.SIGNED,), dispositions=None),
+    Queue("closed", "Closed", (CaseState.CLOSED,), dispositions=None),
+    Queue("all", "All", tuple(CaseState), dispositions=None),
+)
+BY_NAME: Mapping[str, Queue] = {one.name: one for one in QUEUES}
+FIRST = QUEUES[0]
+EVERY_SITE = ""
+"""The feed of a shift note that all sites read."""
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cases. `feeds` are those of the person's sites (None: all of them); the rest is what the person chose: one
+    feed, findings of a severity at least, a flag, the analyte that a finding or a retest names, the day since which the case
+    is open. Empty and None choose nothing. `now`: what a person held until before then is to be looked at again."""
+
+    now: datetime
+    queue: Queue = FIRST
+    feeds: tuple[str, ...] | None = ()
+    feed: str = ""
+    severity: Severity | None = None
+    flag: str = ""
+    analyte: str = ""
+    since: date | None = None
+
+
+class Place(NamedTuple):
+    """Where a page begins: behind this case, which is of those to look at or (`done`) of the others."""
+
+    done: bool = False
+    key: int = 0
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A case as a row. `newest` is the receipt of the newest result its draft rests on, None in an outcome from before that
+    was kept. `delivery`: the worst that became of a comment on its way; None where nothing is."""
+
+    key: int
+    version: int
+    state: CaseState
+    feed: str
+    opened: datetime
+    updated: datetime
+    outcome: Outcome
+    delivery: DeliveryState | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.state in DONE
+
+    @property
+    def newest(self) -> datetime | None:
+        return self.outcome.newest
+
+    @property
+    def begun(self) -> datetime:
+        """From when its clock runs. The case was opened when a result had come: a case whose newest is not known waits no
+        longer than that."""
+        return self.newest or self.opened
+
+    @property
+    def place(self) -> Place:
+        return Place(self.done, self.key)
+
+    @property
+    def severity(self) -> Severity | None:
+        """The worst of its findings."""
+        return max((flag.severity for flag in self.outcome.flags), key=RANKS.__getitem__, default=None)
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """So many cases by feed, state and disposition, and so many that have a comment in a state of delivery, by feed."""
+
+    cases: Mapping[tuple[str, CaseState, Disposition], int]
+    deliveries: Mapping[tuple[str, DeliveryState], int]
+
+    def of(self, queue: Queue, feed: str = "") -> int:
+        """How many are in a queue, of one feed where it is named."""
+        found = sum(
+            n
+            for (of, state, done), n in self.cases.items()
+            if state in queue.states and feed in ("", of) and (queue.dispositions is None or done in queue.dispositions)
+        )
+        return found + sum(n for (of, s), n in self.deliveries.items() if s in queue.deliveries and feed in ("", of))
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        return tuple(sorted({feed for feed, _state, _done in self.cases}))
+
+
+class ShiftNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person leaves at a queue for who comes next. `feed`: the site it is for, or EVERY_SITE."""
+
+    queue: str
+    feed: str
+    at: datetime
+    person: str
+    text: str
+
+
+def words(outcome: Outcome) -> tuple[int, str, str]:
+    """What the worklist is filtered by, as it is kept beside a case: the rank of its worst finding, its flags, the
+    analytes that findings and retests name. Each word stands between blanks."""
+    worst = max((RANKS[flag.severity] for flag in outcome.flags), default=0)
+    flags = sorted({flag.code for flag in outcome.flags})
+    analytes = {flag.analyte for flag in outcome.flags} | {one.analyte for one in outcome.retests}
+    return worst, _spaced(flags), _spaced(sorted(analytes - {""}))
+
+
+def _spaced(found: list[str]) -> str:
+    return f" {' '.join(found)} " if found else ""

@@ -1,0 +1,104 @@
+"""The tables of the workbench: accounts, sign-ins and tokens, and what people decided and signed."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from labbridge.store.schema_base import metadata, text
+
+people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the person's sites
+    "people",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("feeds", sa.Text, nullable=False),
+    text("secret"),
+    text("language"),
+    text("theme"),
+    sa.Column("made", sa.Text, nullable=False),
+    text("disabled"),
+    sa.UniqueConstraint("login"),
+)
+
+sessions = sa.Table(  # open sign-ins, by the digest of what the cookie holds
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("person", sa.Integer, nullable=False),
+    sa.Column("opened", sa.Text, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False),
+    sa.Column("proven", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("sessions_person", sessions.c.person)
+
+tokens = sa.Table(  # keys of programs, by their digest
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("made", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    text("used"),
+    text("revoked"),
+    sa.UniqueConstraint("digest"),
+)
+
+opened = sa.Table(  # who has a case open, and since when it was last so
+    "opened",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("person", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shift_notes = sa.Table(  # what a person leaves at a queue for who comes next; an empty feed: every site reads it
+    "shift_notes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("queue", sa.Text, nullable=False),
+    text("feed"),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+sa.Index("shift_notes_queue", shift_notes.c.queue, shift_notes.c.id)
+
+decisions = sa.Table(  # what people decided, each on one version of a case
+    "decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    text("why"),
+    text("until"),
+    text("text"),
+)
+sa.Index("decisions_case", decisions.c.case)
+
+signatures = sa.Table(  # under what left: who, when, with which meaning, and the digest of what was on the screen
+    "signatures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("delivery", sa.Integer, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("meaning", sa.Text, nullable=False),
+    sa.Column("screen", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+sa.Index("signatures_case", signatures.c.case)
+
+WORKBENCH = {one.name for one in (people, sessions, tokens, decisions, signatures)}
+"""The names of these tables: who makes the schema asks that they are among its own."""
