@@ -47,7 +47,7 @@ def half_open(run: Run) -> Outcome:
         found.must(until(lambda: world.service.rows(tried)[0][0] >= 2, 30), "it waits for ever")
         world.proxy_ways("line", up={"pass": 1})
         found.must(world.service.quiesce(60), "not delivered after the line was back")
-        found.add(world.check())
+        found.add(world.check(without=("C13",)))  # the first message came when the peers had been let go
     found.trials += 1
     found.exposures = found.trials
     return found
@@ -231,5 +231,6 @@ def large(run: Run) -> Outcome:
 
 def _document(world: World, number: int, document: str, found: Outcome) -> None:
     raw = plain(f"G{number}", f"G{number}").raw + f"OBX|2|ED|PDF^Report^L||^AP^PDF^Base64^{document}||||||F\r".encode()
-    answer = Client(world, f"g{number}").send(Message(f"G{number}", f"G{number}", 0, "plain", "", raw), timeout=120)
+    message = Message(f"G{number}", f"G{number}", 0, "plain", "", raw)
+    answer = Client(world, f"g{number}").send(message, timeout=120, source=f"127.0.0.{20 + number % 8}")
     found.must(answer is not None and answer.code == "AA", f"document {number}: {answer}")
