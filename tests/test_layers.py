@@ -63,6 +63,7 @@ WIRING = {
     "gate",
     "room",
     "sections",
+    "memory",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

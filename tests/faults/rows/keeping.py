@@ -69,7 +69,7 @@ def backed_up(run: Run) -> Outcome:
     with World(run.folder / "w", run.seed, run.patched) as world:
         world.lis()
         world.start()
-        names = begin(world, a_second=run.size(1000, 100))
+        names = begin(world, a_second=run.size(1000, 25))
         world.signer()
         for number in range(run.size(2, 60)):
             begun = time.monotonic()
