@@ -28,7 +28,7 @@ demo: $(STAMP)
 	$(RUN) samples/demo.py $(if $(ONCE),--once)
 
 test: $(STAMP)
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(RUN) -m ruff format --check labbridge tests samples

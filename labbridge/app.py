@@ -28,6 +28,7 @@ from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
+from labbridge.memory import large_blocks_go_back
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
@@ -65,6 +66,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     """Run until SIGTERM or SIGINT, then drain. StoreRefused, StoreUnavailable, KnowledgeError and OSError leave
     before a port opens."""
     logs.configure(json=json_logs)
+    large_blocks_go_back()
     feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
     languages = {name: config.language_of(name) for name in config.feeds}
     settings = processing.Settings(

@@ -261,7 +261,7 @@ class LimitsSection(_Section):
     idle_timeout_s: float = Field(86400.0, gt=0, description="a silent connection is closed after this")
     connections_per_address: int = Field(32, ge=1, description="connections one address may hold")
     connections: int = Field(1024, ge=1, description="connections in all; an eighth is kept for known peers")
-    inflight_bytes: int = Field(256 * 2**20, ge=2**20, description="bytes read and not yet answered, in all")
+    inflight_bytes: int = Field(128 * 2**20, ge=2**20, description="bytes read and not yet answered, in all")
     disk_free_bytes: int = Field(2 * 2**30, ge=0, description="below this (or 5 %) free, reading pauses")
     comments_per_specimen: int = Field(5, ge=1, description="comments that may leave for one specimen in 24 hours")
     drain_s: float = Field(10.0, gt=0, description="time to finish frames in hand at a stop")

@@ -26,6 +26,8 @@ import hl7
 
 HERE = Path(__file__).resolve().parent
 PERSON = "Demo Person"
+LOGIN, PASSWORD = "demo", "synthetic patients only 8"
+WORKBENCH = 8080
 PATIENCE_S = 60.0
 
 
@@ -33,7 +35,12 @@ class Failed(Exception):
     """The demo did not do what it is there to show."""
 
 
-def free_port() -> int:
+def free_port(wanted: int = 0) -> int:
+    """This port where nobody has it, else any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if wanted and probe.connect_ex(("127.0.0.1", wanted)) != 0:
+            return wanted
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -46,6 +53,7 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.mllp, self.lis, self.admin = free_port(), free_port(), free_port()
+        self.web = free_port(WORKBENCH)
         self.config = folder / "labbridge.toml"
         self.config.write_text(self._config(), encoding="utf-8")
         self.received = folder / "lis.jsonl"
@@ -58,7 +66,8 @@ class Demo:
                 f'[store]\nurl = "sqlite:///{self.folder / "labbridge.db"}"\nvolatile = true',
                 f'[feeds.myolis]\nlisten = "127.0.0.1:{self.mllp}"\ntimezone = "Europe/Paris"',
                 f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"',
-                f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"',
+                f'[web]\nlisten = "127.0.0.1:{self.web}"\n[review]\nundo_s = 0',
+                f'[admin]\nlisten = "127.0.0.1:{self.admin}"',
                 f'[knowledge]\nsite = "{HERE / "site"}"',
                 "",
             ]
@@ -91,6 +100,14 @@ class Demo:
             part.terminate()
         for part in self.parts:
             part.wait(30)
+
+    def account(self) -> None:
+        """Somebody who may sign in at the workbench."""
+        words = ["user", "add", LOGIN, "--name", PERSON, "--role", "senior", "--feeds", "*", "--as", PERSON]
+        run = [sys.executable, "-m", "labbridge.cli", *words, "--password-stdin", "--config", str(self.config)]
+        done = subprocess.run(run, input=f"{PASSWORD}\n", capture_output=True, text=True, cwd=self.folder)
+        if done.returncode:
+            raise Failed(f"no account was made: {done.stdout}{done.stderr}")
 
     # ---- a person at the command line
 
@@ -142,11 +159,13 @@ def main() -> int:
     demo = Demo(folder)
     try:
         demo.start()
+        demo.account()
         for scenario in sorted(path for path in HERE.iterdir() if path.name[:2].isdigit()):
             show(demo, scenario)
         print(f"\nAll comments as the stub LIS stored them; each is the same as in the outbox. {counted(demo)}")
         if not once:
             print(
+                f"The workbench is at http://127.0.0.1:{demo.web}: sign in as {LOGIN}, password `{PASSWORD}`.\n"
                 f"The service keeps running (MLLP 127.0.0.1:{demo.mllp}, metrics 127.0.0.1:{demo.admin}). Ctrl-C ends it."
             )
             while True:

@@ -69,6 +69,7 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "memory",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +25,11 @@ def one(row: Row, run: Run) -> Outcome:
     """A row in a folder of its own. The folder stays where something was violated or broke."""
     assert row.run is not None
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{row.id}-", dir=run.folder))
-    found = row.run(dataclasses.replace(run, folder=folder))
+    try:
+        found = row.run(dataclasses.replace(run, folder=folder))
+    except Exception as error:  # noqa: BLE001 - a row that breaks must not take the lines of the others with it
+        traceback.print_exc(file=(folder / "broke").open("w"))
+        return Outcome(violations=[f"it broke: {type(error).__name__}, see {folder / 'broke'}"])
     if not found.violations:
         shutil.rmtree(folder, ignore_errors=True)
     return found

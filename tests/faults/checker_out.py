@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.faults.evidence import Evidence
+from tests.faults.evidence import Evidence, Row
 from tests.faults.journal import Event
 
 Found = Iterator[str]
@@ -20,17 +20,23 @@ def _arrivals(seen: Evidence) -> list[Event]:
 
 
 def not_delivered(seen: Evidence) -> Found:
-    """C6: signed, and neither at the LIS nor called back by a newer version; or signed, and not even in the outbox."""
+    """C6: signed, and neither at the LIS nor called back, by a newer version or because its time was over; or signed, and
+    not even in the outbox."""
     applied = {one["id"] for one in _arrivals(seen) if one["applied"]}
     newest = {row["id"]: row["version"] for row in seen.cases}
     keys = {f"D{row['id']}" for row in seen.outbox}
     for row in seen.outbox:
-        called_back = row["state"] == "cancelled" and newest.get(row["case"], 0) > row["version"]
-        if not called_back and row["control_id"] not in applied and row["state"] != "failed":
+        newer = row["state"] == "cancelled" and newest.get(row["case"], 0) > row["version"]
+        if not newer and not _expired(row) and row["control_id"] not in applied and row["state"] != "failed":
             yield f"D{row['id']} is {row['state']}"
     for event in seen.signer:
         if event["ev"] == "signed":
             yield from (one["key"] for one in event["done"] if one["ok"] and one["result"] not in keys)
+
+
+def _expired(row: Row) -> bool:
+    """Called back because it could not leave in time, by the service's own clock."""
+    return row["state"] == "cancelled" and "" < row["expires"] <= row["updated"]
 
 
 def comment_missing(seen: Evidence) -> Found:
@@ -48,10 +54,11 @@ def comment_missing(seen: Evidence) -> Found:
 
 
 def two_ids(seen: Evidence) -> Found:
-    """C6b: one case version under two control ids: the LIS cannot tell that they are one."""
+    """C6b: one case version under two control ids: the LIS cannot tell that they are one. Not where the first was given back
+    to a person because its time was over."""
     found: dict[tuple[int, int, str], set[str]] = defaultdict(set)
     for row in seen.outbox:
-        if row["case"] != NO_CASE:
+        if row["case"] != NO_CASE and not _expired(row):
             found[row["case"], row["version"], row["receiver"]].add(row["control_id"])
     yield from (f"C{key[0]}@{key[1]}" for key, ids in found.items() if len(ids) > 1)
 
@@ -65,7 +72,7 @@ def other_bytes(seen: Evidence) -> Found:
 def after_acceptance(seen: Evidence) -> Found:
     """C6d: sent again after an acceptance that nothing kept from arriving."""
     excuses = sorted(
-        one["t"] for one in [*seen.nemesis, *seen.faults] if one["ev"] in ("kill", "freeze", "fault", "stop")
+        one["t"] for one in [*seen.nemesis, *seen.faults] if one["ev"] in ("kill", "freeze", "thaw", "fault", "stop")
     )
     accepted: dict[str, float] = {}
     for one in _arrivals(seen):

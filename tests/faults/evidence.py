@@ -19,10 +19,12 @@ TABLES = {
     "work": "SELECT id, message, lane, state, reason, attempts FROM work ORDER BY id",
     "cases": "SELECT id, lane, version, state FROM cases ORDER BY id",
     "drafts": 'SELECT "case", version, text, created FROM drafts ORDER BY "case", version',
-    "outbox": 'SELECT id, "case", version, receiver, lane, control_id, raw, state, attempts FROM outbox ORDER BY id',
+    "outbox": 'SELECT id, "case", version, receiver, lane, control_id, raw, state, attempts, expires, updated FROM outbox'
+    " ORDER BY id",
     "audit": "SELECT id, at, actor, action, subject, detail FROM audit ORDER BY id",
     "tally": "SELECT name, labels, count FROM tally",
 }
+REFUSALS = {"AE", "AR", "CE", "CR"}
 RECEIVED = re.compile(r"^labbridge_messages_received_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
 
 
@@ -90,7 +92,8 @@ class Evidence:
 
     @cached_property
     def negative(self) -> list[str]:
-        return [id for id, codes in self.codes.items() if not {"AA", "CA"} & set(codes)]
+        """Refused, by an answer that says so: one that was damaged on its way says nothing."""
+        return [id for id, codes in self.codes.items() if set(codes) <= REFUSALS]
 
     @cached_property
     def journal_by_id(self) -> dict[str, list[Row]]:

@@ -22,7 +22,8 @@ from tests.faults.messages import Generator, Message
 
 
 class Sender:
-    """`patients` are worked on at once; each takes `messages` messages, then another patient takes its place."""
+    """`patients` are worked on at once; each takes `messages` messages, then another patient takes its place. At most
+    `a_second` messages are begun in a second."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings, self._name = settings, settings["name"]
@@ -39,6 +40,7 @@ class Sender:
         self._next: list[tuple[str, int]] = []
         self._patients = self._begun = 0
         self._tries: dict[str, int] = {}
+        self._since = time.monotonic()
         self.stopping = False
 
     def run(self) -> None:
@@ -74,6 +76,10 @@ class Sender:
     def _fill(self) -> None:
         limit = self._settings.get("count", 10**9)
         while not self.stopping and len(self._open) < self._settings["window"] and self._begun < limit:
+            early = self._begun / self._settings.get("a_second", float("inf")) - (time.monotonic() - self._since)
+            if early > 0 and self._open:
+                return  # there is an answer to come, after which it is looked again
+            time.sleep(max(0.0, early))
             self._begun += 1
             odd = self._generator.odd()
             message = odd or self._generator.next(*self._turn())

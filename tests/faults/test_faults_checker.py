@@ -85,7 +85,8 @@ class Run:
         raw = f"MSH|{control_id}".encode()
         key = len(self.seen.outbox) + 1
         self.seen.outbox.append({"id": key, "case": case, "version": version, "receiver": "lis", "lane": "lis/p:LABA|S",
-                                 "control_id": control_id, "raw": raw, "state": "acknowledged", "attempts": 1})  # fmt: skip
+                                 "control_id": control_id, "raw": raw, "state": "acknowledged", "attempts": 1,
+                                 "expires": "2026-01-02", "updated": "2026-01-01"})  # fmt: skip
         self.audit(f"C{case}@{version}", "released", "Alex Smith", control_id)
         self.seen.signer.append(
             self.event("signed", done=[{"key": f"C{case}@{version}", "ok": True, "result": f"D{key}"}])
@@ -129,6 +130,8 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C5b", "refused and not kept", lambda run: run.seen.journal.pop(4)),
     ("C6", "signed and still waiting", lambda run: (change("outbox", 1, state="waiting")(run), run.seen.lis.pop())),
     ("C6", "called back for nothing", lambda run: (change("outbox", 1, state="cancelled")(run), run.seen.lis.pop())),
+    ("C6", "called back before its time was over", lambda run: (change("outbox", 1, state="cancelled")(run),
+        run.seen.lis.pop())),
     ("C6", "signed and not in the outbox", lambda run: run.seen.outbox.pop()),
     ("C6b", "one version under two ids", change("outbox", 1, version=1)),
     ("C6c", "another text on the second try", lambda run: arrival(run, 0, sha="0", trusted=False)),
@@ -162,6 +165,31 @@ def test_a_planted_violation_is_found(check: str, what: str, plant: Plant) -> No
     run = Run()
     plant(run)
     assert check in judge(copy.deepcopy(run.seen)).violations, what
+
+
+def test_what_a_thaw_let_go_on_did_not_arrive_in_time() -> None:
+    """The LIS stood still longer than an answer is waited for: what it accepts afterwards, it accepts on a line that is
+    closed, and the message comes again."""
+    run = Run()
+    run.seen.nemesis.append(run.event("thaw") | {"t": 0.5})
+    arrival(run, 1)
+    assert "C6d" in judge(copy.deepcopy(run.seen)).violations
+    run.seen.nemesis[-1]["t"] = run.seen.lis[1]["t"] + 0.5
+    assert "C6d" not in judge(run.seen).violations
+
+
+def test_a_comment_whose_time_was_over_may_be_signed_again() -> None:
+    run = Run()
+    run.seen.outbox[1] |= {"state": "cancelled", "updated": "2026-01-03"}
+    run.seen.outbox.append({**run.seen.outbox[1], "id": 9, "control_id": "LB9", "state": "acknowledged"})
+    run.seen.lis[1]["id"] = "LB9"
+    assert {"C6", "C6b"}.isdisjoint(judge(run.seen).violations)
+
+
+def test_an_answer_that_was_damaged_on_its_way_refuses_nothing() -> None:
+    run = Run()
+    run.seen.senders[1]["code"] = "\x01A"
+    assert "C5" not in judge(run.seen).violations
 
 
 def test_every_check_has_a_violation_planted_for_it() -> None:

@@ -146,8 +146,8 @@ class World:
         self.nemesis.write({"ev": "freeze", "what": what, "seconds": seconds})
         os.kill(pid, signal.SIGSTOP)
         time.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
         self.nemesis.write({"ev": "thaw", "what": what})
+        os.kill(pid, signal.SIGCONT)
 
     def freeze_processing(self) -> None:
         """The processing process stands still until the service is killed: what comes from now on waits."""

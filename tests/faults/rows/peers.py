@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import resource
+import socket
 import threading
 import time
 
@@ -35,21 +36,29 @@ def half_open(run: Run) -> Outcome:
             peers = [wire.connect(world.service.port) for _peer in range(20)]
             for peer in peers:
                 peer.sendall(START + plain("HALF", "HALF").raw)
-            found.must(until(lambda: world.service.files() > before, 10), "no peer came in")
-            found.must(until(lambda: world.service.files() <= before + 1, 30), "files were not given back")
-            for peer in peers:
-                peer.close()
+            found.must(all(_let_go(peer) for peer in peers), "a peer that ended nothing was not let go")
+            found.must(until(lambda: world.service.files() <= before, 30), "files were not given back")
             found.trials += len(peers)
         client = Client(world)
-        client.send(serology("O0", "O"))
-        world.sign()
-        found.must(until(lambda: world.service.rows("SELECT attempts FROM outbox")[0][0] >= 2, 30), "it waits for ever")
+        answer = client.send(serology("O0", "O"))
+        found.must(answer is not None and answer.code == "AA", "a good sender was not answered afterwards")
+        found.must(len(world.sign()) == 1, "no comment came of it")
+        tried = "SELECT coalesce(max(attempts), 0) FROM outbox"
+        found.must(until(lambda: world.service.rows(tried)[0][0] >= 2, 30), "it waits for ever")
         world.proxy_ways("line", up={"pass": 1})
         found.must(world.service.quiesce(60), "not delivered after the line was back")
-        found.add(world.check())
+        found.add(world.check(without=("C13",)))  # the first message came when the peers had been let go
     found.trials += 1
     found.exposures = found.trials
     return found
+
+
+def _let_go(peer: socket.socket) -> bool:
+    """Whether the service ends the connection."""
+    with contextlib.closing(peer), contextlib.suppress(ConnectionResetError):
+        peer.settimeout(30)
+        return peer.recv(1) == b""
+    return True
 
 
 def crowded(run: Run) -> Outcome:
@@ -222,5 +231,6 @@ def large(run: Run) -> Outcome:
 
 def _document(world: World, number: int, document: str, found: Outcome) -> None:
     raw = plain(f"G{number}", f"G{number}").raw + f"OBX|2|ED|PDF^Report^L||^AP^PDF^Base64^{document}||||||F\r".encode()
-    answer = Client(world, f"g{number}").send(Message(f"G{number}", f"G{number}", 0, "plain", "", raw), timeout=120)
+    message = Message(f"G{number}", f"G{number}", 0, "plain", "", raw)
+    answer = Client(world, f"g{number}").send(message, timeout=120, source=f"127.0.0.{20 + number % 8}")
     found.must(answer is not None and answer.code == "AA", f"document {number}: {answer}")

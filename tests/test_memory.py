@@ -1,0 +1,27 @@
+"""Large messages give their memory back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+GROWS = """
+import os, sys
+from labbridge.memory import large_blocks_go_back
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+if sys.argv[1] == "fixed":
+    assert large_blocks_go_back()
+for _round in range(3):
+    blocks = [bytearray(11 * 2**20) for _block in range(20)]
+    small = [bytes(1000) for _each in range(2000)]
+    del blocks
+    kept = small[::2]
+print(resident())
+"""
+
+
+def test_the_size_is_fixed_where_there_is_glibc() -> None:
+    """In a process of its own: what large blocks leave behind after they were freed is less than one of them."""
+    done = subprocess.run([sys.executable, "-c", GROWS, "fixed"], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 40
