@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -110,17 +111,17 @@ class StoreBench:
     def counts(self, feeds: Sequence[str] | None, now: datetime) -> Counted:
         """Every queue of these feeds, in one statement."""
         (along, params), (of_feeds, _same) = _of_feeds(feeds), _of_feeds(feeds, FEED)
-        cases: dict[tuple[str, CaseState, Disposition], int] = {}
+        cases: defaultdict[tuple[str, CaseState, Disposition], int] = defaultdict(int)  # the parts come in any order
         deliveries: dict[tuple[str, DeliveryState], int] = {}
         given = (*params, now.isoformat(), *params, *params)
         for kind, feed, state, put, count in self._reader.execute(COUNT.format(along, of_feeds), given).fetchall():
             if kind == LEAVING:
                 deliveries[feed, DeliveryState(state)] = count
                 continue
-            cases[feed, CaseState(state), Disposition(put)] = count
+            cases[feed, CaseState(state), Disposition(put)] += count
             if kind == SET_ASIDE:
                 cases[feed, CaseState(state), Disposition.NONE] -= count
-        return Counted(cases, deliveries)
+        return Counted(dict(cases), deliveries)
 
     def newest(self, chosen: Chosen) -> str:
         """When one of the cases last changed, as the store writes moments; empty where there are none."""
