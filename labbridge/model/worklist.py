@@ -21,30 +21,32 @@ RANKS = {one: rank for rank, one in enumerate(Severity, 1)}
 
 class Queue(NamedTuple):
     """`name` stands in addresses. A case is in it by its state and by what a person did with it (`dispositions`, None:
-    whatever that was), or by what became of a comment that is to leave."""
+    whatever that was), or by what became of a comment that is to leave. `group` is what it stands under."""
 
     name: str
     title: str
+    group: str
     states: tuple[CaseState, ...] = ()
     deliveries: tuple[DeliveryState, ...] = ()
     dispositions: tuple[Disposition, ...] | None = (Disposition.NONE,)
 
 
+TO_DO, SET_ASIDE, LEAVING, WHOLE = "To do", "Set aside by a person", "On its way", "Done and all"
 QUEUES = (
-    Queue("open", "To look at", OPEN),
-    Queue("new", "New", (CaseState.NEW,)),
-    Queue("reopened", "Reopened", (CaseState.REOPENED,)),
-    Queue("held", "On hold", (CaseState.HELD,)),
-    Queue("held_by_a_person", "Held by a person", OPEN, dispositions=(Disposition.HELD,)),
-    Queue("referred", "Referred", OPEN, dispositions=(Disposition.REFERRED,)),
-    Queue("waiting_retest", "Waiting for a retest", OPEN, dispositions=(Disposition.WAITING_RETEST,)),
-    Queue("no_action", "Decided without a comment", OPEN, dispositions=(Disposition.DONE,)),
-    Queue("to_be_sent", "Waiting to be sent", deliveries=(DeliveryState.WAITING,)),
-    Queue("sent", "Sent, not acknowledged", deliveries=(DeliveryState.SENT,)),
-    Queue("send_failed", "Send failed", deliveries=(DeliveryState.FAILED,)),
-    Queue("signed", "Signed", (CaseState.SIGNED,), dispositions=None),
-    Queue("closed", "Closed", (CaseState.CLOSED,), dispositions=None),
-    Queue("all", "All", tuple(CaseState), dispositions=None),
+    Queue("open", "To look at", TO_DO, OPEN),
+    Queue("new", "New", TO_DO, (CaseState.NEW,)),
+    Queue("reopened", "Reopened", TO_DO, (CaseState.REOPENED,)),
+    Queue("held", "On hold", TO_DO, (CaseState.HELD,)),
+    Queue("held_by_a_person", "Held by a person", SET_ASIDE, OPEN, dispositions=(Disposition.HELD,)),
+    Queue("referred", "Referred", SET_ASIDE, OPEN, dispositions=(Disposition.REFERRED,)),
+    Queue("waiting_retest", "Waiting for a retest", SET_ASIDE, OPEN, dispositions=(Disposition.WAITING_RETEST,)),
+    Queue("no_action", "Decided without a comment", SET_ASIDE, OPEN, dispositions=(Disposition.DONE,)),
+    Queue("to_be_sent", "Waiting to be sent", LEAVING, deliveries=(DeliveryState.WAITING,)),
+    Queue("sent", "Sent, not acknowledged", LEAVING, deliveries=(DeliveryState.SENT,)),
+    Queue("send_failed", "Send failed", LEAVING, deliveries=(DeliveryState.FAILED,)),
+    Queue("signed", "Signed", WHOLE, (CaseState.SIGNED,), dispositions=None),
+    Queue("closed", "Closed", WHOLE, (CaseState.CLOSED,), dispositions=None),
+    Queue("all", "All", WHOLE, tuple(CaseState), dispositions=None),
 )
 BY_NAME: Mapping[str, Queue] = {one.name: one for one in QUEUES}
 FIRST = QUEUES[0]
@@ -76,7 +78,8 @@ class Place(NamedTuple):
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A case as a row. `newest` is the receipt of the newest result its draft rests on, None in an outcome from before that
-    was kept. `delivery`: the worst that became of a comment on its way; None where nothing is."""
+    was kept. `delivery`: the worst that became of a comment on its way; None where nothing is. `disposition`: what a person
+    did with this version, and `until` when it comes back from there."""
 
     key: int
     version: int
@@ -86,10 +89,16 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     updated: datetime
     outcome: Outcome
     delivery: DeliveryState | None = None
+    disposition: Disposition = Disposition.NONE
+    until: datetime | None = None
 
     @property
     def done(self) -> bool:
         return self.state in DONE
+
+    def set_aside(self, now: datetime) -> bool:
+        """Whether a person put it where nobody has to look at it now."""
+        return self.disposition is not Disposition.NONE and (self.until is None or self.until > now)
 
     @property
     def newest(self) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -85,7 +85,7 @@ def _until(decision: Decision) -> datetime | None:
         return None
     if decision.until is None or not timedelta() < decision.until - decision.at <= LONGEST_HOLD:
         raise Refused(f"Say until when it is held: a moment to come, at most {LONGEST_HOLD.days} days from now")
-    return decision.until
+    return decision.until.astimezone(UTC)  # the worklist compares moments as they are written
 
 
 def screen(case: Case, text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
 AT_ONCE = 200  # cases in one statement
+SET_ASIDE, LEAVING = 1, 2  # parts of COUNT
 UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
 
 
@@ -29,24 +31,25 @@ def _in(column: str, words: Iterable[str]) -> str:
 IS_DONE, IS_OPEN = _in("c.state", DONE), "c.state NOT IN ('signed', 'closed')"
 ON_ITS_WAY = "o.state IN ('waiting', 'sent', 'failed')"
 ROW = (
-    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, d.outcome, (SELECT min(CASE o.state"  # noqa: S608
+    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, c.disposition, c.disposition_version, c.until,"  # noqa: S608
+    " d.outcome, (SELECT min(CASE o.state"
     " WHEN 'failed' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END) FROM outbox o WHERE o.\"case\" = c.id AND"
     f' {ON_ITS_WAY}) FROM {{}} JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 KEYS = "SELECT {0} AS done, c.id FROM cases c WHERE {1} AND c.id > ? AND {2} ORDER BY c.id LIMIT ?"
 PART = "SELECT * FROM ({}) AS p"
-DONE_WITH = (  # what a person did with the present version, while it holds
-    "CASE WHEN c.disposition_version = c.version AND (c.until = '' OR c.until > ?) THEN c.disposition ELSE '' END"
+IN_FORCE = "c.disposition_version = c.version AND (c.until = '' OR c.until > ?)"
+DONE_WITH = f"CASE WHEN {IN_FORCE} THEN c.disposition ELSE '' END"  # what a person did with the present version
+FEED, UPDATED = "('' || c.feed)", "('' || c.updated)"  # not by their index: what is open or on its way is far less
+COUNT = (  # all of them along their index, then the few that were set aside, then the few that have a comment on its way
+    "SELECT 0, c.feed, c.state, '', count(*) FROM cases c WHERE {0} GROUP BY c.feed, c.state UNION ALL"  # noqa: S608
+    " SELECT 1, c.feed, c.state, c.disposition, count(*) FROM cases c"
+    f" WHERE c.disposition != '' AND {IN_FORCE} AND {{1}} GROUP BY c.feed, c.state, c.disposition UNION ALL"
+    " SELECT 2, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""
+    f" WHERE {ON_ITS_WAY} AND {{1}} GROUP BY c.feed, o.state"
 )
-COUNT = (
-    f"SELECT 0, feed, state, done, count(*) FROM (SELECT c.feed, c.state, {DONE_WITH} AS done FROM cases c"  # noqa: S608
-    " WHERE {0}) AS p"
-    " GROUP BY feed, state, done UNION ALL"
-    " SELECT 1, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""
-    f" WHERE {ON_ITS_WAY} AND {{0}} GROUP BY c.feed, o.state"
-)
-NEWS = "SELECT count(*) FROM cases c WHERE c.updated > ? AND {}"
-NEWEST = "SELECT c.updated FROM cases c WHERE {} ORDER BY c.updated DESC LIMIT 1"
+NEWS = "SELECT count(*) FROM cases c WHERE {0} > ? AND {1}"
+NEWEST = "SELECT max({0}) FROM cases c WHERE {1}"
 FOUND = (  # the lanes of a number, and every lane that is the same patient's
     "WITH named(lane) AS (SELECT lane FROM numbers WHERE number = ?"
     " UNION SELECT 'p:' || authority || '|' || identifier FROM patients WHERE identifier = ?),"
@@ -107,27 +110,29 @@ class StoreBench:
 
     def counts(self, feeds: Sequence[str] | None, now: datetime) -> Counted:
         """Every queue of these feeds, in one statement."""
-        of_feeds, params = _of_feeds(feeds)
-        cases: dict[tuple[str, CaseState, Disposition], int] = {}
+        (along, params), (of_feeds, _same) = _of_feeds(feeds), _of_feeds(feeds, FEED)
+        cases: defaultdict[tuple[str, CaseState, Disposition], int] = defaultdict(int)  # the parts come in any order
         deliveries: dict[tuple[str, DeliveryState], int] = {}
-        given = (now.isoformat(), *params, *params)
-        for leaving, feed, state, done, count in self._reader.execute(COUNT.format(of_feeds), given).fetchall():
-            if leaving:
+        given = (*params, now.isoformat(), *params, *params)
+        for kind, feed, state, put, count in self._reader.execute(COUNT.format(along, of_feeds), given).fetchall():
+            if kind == LEAVING:
                 deliveries[feed, DeliveryState(state)] = count
-            else:
-                cases[feed, CaseState(state), Disposition(done)] = count
-        return Counted(cases, deliveries)
+                continue
+            cases[feed, CaseState(state), Disposition(put)] += count
+            if kind == SET_ASIDE:
+                cases[feed, CaseState(state), Disposition.NONE] -= count
+        return Counted(dict(cases), deliveries)
 
     def newest(self, chosen: Chosen) -> str:
         """When one of the cases last changed, as the store writes moments; empty where there are none."""
         where, params = _where(chosen)
-        row = self._reader.execute(NEWEST.format(where), params).fetchone()
-        return str(row[0]) if row else ""
+        row = self._reader.execute(NEWEST.format(_updated(chosen), where), params).fetchone()
+        return str(row[0] or "")
 
     def news(self, chosen: Chosen, seen: str) -> int:
         """How many of the cases are new, or have changed, since a moment that `newest` gave."""
         where, params = _where(chosen)
-        return int(self._reader.execute(NEWS.format(where), (seen, *params)).fetchone()[0])
+        return int(self._reader.execute(NEWS.format(_updated(chosen), where), (seen, *params)).fetchone()[0])
 
     def find(self, number: str, case: int, feeds: Sequence[str] | None) -> list[int]:
         """The cases of a patient, specimen or order by its number, exactly as it was sent, over all numbers of the patient;
@@ -149,26 +154,32 @@ class StoreBench:
 
 def _keys(chosen: Chosen, after: Place, limit: int) -> tuple[str, list[object]]:
     """The keys of a page in two parts, each along the keys: one order over both would be sorted anew for each page."""
-    where, params = _where(chosen)
     parts, given = [], list[object]()
     states = set(chosen.queue.states)
     if not states or states - set(DONE):
+        where, params = _where(chosen)
         parts.append(PART.format(KEYS.format(0, IS_OPEN, where)))
         given += [LAST if after.done else after.key, *params, limit]
     if not states or states & set(DONE):
+        where, params = _where(chosen, "c.feed" if states else FEED)
         parts.append(PART.format(KEYS.format(1, IS_DONE, where)))
         given += [after.key if after.done else 0, *params, limit]
     return " UNION ALL ".join(parts), given
 
 
-def _where(chosen: Chosen) -> tuple[str, list[object]]:
-    where, params = _of_feeds(chosen.feeds)
+def _updated(chosen: Chosen) -> str:
+    """Along the moments of all cases, or over those that are open or on their way."""
+    return "c.updated" if set(chosen.queue.states) & set(DONE) else UPDATED
+
+
+def _where(chosen: Chosen, feed: str = FEED) -> tuple[str, list[object]]:
+    where, params = _of_feeds(chosen.feeds, feed)
     parts = [where, _of_queue(chosen.queue)]
     if chosen.queue.states and chosen.queue.dispositions is not None:
         parts.append(_in(DONE_WITH, chosen.queue.dispositions))
         params.append(chosen.now.isoformat())
     if chosen.feed:
-        parts.append("c.feed = ?")
+        parts.append(f"{feed} = ?")
         params.append(chosen.feed)
     if chosen.severity is not None:
         parts.append("c.severity >= ?")
@@ -187,15 +198,16 @@ def _of_queue(queue: Queue) -> str:
     if queue.states == OPEN:
         return IS_OPEN
     if queue.states:
-        return _in("c.state", queue.states)
+        found = _in("c.state", queue.states)
+        return found if set(queue.states) & set(DONE) else f"{IS_OPEN} AND {found}"
     return f'c.id IN (SELECT o."case" FROM outbox o WHERE {ON_ITS_WAY} AND {_in("o.state", queue.deliveries)})'  # noqa: S608
 
 
-def _of_feeds(feeds: Sequence[str] | None) -> tuple[str, list[object]]:
+def _of_feeds(feeds: Sequence[str] | None, feed: str = "c.feed") -> tuple[str, list[object]]:
     """Of no feed there is nothing."""
     if feeds is None:
         return "1 = 1", []
-    return (f"c.feed IN ({marks(len(feeds))})", list(feeds)) if feeds else ("1 = 0", [])
+    return (f"{feed} IN ({marks(len(feeds))})", list(feeds)) if feeds else ("1 = 0", [])
 
 
 def _literally(word: str) -> str:
@@ -203,7 +215,7 @@ def _literally(word: str) -> str:
 
 
 def _listed(row: Sequence[object]) -> Listed:
-    key, version, state, feed, opened, updated, outcome, leaving = row
+    key, version, state, feed, opened, updated, *put, outcome, leaving = row
     return Listed(
         key=key,  # type: ignore[arg-type]
         version=version,  # type: ignore[arg-type]
@@ -213,4 +225,5 @@ def _listed(row: Sequence[object]) -> Listed:
         updated=datetime.fromisoformat(str(updated)),
         outcome=_outcome.decode(outcome),  # type: ignore[arg-type]
         delivery=None if leaving is None else UNSETTLED[int(str(leaving))],
+        **reading.disposed(version, *put),
     )

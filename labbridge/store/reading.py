@@ -63,7 +63,7 @@ def worklist(connection: Connection, limit: int, offset: int = 0, feeds: Sequenc
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *disposed = row
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *put = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
@@ -87,11 +87,11 @@ def _case(connection: Connection, row: tuple[object, ...]) -> Case:
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
         updated=datetime.fromisoformat(str(updated)),
-        **_disposed(version, *disposed),
+        **disposed(version, *put),
     )
 
 
-def _disposed(version: object, disposition: object, decided_on: object, until: object) -> dict[str, Any]:
+def disposed(version: object, disposition: object, decided_on: object, until: object) -> dict[str, Any]:
     """Where a person put the case, if that was its present version."""
     if not disposition or decided_on != version:
         return {}

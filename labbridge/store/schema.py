@@ -159,6 +159,7 @@ cases = sa.Table(
 sa.Index("cases_lane", cases.c.lane)
 sa.Index("cases_open", cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
 sa.Index("cases_states", cases.c.feed, cases.c.state)
+sa.Index("cases_set_aside", cases.c.feed, cases.c.state, sqlite_where=cases.c.disposition != "")
 sa.Index("cases_updated", cases.c.updated)
 
 drafts = sa.Table(

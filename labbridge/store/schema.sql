@@ -28,6 +28,7 @@ CREATE TABLE cases (
 );
 CREATE INDEX cases_lane ON cases (lane);
 CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
+CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != '';
 CREATE INDEX cases_states ON cases (feed, state);
 CREATE INDEX cases_updated ON cases (updated);
 CREATE TABLE comments (

@@ -16,6 +16,7 @@ from tests.bench import parts
 from tests.bench.figures import GENERATOR, Line, ratios
 from tests.bench.interpreting import interpreting
 from tests.bench.reading import reading
+from tests.bench.workbench import workbench
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
 SUSTAINED_S, EARLY_S = 60, 10
@@ -144,6 +145,7 @@ LINES: dict[str, Callable[[], list[Line]]] = {
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,
+    "workbench": workbench,
 }
 
 

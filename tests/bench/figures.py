@@ -39,6 +39,12 @@ class Line(msgspec.Struct, frozen=True):
         )
 
 
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The least value that so many percent of all do not exceed."""
+    ranked = sorted(values)
+    return ranked[max(-(-len(ranked) * percent // 100), 1) - 1]
+
+
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
     """Round by round, ours to theirs: contestants of one round ran within the same minute."""
     return tuple(mine / other for mine, other in zip(ours, theirs, strict=True))

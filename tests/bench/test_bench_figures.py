@@ -7,7 +7,7 @@ import pytest
 from labbridge.hl7 import incoming
 from labbridge.normalise import Normaliser
 from labbridge.sources import load
-from tests.bench.figures import Line, ratios
+from tests.bench.figures import Line, percentile, ratios
 from tests.bench.reading import FEED, NOW, PANEL, read_every_field
 
 
@@ -30,6 +30,12 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert ratios([1.0, 4.0], [2.0, 2.0]) == (0.5, 2.0)
     with pytest.raises(ValueError, match="zip"):
         ratios([1.0], [1.0, 2.0])
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    values = [float(one) for one in range(20, 0, -1)]
+    assert [percentile(values, one) for one in (0, 50, 95, 96, 100)] == [1.0, 10.0, 19.0, 20.0, 20.0]
+    assert percentile([7.0], 95) == 7.0
 
 
 def test_the_panel_that_is_read_is_the_one_the_bar_speaks_of() -> None:

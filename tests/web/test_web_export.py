@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from web_parts import Bench, benched
-from worklist_parts import BLOT, CK, Site, obx
+from worklist_parts import BLOT, CK, Site, many, obx
 
 from labbridge.model.people import Role
 from labbridge.web import exporting
@@ -97,9 +97,8 @@ def test_the_keys_in_the_audit_are_all_there_and_each_line_is_bounded() -> None:
 @pytest.fixture
 def site(place: str) -> Iterator[Site]:
     with benched(place) as bench:
-        found = Site(bench, place)
+        found = Site(bench)
         yield found
-        found.close()
 
 
 async def filled(site: Site) -> None:
@@ -158,8 +157,6 @@ async def test_an_export_is_of_the_same_cases_as_the_page(site: Site) -> None:
 
 
 async def test_more_cases_than_one_statement_holds_come_in_order(site: Site) -> None:
-    from test_web_worklist import many
-
     await site.patient("PT1", obx(BLOT, "58"))
     many(site, 1001)
     rows = read(site.bench.signed_in().get("/worklist/export.csv?queue=all").text)

@@ -12,7 +12,7 @@ from labbridge.errors import Refused
 from labbridge.model.people import Person
 from labbridge.model.work import AuditEvent
 from labbridge.model.worklist import Listed
-from labbridge.web import asking, exporting
+from labbridge.web import asking, exporting, rendering
 from labbridge.web.parts import Parts
 
 MOST = 100_000
@@ -25,7 +25,7 @@ SEPARATORS = {"": ",", "comma": ",", "semicolon": ";"}
 def as_csv(request: Request, bom: bool = False, separator: str = "") -> Response:
     """`bom`: for spreadsheets that take UTF-8 for something else without it. `separator`: comma or semicolon."""
     if separator not in SEPARATORS:
-        return PlainTextResponse("A separator is comma or semicolon\n", 422)
+        return _refused(request, "A separator is comma or semicolon")
     return _exported(request, "csv", lambda parts, keys: _csv(parts, keys, SEPARATORS[separator], bom))
 
 
@@ -48,7 +48,7 @@ def _exported(request: Request, kind: str, written: Writing) -> Response:
         if len(keys) > MOST:
             raise Refused(f"These are more than {MOST} cases; choose fewer")
     except Refused as refusal:
-        return PlainTextResponse(f"{refusal}\n", 422)
+        return _refused(request, str(refusal))
     now = parts.clock.now()
     details = (f"{kind}, {len(keys)} cases {asking.written(chosen)}".strip(), *exporting.told(keys))
     events = [
@@ -59,6 +59,10 @@ def _exported(request: Request, kind: str, written: Writing) -> Response:
     name = f"worklist-{now:%Y%m%dT%H%M%SZ}.{kind}"
     media = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl; charset=utf-8"
     return StreamingResponse(written(parts, keys), headers=_file(name), media_type=media)
+
+
+def _refused(request: Request, text: str) -> Response:
+    return PlainTextResponse(f"{rendering.said(request, text)}\n", 422)
 
 
 def _file(name: str) -> dict[str, str]:

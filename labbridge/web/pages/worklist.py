@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Annotated, NamedTuple
 
 from fastapi import Form, Request
@@ -15,7 +16,7 @@ from labbridge.model.outcome import Retest, Severity
 from labbridge.model.people import EVERY_FEED, Person
 from labbridge.model.result import Analyte
 from labbridge.model.work import AuditEvent
-from labbridge.model.worklist import BY_NAME, EVERY_SITE, QUEUES, Chosen, Listed, Place, ShiftNote
+from labbridge.model.worklist import BY_NAME, EVERY_SITE, QUEUES, Chosen, Counted, Listed, Place, Queue, ShiftNote
 from labbridge.review import permissions
 from labbridge.web import asking, rendering
 from labbridge.web.pages.cases import noted
@@ -23,6 +24,7 @@ from labbridge.web.parts import Parts
 
 NOTES, LONGEST_NOTE, LONGEST_NUMBER = 5, 1000, 200
 NOT_FOUND = "No case is held here under this number"
+GROUPS = [(group, list(queues)) for group, queues in groupby(QUEUES, lambda one: one.group)]
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 
 
@@ -81,7 +83,7 @@ def _rendered(
         status=status,
         cases=cases,
         chosen=chosen,
-        queues=[(one, counted.of(one, chosen.feed), _tab(chosen, one.name)) for one in QUEUES],
+        queues=[(group, [_tab(chosen, one, counted) for one in queues]) for group, queues in GROUPS],
         feeds=known,
         note_feeds=_note_feeds(person, known),
         severities=[one.value for one in Severity],
@@ -91,13 +93,15 @@ def _rendered(
         opened={key: [name for login, name in who if login != person.login] for key, who in opened.items()},
         notes=_notes(parts, chosen),
         here=asking.written(chosen),
+        now=now,
         news=asking.written(chosen, seen=str(told["seen"]) or "-"),
         **told,
     )
 
 
-def _tab(chosen: Chosen, queue: str) -> str:
-    return f"/worklist{asking.written(replace(chosen, queue=BY_NAME[queue]))}"
+def _tab(chosen: Chosen, queue: Queue, counted: Counted) -> tuple[Queue, int, str]:
+    """A queue, how many are in it, and its address in the same filters."""
+    return queue, counted.of(queue, chosen.feed), f"/worklist{asking.written(replace(chosen, queue=queue))}"
 
 
 def age(begun: datetime, now: datetime) -> Age | None:
@@ -114,14 +118,14 @@ def news(request: Request, seen: str = "") -> Response:
     try:
         chosen = asking.chosen(request)
     except Refused as refusal:
-        return _plain(request, str(refusal), 422)
+        return _plain(request, str(refusal), 400)
     with parts.cases() as store:
         count = store.news(chosen, "" if seen == "-" else seen)
     return rendering.page(request, "worklist_news.html", count=count, here=asking.written(chosen))
 
 
 def _plain(request: Request, text: str, status: int) -> Response:
-    """What is said beside the page, which stays as it is."""
+    """What is said beside the page, which stays as it is: never 422, whose body takes the place of the page."""
     return PlainTextResponse(f"{rendering.said(request, text)}\n", status)
 
 
@@ -135,7 +139,7 @@ def find(request: Request, number: Annotated[str, Form()] = "") -> Response:
     person: Person = request.state.visit.person
     number = number.strip()
     if not number or len(number) > LONGEST_NUMBER:
-        return _plain(request, "Scan or type a case, a patient's, a specimen's or an order's number", 422)
+        return _plain(request, "Scan or type a case, a patient's, a specimen's or an order's number", 400)
     with parts.cases() as store:
         keys = store.find(number, asking.key(number), asking.sites(person))
         cases = store.rows(keys) if len(keys) > 1 else []
@@ -157,7 +161,7 @@ def printed(request: Request) -> Response:
     try:
         chosen, after = asking.chosen(request), asking.after(request)
     except Refused as refusal:
-        return _plain(request, str(refusal), 422)
+        return _plain(request, str(refusal), 400)
     with parts.cases() as store:
         found = store.page(chosen, after, asking.MOST_ROWS + 1)
     shown = found[: asking.MOST_ROWS]
@@ -205,9 +209,9 @@ def note(
     person: Person = request.state.visit.person
     text = text.strip()
     if queue not in BY_NAME or not text or len(text) > LONGEST_NOTE or "\0" in text:
-        return _plain(request, "A note has 1 to 1000 characters", 422)
+        return _plain(request, "A note has 1 to 1000 characters", 400)
     if not (EVERY_FEED in person.feeds if feed == EVERY_SITE else permissions.sees(person, feed)):
-        return _plain(request, "Say which of your sites the note is for", 422)
+        return _plain(request, "Say which of your sites the note is for", 400)
     now = parts.clock.now()
     event = AuditEvent(at=now, actor=person.login, action="shift note", subject="worklist", detail=f"{queue} {feed}")
     with parts.shift() as shift:

@@ -322,6 +322,7 @@ CREATE TRIGGER seals_no_delete BEFORE DELETE ON seals BEGIN SELECT RAISE(ABORT, 
 CREATE INDEX sessions_person ON sessions (person);
 CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
 CREATE INDEX cases_states ON cases (feed, state);
+CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != '';
 CREATE INDEX cases_updated ON cases (updated);
 CREATE INDEX patients_identifier ON patients (identifier);
 CREATE INDEX outbox_unsettled ON outbox ("case") WHERE state IN ('waiting', 'sent', 'failed');

@@ -34,6 +34,7 @@ STATEMENTS = (
     at TEXT NOT NULL,
     PRIMARY KEY (id)
 )""",
+    "CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != ''",
     'CREATE INDEX decisions_case ON decisions ("case")',
     'CREATE INDEX signatures_case ON signatures ("case")',
 )
