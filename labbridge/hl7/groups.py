@@ -107,7 +107,7 @@ class _Walk:
 
     __slots__ = (
         "document", "grammar", "notes_to", "observation", "odd", "orc", "orc_first", "order", "patient", "patients",
-        "specimen", "tube", "version",
+        "specimen", "taken", "tube", "version",
     )  # fmt: skip
 
     def __init__(self, grammar: Grammar, version: str) -> None:
@@ -119,6 +119,7 @@ class _Walk:
         self.orc_first: bool | None = None
         self.order: OrderGroup | None = None
         self.specimen: SpecimenGroup | None = None  # the specimen the next order is of
+        self.taken = False  # an order of it has come
         self.tube: SpecimenGroup | None = None  # the specimen the next OBX is about
         self.observation: ObservationGroup | None = None
         self.notes_to: list[Segment] = []
@@ -142,6 +143,7 @@ def groups(message: Message, grammar: Grammar, version: str) -> tuple[list[Patie
         else:
             _pass_over(walk, segment)
     _end_document(walk)
+    _end_specimen(walk)
     _check_whole(walk)
     return walk.patients, tuple(walk.odd)
 
@@ -184,6 +186,7 @@ def _add(walk: _Walk, segment: Segment) -> None:
 
 def _pid(walk: _Walk, segment: Segment) -> None:
     _end_document(walk)
+    _end_specimen(walk)
     walk.patient = PatientGroup(segment)
     walk.patients.append(walk.patient)
     walk.orc = walk.order = walk.specimen = walk.tube = walk.observation = None
@@ -217,6 +220,7 @@ def _obr(walk: _Walk, segment: Segment) -> None:
     walk.order = OrderGroup(walk.orc, segment)
     if walk.grammar.specimen_first and walk.specimen is not None:
         walk.order.specimens.append(walk.specimen)
+        walk.taken = True
     patient.orders.append(walk.order)
     walk.orc = walk.tube = walk.document = walk.observation = None
     walk.notes_to = walk.order.notes
@@ -258,7 +262,15 @@ def _end_document(walk: _Walk) -> None:
         raise Refuse("OBR is missing after ORC", code="100", location=erl(walk.document))
 
 
+def _end_specimen(walk: _Walk) -> None:
+    """Where the specimen comes first, what is said of a tube is told with its orders: without any it is of nothing."""
+    if walk.grammar.specimen_first and walk.specimen is not None and walk.specimen.observations and not walk.taken:
+        raise Refuse("OBR is missing after SPM", code="100", location=erl(walk.specimen.observations[0].obx))
+
+
 def _spm(walk: _Walk, segment: Segment) -> None:
+    _end_specimen(walk)
+    walk.taken = False
     walk.specimen = found = SpecimenGroup(segment)
     walk.observation = None
     walk.notes_to = found.notes

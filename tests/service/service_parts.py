@@ -43,7 +43,7 @@ def until(met: Callable[[], Any]) -> Any:
 class Service:
     """labbridge and a stub LIS on a folder of their own."""
 
-    def __init__(self, folder: Path, extra: str = "", store: str = "") -> None:
+    def __init__(self, folder: Path, extra: str = "", store: str = "", web: str = "") -> None:
         self.folder, self.mllp, self.lis, self.admin = folder, free_port(), free_port(), free_port()
         self.config = folder / "labbridge.toml"
         url = store or f"sqlite:///{folder / 'store.db'}"
@@ -51,7 +51,7 @@ class Service:
             f'facility = "LABA"\n[store]\nurl = "{url}"\nfolder = "{folder}"\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.mllp}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"\n'
-            f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
+            f'[web]\nlisten = "{web}"\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
             f'[knowledge]\nsite = "{SAMPLES / "site"}"\n{extra}',
             encoding="utf-8",
         )
