@@ -22,7 +22,7 @@ SIGNS = {
 WIDE = {"＜": "<", "〈": "<", "＞": ">", "〉": ">", "＝": "="}
 _SIGN = "[" + "".join({*"<>=", *SIGNS, *WIDE} - {""} - {one for one in SIGNS if len(one) > 1}) + r"\s]*"
 _NUMBER = re.compile(
-    rf"(?P<colons>:*)(?P<sign>{_SIGN})(?P<number>-?[0-9]{{1,15}}(?:[.,][0-9]{{1,10}})?)(?P<tail>:*)\s*"
+    rf"(?P<colons>:*)(?P<sign>{_SIGN})(?P<number>-?[0-9]{{1,15}}(?:[.,][0-9]{{1,10}})?)(?P<tail>(?:\s*:)*)\s*"
 )
 _TITRE = re.compile(rf"(?P<colons>:*)(?P<sign>{_SIGN})1\s*[:/]\s*(?P<reciprocal>[0-9]{{1,7}})(?P<tail>\s*:*)")
 _DIGITS = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
@@ -57,7 +57,7 @@ def _number(sent: str, mark: str) -> None:
     read = numbers.number(sent, Writing(decimal_mark=mark))
     found = _NUMBER.fullmatch(sent.strip())
     wanted = _sign(found) if found is not None else None
-    if found is not None and found["tail"] and found["number"] == "1":
+    if found is not None and found["tail"].strip() and found["number"] == "1":
         wanted = None  # what is left of a titre
     if found is None or wanted is None:
         must(read.value is None, "what the grammar has not is read as a number")
@@ -114,11 +114,12 @@ def _read(sent: str, typed: str, *, titres: bool) -> None:
     stated = {Decimal(one.replace(",", ".")) for one in re.findall(r"[0-9]+(?:[.,][0-9]+)?", sent)}
     stated |= {Decimal(one) for one in re.findall("[0-9]+", sent)} if titres else set()
     must(abs(amount) in stated, "a number is read that was not sent")
-    around = re.sub(r"[0-9.,]", "", sent) if typed != "SN" else ""
+    said = sent.partition("^")[0] if read.rest else sent  # what stands behind it is told apart
+    around = re.sub(r"[0-9.,]", "", said) if typed != "SN" else ""
     if titres:  # a titre may stand in a sentence, which may say anything else
         return
     must(not any(one.isdecimal() for one in around), "digits of another script stand in what was read")
-    must("_" not in sent or typed == "SN" or titres, "an underscore stands in what was read")
+    must("_" not in said or typed == "SN", "an underscore stands in what was read")
 
 
 def _unit(spelling: str, analyte: str) -> None:
