@@ -159,9 +159,9 @@ def _changes(
     changes: list[CaseChange] = []
     counts: list[Count] = []
     for entry in entries:
-        outcome = interpret(worklist.history_of(entry, arrived, history, interpret.knowledge.policy))
-        outcome = worklist.offer(entry, arrived, history, outcome)
-        change = worklist.change(entry, outcome)
+        looked_at = worklist.history_of(entry, arrived, history, interpret.knowledge.policy)
+        outcome = worklist.offer(entry, arrived, history, interpret(looked_at))
+        change = worklist.change(entry, outcome, frozenset(result.ref for result in looked_at.results))
         if change is not None:
             opened = sum(one.case is None for one in changes)
             changes.append(msgspec.structs.replace(change, seen=len(history.cases) + opened))

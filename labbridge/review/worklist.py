@@ -123,16 +123,19 @@ def patient_to_keep(arrived: Arrived, history: StoredHistory) -> Patient | None:
     return None if disagrees else identity.merged(identity.trusted(history), sent)
 
 
-def change(entry: Entry, outcome: Outcome) -> CaseChange | None:
-    """The draft to write, or None where the case stays as it is (or does not need to be opened)."""
+def change(entry: Entry, outcome: Outcome, held: frozenset[str]) -> CaseChange | None:
+    """The draft to write, or None where the case stays as it is (or does not need to be opened). `held` are the refs of the
+    patient's results by now: a case that was written from any other one is never left as it is, and a signed one is a
+    person's again, also where there is nothing left to say."""
     case = entry.case
     if case is None:
         return (
             _written(0, CaseState.HELD if outcome.hold else CaseState.NEW, entry, outcome) if opens(outcome) else None
         )
-    if case.state is not CaseState.CLOSED and said(case.outcome) == said(outcome):
+    stands = held.issuperset(case.outcome.used)
+    if stands and case.state is not CaseState.CLOSED and said(case.outcome) == said(outcome):
         return None
-    if case.state is CaseState.SIGNED and not supersedes(outcome, case):
+    if stands and case.state is CaseState.SIGNED and not supersedes(outcome, case):
         return None
     waiting = CaseState.REOPENED if case.posted else CaseState.NEW
     return _written(case.version, CaseState.HELD if outcome.hold else waiting, entry, outcome)

@@ -25,6 +25,11 @@ REPOINT = "UPDATE merged SET surviving = ? WHERE surviving = ?"
 MERGE = (
     "INSERT INTO merged(lane, surviving) VALUES (?,?) ON CONFLICT(lane) DO UPDATE SET surviving = excluded.surviving"
 )
+JOIN = (  # guarded: what another message has linked since it was read must be read again, or the chain is not followed
+    "INSERT INTO merged(lane, surviving) SELECT ?1, ?2"
+    " WHERE NOT EXISTS (SELECT 1 FROM merged WHERE lane = ?2 OR (lane = ?1 AND surviving <> ?2))"
+    " ON CONFLICT(lane) DO UPDATE SET surviving = excluded.surviving"
+)
 DECIDE = (
     "INSERT INTO identities(lane, who, verdict, message, at) VALUES (?,?,?,?,?)"
     " ON CONFLICT(lane, who) DO UPDATE SET verdict = excluded.verdict, message = excluded.message, at = excluded.at"

@@ -272,7 +272,7 @@ class StoreWork:
             link = drafted.link
             self._add(links.LINK, link.prior, link.surviving, link.message, now)
             self._add(links.REPOINT, link.last, link.prior)
-            self._add(links.MERGE, link.prior, link.last)
+            self._add(links.JOIN, link.prior, link.last, rows=1)
 
     def _seen(self, unmapped: Sequence[Unmapped], message: Kept, now: str) -> None:
         """Each code once: a statement may change no row twice. Of the same code the last name counts, and any analyte."""

@@ -102,7 +102,7 @@ def test_what_belongs_to_another_order_is_not_waited_for() -> None:
 
 
 def opens(found: Outcome) -> bool:
-    return worklist.change(Entry(None, DAY), found) is not None
+    return worklist.change(Entry(None, DAY), found, frozenset()) is not None
 
 
 KNOWN = {"known_msa": [{"analyte": "SRP", "confirmed": True, "partner_tested": False}]}

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 import pytest
 from review_build import DAY, case, flag, found, held, outcome, policy, result
 
-from labbridge.model.outcome import Priority, Retest, Severity
+from labbridge.model.outcome import Outcome, Priority, Retest, Severity
 from labbridge.model.report import Patient
+from labbridge.model.work import CaseChange
 from labbridge.review import worklist
 from labbridge.review.worklist import Arrived, Entry
 from labbridge.states import CaseState
@@ -84,6 +85,12 @@ def test_nothing_stored_of_a_disagreeing_patient_is_used() -> None:
     assert seen.patient == sent
 
 
+def changed(entry: Entry, said: Outcome, *, held: frozenset[str] | None = None) -> CaseChange | None:
+    """While the patient still has the results the case was written from, unless told."""
+    rests_on = frozenset(entry.case.outcome.used) if entry.case else frozenset[str]()
+    return worklist.change(entry, said, rests_on if held is None else held)
+
+
 @pytest.mark.parametrize(
     ("said", "opens"),
     [
@@ -95,34 +102,46 @@ def test_nothing_stored_of_a_disagreeing_patient_is_used() -> None:
     ],
 )
 def test_a_case_opens_when_there_is_something_to_say_decide_or_see(said: object, opens: bool) -> None:
-    assert (worklist.change(Entry(None, DAY), said) is not None) is opens  # type: ignore[arg-type]
+    assert (changed(Entry(None, DAY), said) is not None) is opens  # type: ignore[arg-type]
 
 
 def test_the_draft_names_the_result_its_comment_hangs_on() -> None:
-    change = worklist.change(Entry(None, DAY), outcome())
+    change = changed(Entry(None, DAY), outcome())
     assert change is not None
     assert (change.draft.subject_message, change.draft.subject_at) == (7, "OBX[3]")
     assert (change.case, change.version, change.state, change.opened_day) == (None, 0, CaseState.NEW, DAY)
-    elsewhere = worklist.change(Entry(None, DAY), outcome(subject="A101"))
+    elsewhere = changed(Entry(None, DAY), outcome(subject="A101"))
     assert elsewhere is not None
     assert (elsewhere.draft.subject_message, elsewhere.draft.subject_at) == (None, "A101")
 
 
 def test_an_unchanged_outcome_is_not_written_again() -> None:
-    assert worklist.change(Entry(case(), DAY), outcome()) is None
+    assert changed(Entry(case(), DAY), outcome()) is None
 
 
 def test_a_changed_outcome_is_the_next_version_of_the_case() -> None:
-    change = worklist.change(Entry(case(), DAY), outcome(text="Another."))
+    change = changed(Entry(case(), DAY), outcome(text="Another."))
     assert change is not None
     assert (change.case, change.version, change.state, change.draft.text) == (1, 1, CaseState.NEW, "Another.")
 
 
+@pytest.mark.parametrize("now", [outcome(), outcome(text="")])
+def test_a_signed_case_written_from_results_that_are_anothers_now_is_a_persons_again(now: Outcome) -> None:
+    """Two patients that were one: the comment at the LIS rests on what is no longer this patient's, whatever there is left
+    to say."""
+    change = changed(Entry(case(**SIGNED), DAY), now, held=frozenset({"M99:OBX[1]"}))
+    assert change is not None
+    assert change.state is CaseState.REOPENED
+    new = changed(Entry(case(), DAY), outcome(), held=frozenset({"M99:OBX[1]"}))
+    assert new is not None
+    assert new.version == 1
+
+
 def test_a_hold_makes_the_case_held_and_its_end_makes_it_new() -> None:
-    hold = worklist.change(Entry(case(), DAY), outcome(hold=True))
+    hold = changed(Entry(case(), DAY), outcome(hold=True))
     assert hold is not None
     assert hold.state is CaseState.HELD
-    ended = worklist.change(Entry(case(state=CaseState.HELD, said=outcome(hold=True)), DAY), outcome())
+    ended = changed(Entry(case(state=CaseState.HELD, said=outcome(hold=True)), DAY), outcome())
     assert ended is not None
     assert ended.state is CaseState.NEW
 
@@ -146,5 +165,5 @@ RETEST = Retest(analyte="SRP", families=("ip",), priority=Priority.URGENT, reaso
 def test_a_released_comment_is_replaced_only_where_it_would_read_otherwise(
     now: object, state: CaseState | None
 ) -> None:
-    change = worklist.change(Entry(case(**SIGNED), DAY), now)  # type: ignore[arg-type]
+    change = changed(Entry(case(**SIGNED), DAY), now)  # type: ignore[arg-type]
     assert (change.state if change else None) is state

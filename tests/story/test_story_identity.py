@@ -282,6 +282,33 @@ async def test_a_comment_written_from_both_is_taken_back_when_they_are_two_again
     assert lis.comments()[1][5].startswith("This replaces the comment dated")
 
 
+async def test_a_signed_comment_about_results_that_are_anothers_now_is_a_persons_again(lab: Laboratory) -> None:
+    """Also where nothing is left to say: what the LIS holds speaks of somebody else's antibody."""
+    await lab.take(of("M1", "F1", SRP, patient="PT1"), of("M2", "F2", obx(CK, "120"), patient="PT2"))
+    await lab.take(adt("A40", "M3", "PT2", "PT1"))
+    (case,) = live(lab)
+    lab.release(f"C{case.key}@{case.version}")
+    await lab.deliver(Lis())
+    assert act(lab, "unlink", "M3") == []
+    found = {one.lane: one for one in live(lab)}
+    assert states(found["p:LABA|PT1"])[0] == "POS_STRONG"
+    left = [one for one in found.values() if one.posted and one.outcome.states.SRP != "POS_STRONG"]
+    assert all(one.state is CaseState.REOPENED for one in left)
+    assert not [one for one in found.values() if one.lane == "p:LABA|PT2" and one.outcome.states.SRP == "POS_STRONG"]
+
+
+async def test_two_merges_of_one_chain_in_one_batch_are_read_one_after_the_other(lab: Laboratory) -> None:
+    """Both are claimed before either is written: the second must see where the first has led."""
+    await lab.take(of("M1", "F1", SRP, patient="PT1"), of("M2", "F2", HMGCR, patient="PT2"))
+    await lab.take(of("M3", "F3", MUCH_CK, patient="PT3"))
+    await lab.receive(adt("A40", "M4", "PT3", "PT2"), adt("A40", "M5", "PT2", "PT1"))
+    lab.process()
+    assert {state for state, _reason in lab.states()} == {"done"}
+    (case,) = live(lab)
+    assert states(case) == ("POS_STRONG", "POS_STRONG", "HIGH")
+    assert case.lanes[0] == "p:LABA|PT3"
+
+
 async def test_a_chain_told_backwards_names_the_patient_by_its_last_number(lab: Laboratory) -> None:
     """B became C, and only then A became B: the comment on A's result is C's, and each link can be undone alone."""
     await lab.take(of("M1", "F1", SRP, "A"), adt("A40", "X1", "C", "B"), adt("A40", "X2", "B", "A"))
