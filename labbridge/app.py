@@ -87,7 +87,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None
         )
         try:
-            workbench = Workbench(config, writer, json_logs) if role in ("web", "all") else None
+            workbench = Workbench(config, writer, json_logs) if config.web.listen and role in ("web", "all") else None
             asyncio.run(Service(config, role, texts, writer, supervisor, certificates, workbench).run())
         finally:
             writer.close()

@@ -81,9 +81,6 @@ class Workbench:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """OSError where the address cannot be listened on."""
-        if not self._address:
-            yield
-            return
         with _listening(self._address) as channel:
             self._start(channel)
             _log.info("workbench_listening", port=channel.getsockname()[1])
