@@ -110,7 +110,7 @@ class Service:
         writer: Writer,
         supervisor: Supervisor | None,
         certificates: Certificates,
-        workbench: Workbench | None,
+        workbench: Workbench | None = None,
     ) -> None:
         self._config, self._role, self._certificates = config, role, certificates
         self._workbench = workbench

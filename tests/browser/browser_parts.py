@@ -47,6 +47,7 @@ class Desk:
 
 def sign_in(page: Any, desk: Desk, login: str) -> None:
     page.goto(f"{desk.url}/login")
+    page.focus("#login")  # where the page puts it too, once it is whole
     page.keyboard.type(login)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
