@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -54,12 +53,10 @@ def cases_of(connection: Connection, lane: str) -> tuple[Case, ...]:
     return tuple(_case(connection, row) for row in rows)
 
 
-def worklist(connection: Connection, limit: int, offset: int = 0, feeds: Sequence[str] | None = None) -> list[Case]:
-    """The cases a person may have to look at, oldest first, then the others; of these feeds alone where some are named."""
-    of_feeds = f"WHERE c.feed IN ({marks(len(feeds))})" if feeds is not None else ""
-    order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ? OFFSET ?"
-    rows = connection.execute(f"{CASE} {of_feeds} {order}", (*(feeds or ()), limit, offset)).fetchall()
-    return [_case(connection, row) for row in rows]
+def worklist(connection: Connection, limit: int) -> list[Case]:
+    """The cases a person may have to look at, oldest first, then the others."""
+    order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ?"
+    return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit,)).fetchall()]
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:

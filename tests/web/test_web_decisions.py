@@ -194,6 +194,16 @@ async def test_each_decision_puts_the_case_where_it_waits(
     assert anywhere.lab.case().disposition is Disposition.NONE  # new results: it is read again
 
 
+async def test_a_case_set_aside_is_taken_back(anywhere: Bench) -> None:
+    await anywhere.lab.take(SRP)
+    browser = anywhere.signed_in()
+    assert 'data-opens="return"' not in browser.get("/cases/C1").text
+    decide(browser, "refer", why="unusual", text="Dr Roux")
+    assert 'data-opens="return"' in browser.get("/cases/C1").text
+    assert decide(browser, "return").status_code == 204
+    assert anywhere.lab.case().disposition is Disposition.NONE
+
+
 async def test_a_held_case_comes_back(bench: Bench) -> None:
     await bench.lab.take(SRP)
     browser = bench.signed_in()
