@@ -12,6 +12,9 @@ from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.model.work import Case
 from labbridge.states import CaseState
+from labbridge.store import links
+from labbridge.store.connection import Statement
+from labbridge.store.units import LocalUnits
 
 CONFIG = Config.model_validate({"feeds": {"myolis": {"timezone": "Europe/Paris"}}})
 BORN, NAME = "19690417", "TEST^SYNTHETIC"
@@ -284,17 +287,16 @@ async def test_a_comment_written_from_both_is_taken_back_when_they_are_two_again
 
 async def test_a_signed_comment_about_results_that_are_anothers_now_is_a_persons_again(lab: Laboratory) -> None:
     """Also where nothing is left to say: what the LIS holds speaks of somebody else's antibody."""
-    await lab.take(of("M1", "F1", SRP, patient="PT1"), of("M2", "F2", obx(CK, "120"), patient="PT2"))
-    await lab.take(adt("A40", "M3", "PT2", "PT1"))
-    (case,) = live(lab)
+    await lab.take(of("M1", "F1", MUCH_CK, patient="PT2"), adt("A40", "M2", "PT2", "PT1"))
+    await lab.take(of("M3", "F1", obx(CK, "120", "C"), patient="PT2"), of("M4", "F4", HMGCR, patient="PT1"))
+    case = lab.case()
+    assert (case.lane, states(case)[1]) == ("p:LABA|PT2", "POS_STRONG")
     lab.release(f"C{case.key}@{case.version}")
     await lab.deliver(Lis())
-    assert act(lab, "unlink", "M3") == []
-    found = {one.lane: one for one in live(lab)}
-    assert states(found["p:LABA|PT1"])[0] == "POS_STRONG"
-    left = [one for one in found.values() if one.posted and one.outcome.states.SRP != "POS_STRONG"]
-    assert all(one.state is CaseState.REOPENED for one in left)
-    assert not [one for one in found.values() if one.lane == "p:LABA|PT2" and one.outcome.states.SRP == "POS_STRONG"]
+    assert act(lab, "unlink", "M2") == []
+    spoke = next(one for one in live(lab) if one.key == case.key)
+    assert (states(spoke)[1], spoke.state) == ("NOT_TESTED", CaseState.REOPENED)
+    assert states(next(one for one in live(lab) if one.lane == "p:LABA|PT1"))[1] == "POS_STRONG"
 
 
 async def test_two_merges_of_one_chain_in_one_batch_are_read_one_after_the_other(lab: Laboratory) -> None:
@@ -307,6 +309,18 @@ async def test_two_merges_of_one_chain_in_one_batch_are_read_one_after_the_other
     (case,) = live(lab)
     assert states(case) == ("POS_STRONG", "POS_STRONG", "HIGH")
     assert case.lanes[0] == "p:LABA|PT3"
+
+
+async def test_a_link_to_what_was_merged_since_it_was_read_is_not_written(lab: Laboratory) -> None:
+    """Then its message is read again, and follows the chain."""
+    linked = LocalUnits(lab.writer).post(
+        [[Statement(links.JOIN, pair, 1)] for pair in (("B", "C"), ("A", "B"), ("A", "C"))]
+    )
+    assert linked() == [True, False, True]
+    assert [tuple(row) for row in lab.rows.execute("SELECT lane, surviving FROM merged ORDER BY lane").fetchall()] == [
+        ("A", "C"),
+        ("B", "C"),
+    ]
 
 
 async def test_a_chain_told_backwards_names_the_patient_by_its_last_number(lab: Laboratory) -> None:
