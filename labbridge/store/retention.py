@@ -42,17 +42,24 @@ WIPE_SENT = (
     "UPDATE outbox SET raw = ? WHERE state IN ('acknowledged', 'cancelled') AND updated < ? AND length(raw) > 0"
     " AND NOT EXISTS (SELECT 1 FROM cases c JOIN holds h ON h.lane = c.lane AND h.lifted = '' WHERE c.id = outbox.\"case\")"
 )
+WIPE_ANSWERS = (
+    "UPDATE attempts SET answer = ? WHERE at < ? AND length(answer) > 0"
+    " AND delivery IN (SELECT id FROM outbox WHERE length(raw) = 0)"
+)
 OLD_NOTES = "DELETE FROM shift_notes WHERE at < ?"
 MESSAGES = "SELECT DISTINCT message FROM work WHERE lane = ?"
 QUARANTINED = "SELECT id, raw FROM journal WHERE state = 'quarantined'"
 FORGET_MESSAGE = "UPDATE journal SET raw = ?, lanes = ?, detail = '', notes = '', peer = '' WHERE id = ?"
 FORGET_WORK = "UPDATE work SET lane = ?, sentence = '', notes = '' WHERE lane = ?"
 CASES = "SELECT id FROM cases WHERE lane = ?"
+OF_PEOPLE = ("decisions", "signatures", "countersigned", "readings", "calls", "remarks")
 OF_CASE = (
     'DELETE FROM texts WHERE comment IN (SELECT id FROM comments WHERE "case" = ?)',
     'DELETE FROM comments WHERE "case" = ?',
     'DELETE FROM drafts WHERE "case" = ?',
     'DELETE FROM opened WHERE "case" = ?',
+    *(f'DELETE FROM {table} WHERE "case" = ?' for table in OF_PEOPLE),  # noqa: S608
+    'DELETE FROM attempts WHERE delivery IN (SELECT id FROM outbox WHERE "case" = ?)',
     "DELETE FROM cases WHERE id = ?",
 )
 FORGET_SENT = "UPDATE outbox SET raw = ?, lane = ?, specimen = '', reason = '' WHERE \"case\" = ?"
@@ -87,6 +94,7 @@ def expire_sent(connection: Connection, before: str, audit: AuditEvent) -> None:
     """Wipe the bytes of comments that were settled before a moment, and the shift notes from before it; the end of an
     expiry."""
     connection.execute(WIPE_SENT, (WIPED, before))
+    connection.execute(WIPE_ANSWERS, (WIPED, before))
     connection.execute(OLD_NOTES, (before,))
     connection.execute(INSERT_AUDIT, audit_row(audit))
 

@@ -161,6 +161,7 @@ sa.Index("cases_open", cases.c.id, sqlite_where=cases.c.state.not_in(("signed", 
 sa.Index("cases_states", cases.c.feed, cases.c.state)
 sa.Index("cases_set_aside", cases.c.feed, cases.c.state, sqlite_where=cases.c.disposition != "")
 sa.Index("cases_updated", cases.c.updated)
+sa.Index("cases_alike", cases.c.flags, cases.c.id, sqlite_where=cases.c.state.in_(("signed", "closed")))
 
 drafts = sa.Table(
     "drafts",
@@ -214,6 +215,18 @@ sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
 sa.Index("outbox_unsettled", outbox.c.case, sqlite_where=outbox.c.state.in_(("waiting", "sent", "failed")))
 sa.Index("outbox_open", outbox.c.receiver, outbox.c.id, sqlite_where=outbox.c.state.in_(("waiting", "sent")))
 
+attempts = sa.Table(  # each time a delivery was tried: how it ended, and the receiver's bytes, where any came
+    "attempts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("delivery", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("sent", sa.Text, nullable=False),
+    text("reason"),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+)
+sa.Index("attempts_delivery", attempts.c.delivery)
+
 texts = sa.Table(  # what every released comment says, by digest: by it a comment is known whose sender rewrote all else
     "texts",
     metadata,
@@ -232,6 +245,7 @@ edits = sa.Table(  # a message as a person repaired it; its bytes as received st
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("made", sa.Text, nullable=False),
     text("approved_by"),
+    sa.CheckConstraint("approved_by <> editor", name="two_persons_repair"),
 )
 
 audit = sa.Table(

@@ -1,4 +1,14 @@
 -- Printed from schema.py by `make docs`.
+CREATE TABLE attempts (
+	id INTEGER NOT NULL,
+	delivery INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	sent TEXT NOT NULL,
+	reason TEXT DEFAULT '' NOT NULL,
+	answer BLOB NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX attempts_delivery ON attempts (delivery);
 CREATE TABLE audit (
 	id INTEGER NOT NULL,
 	at TEXT NOT NULL,
@@ -8,6 +18,19 @@ CREATE TABLE audit (
 	detail TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE TABLE calls (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	person TEXT NOT NULL,
+	name TEXT NOT NULL,
+	at TEXT NOT NULL,
+	told TEXT NOT NULL,
+	read_back INTEGER NOT NULL,
+	note TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX calls_case ON calls ("case");
 CREATE TABLE cases (
 	id INTEGER NOT NULL,
 	lane TEXT NOT NULL,
@@ -26,6 +49,7 @@ CREATE TABLE cases (
 	until TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX cases_alike ON cases (flags, id) WHERE state IN ('signed', 'closed');
 CREATE INDEX cases_lane ON cases (lane);
 CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
 CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != '';
@@ -40,6 +64,15 @@ CREATE TABLE comments (
 	PRIMARY KEY (id)
 );
 CREATE INDEX comments_case ON comments ("case");
+CREATE TABLE countersigned (
+	signature INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	first TEXT NOT NULL,
+	second TEXT NOT NULL,
+	PRIMARY KEY (signature),
+	CONSTRAINT two_persons_sign CHECK (first <> second)
+);
+CREATE INDEX countersigned_case ON countersigned ("case");
 CREATE TABLE decisions (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -74,7 +107,8 @@ CREATE TABLE edits (
 	why TEXT NOT NULL,
 	made TEXT NOT NULL,
 	approved_by TEXT DEFAULT '' NOT NULL,
-	PRIMARY KEY (message, version)
+	PRIMARY KEY (message, version),
+	CONSTRAINT two_persons_repair CHECK (approved_by <> editor)
 );
 CREATE TABLE holds (
 	id INTEGER NOT NULL,
@@ -198,9 +232,36 @@ CREATE TABLE people (
 	theme TEXT DEFAULT '' NOT NULL,
 	made TEXT NOT NULL,
 	disabled TEXT DEFAULT '' NOT NULL,
+	subject TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (login)
 );
+CREATE UNIQUE INDEX people_subject ON people (subject) WHERE subject != '';
+CREATE TABLE readings (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	person TEXT NOT NULL,
+	name TEXT NOT NULL,
+	at TEXT NOT NULL,
+	finding TEXT NOT NULL,
+	first TEXT NOT NULL,
+	first_finding TEXT NOT NULL,
+	why TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id),
+	CONSTRAINT two_persons_read CHECK (first <> person)
+);
+CREATE INDEX readings_case ON readings ("case");
+CREATE TABLE remarks (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	person TEXT NOT NULL,
+	name TEXT NOT NULL,
+	at TEXT NOT NULL,
+	text TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX remarks_case ON remarks ("case");
 CREATE TABLE restores (
 	id INTEGER NOT NULL,
 	at TEXT NOT NULL,
@@ -249,6 +310,14 @@ CREATE TABLE shift_notes (
 	PRIMARY KEY (id)
 );
 CREATE INDEX shift_notes_queue ON shift_notes (queue, id);
+CREATE TABLE sign_ins (
+	digest BLOB NOT NULL,
+	nonce TEXT NOT NULL,
+	verifier TEXT NOT NULL,
+	made TEXT NOT NULL,
+	PRIMARY KEY (digest)
+)
+ WITHOUT ROWID;
 CREATE TABLE signatures (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from labbridge.store.schema_base import metadata, text
 
-people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the person's sites
+people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the person's sites, `subject` at a provider
     "people",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -19,8 +19,10 @@ people = sa.Table(  # accounts; `secret` is an Argon2 hash, `feeds` those of the
     text("theme"),
     sa.Column("made", sa.Text, nullable=False),
     text("disabled"),
+    text("subject"),
     sa.UniqueConstraint("login"),
 )
+sa.Index("people_subject", people.c.subject, unique=True, sqlite_where=people.c.subject != "")
 
 sessions = sa.Table(  # open sign-ins, by the digest of what the cookie holds
     "sessions",
@@ -100,5 +102,73 @@ signatures = sa.Table(  # under what left: who, when, with which meaning, and th
 )
 sa.Index("signatures_case", signatures.c.case)
 
-WORKBENCH = {one.name for one in (people, sessions, tokens, decisions, signatures)}
+countersigned = sa.Table(  # where two have to sign: the signature that let the comment leave, and whose was the first
+    "countersigned",
+    metadata,
+    sa.Column("signature", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("first", sa.Text, nullable=False),
+    sa.Column("second", sa.Text, nullable=False),
+    sa.CheckConstraint("first <> second", name="two_persons_sign"),
+)
+sa.Index("countersigned_case", countersigned.c.case)
+
+readings = sa.Table(  # what a second person read before being shown what the first had found, and what that was
+    "readings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("finding", sa.Text, nullable=False),
+    sa.Column("first", sa.Text, nullable=False),
+    sa.Column("first_finding", sa.Text, nullable=False),
+    text("why"),
+    sa.CheckConstraint("first <> person", name="two_persons_read"),
+)
+sa.Index("readings_case", readings.c.case)
+
+calls = sa.Table(  # somebody was told of a critical finding; `told` is whom, `read_back` whether it was read back
+    "calls",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),
+    sa.Column("read_back", sa.Integer, nullable=False),
+    text("note"),
+)
+sa.Index("calls_case", calls.c.case)
+
+remarks = sa.Table(  # what people write to each other about a case; it never leaves
+    "remarks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case", sa.Integer, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+sa.Index("remarks_case", remarks.c.case)
+
+sign_ins = sa.Table(  # sign-ins that were begun at the hospital's identity provider, by the digest of their state
+    "sign_ins",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("made", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+WORKBENCH = {
+    one.name
+    for one in (people, sessions, tokens, decisions, signatures, countersigned, readings, calls, remarks, sign_ins)
+}
 """The names of these tables: who makes the schema asks that they are among its own."""

@@ -38,8 +38,8 @@ def environment() -> Environment:
 @lru_cache
 def words(language: str) -> dict[str, str]:
     """English sentences with their translation; empty for English, which is how they are written."""
-    path = FOLDER / "words" / f"{language}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    paths = sorted((FOLDER / "words" / language).glob("*.yaml"))
+    return {key: said for path in paths for key, said in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
 
 
 @lru_cache

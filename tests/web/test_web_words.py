@@ -25,7 +25,7 @@ from labbridge.web.pages import cases
 
 PACKAGE = rendering.FOLDER.parent
 TEMPLATES = sorted((rendering.FOLDER / "templates").glob("*.html"))
-FRENCH = rendering.FOLDER / "words" / "fr.yaml"
+FRENCH = sorted((rendering.FOLDER / "words" / "fr").glob("*.yaml"))
 REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
     *(PACKAGE / name for name in ("acts.py", "deciding.py", "pipeline.py", "control.py", "hl7/outgoing.py")),
@@ -145,15 +145,15 @@ def test_a_sentence_without_french_stays_as_it_is() -> None:
     assert rendering.translated("en", "There is no such queue") == "There is no such queue"
 
 
-# ---------------------------------------------------------------- the file
+# ---------------------------------------------------------------- the files
 
 
 def keys() -> list[str]:
-    """The keys as they stand in the file, one a line."""
+    """The keys as they stand in the files, one a line."""
     import yaml
 
-    tree = yaml.compose(FRENCH.read_text(encoding="utf-8"))
-    return [key.value for key, _value in tree.value]
+    trees = [yaml.compose(path.read_text(encoding="utf-8")) for path in FRENCH]
+    return [key.value for tree in trees for key, _value in tree.value]
 
 
 def test_no_word_is_translated_twice() -> None:
