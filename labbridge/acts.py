@@ -21,7 +21,7 @@ from labbridge.hl7.structure import read_structure
 from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent, Feed, Kept, Verdict
 from labbridge.ports import Clock
-from labbridge.review import identity, policies
+from labbridge.review import alike, identity, policies
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 
@@ -79,6 +79,7 @@ class Acts:
             "hold": self._held,
             "user": self._accounted,
             "decide": self._decided,
+            "read": self._read,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -90,21 +91,33 @@ class Acts:
     def _decided(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._deciding.perform(key, name, request)) for key in keys]
 
-    def _released(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """From the workbench with {"person", "meaning", "screen", "undo_s"}: which signature it is, for which screen."""
-        with JudgeProcess() as judge:
-            return [_each(key, lambda key: f"D{self._release(key, name, judge, request)}") for key in keys]
+    def _read(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._deciding.read(key, name, request)) for key in keys[:1]]
 
-    def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> int:
-        signing = signing_of(request)
+    def _released(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """From the workbench with {"person", "meaning", "screens", "undo_s"}: which signature it is, for which screens.
+        {"alike"}: one signature under several, which have to be like each other."""
+        with JudgeProcess() as judge:
+            if request.get("alike") and (refused := _tried(lambda: self._check_alike(keys))):
+                return [{"key": key, "ok": False, "error": refused} for key in keys or [""]]
+            return [_each(key, lambda key: self._release(key, name, judge, request)) for key in keys]
+
+    def _check_alike(self, keys: list[str]) -> None:
+        cases = [self._desk.case(policies.parse_shown(key)[0]) for key in keys]
+        found = [one for one in cases if one is not None]
+        alike.check(found, [one.key for one in found if self._desk.wording(one.key, one.version)])
+
+    def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> str:
+        signing = signing_of(request, shown)
         case = self._desk.case(policies.parse_shown(shown)[0])
         receiver = self._config.receiver_of(case.feed) if case is not None else None
         if case is not None and receiver is None:
             raise Refused("No receiver is configured for this feed; add [receivers.NAME]")
         letterhead = self._letterhead(case.feed if case else "", receiver or "")
-        return pipeline.release(
+        key = pipeline.release(
             shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock, signing=signing
         )
+        return f"D{key}" if key else shown
 
     def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
@@ -266,6 +279,15 @@ class Acts:
             return read_structure(raw, feed).lanes
         except Refuse as fault:
             raise Refused(f"{shown} {otherwise}: {fault.text} {fault.location}".strip()) from None
+
+
+def _tried(act: Callable[[], None]) -> str:
+    """Why it was refused; empty where it was not."""
+    try:
+        act()
+    except Refused as refusal:
+        return str(refusal)
+    return ""
 
 
 def _each(key: str, act: Callable[[str], str]) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision
+from labbridge.model.review import Decided, Decision, Reading
 from labbridge.model.work import AuditEvent
 from labbridge.pipeline import Signing
 from labbridge.ports import Clock
-from labbridge.review import decisions, policies
+from labbridge.review import decisions, policies, second
 from labbridge.store.desk import StoreDesk
 
 LONGEST_UNDO_S = 540  # below the store's own limit for what is put off
@@ -51,20 +53,40 @@ class Deciding:
         self._desk.review(decision, disposition, event)
         return shown
 
+    def read(self, shown: str, name: str, request: dict[str, Any]) -> str:
+        """What a second reader read of HEp-2: {"person", "finding", "why"}. Refused where the case waits for none of it."""
+        policies.check_signer(name)
+        key, version = policies.parse_shown(shown)
+        case = self._desk.case(key)
+        if case is None:
+            raise Refused(f"There is no case C{key}")
+        known, person = self._desk.two_readers(key), str(request.get("person", ""))
+        asked = Reading(
+            case=key, version=version, person=person, name=name, at=self._clock.now(),
+            finding=str(request.get("finding", "")), first="", first_finding=case.outcome.states.HEP2,
+            why=" ".join(str(request.get("why", "")).split()),
+        )  # fmt: skip
+        first = second.check_reading(case, asked, known)
+        event = AuditEvent(at=asked.at, actor=person, action="read second", subject=shown)
+        self._desk.read(msgspec.structs.replace(asked, first=first.person), event)
+        return shown
 
-def signing_of(request: dict[str, Any]) -> Signing | None:
-    """How a release from the workbench is signed; None for one from the command line."""
-    if "screen" not in request:
+
+def signing_of(request: dict[str, Any], shown: str) -> Signing | None:
+    """How a release from the workbench is signed; None for one from the command line. `screens` has the screen of each case,
+    where several are signed at once."""
+    if "screens" not in request:
         return None
     try:
-        screen, undo_s = bytes.fromhex(str(request["screen"])), float(request.get("undo_s", 0))
-    except ValueError:
+        screen, undo_s = bytes.fromhex(str(dict(request["screens"])[shown])), float(request.get("undo_s", 0))
+    except (KeyError, TypeError, ValueError):
         raise Refused("The signature names no screen it is for: read the case again") from None
     return Signing(
         str(request.get("person", "")),
         str(request.get("meaning", "")),
         screen,
         timedelta(seconds=min(max(undo_s, 0.0), LONGEST_UNDO_S)),
+        bool(request.get("second")),
     )
 
 

@@ -35,7 +35,7 @@ from labbridge.model.work import (
 )
 from labbridge.notes import note
 from labbridge.ports import Clock, Desk, Intake, Judge, Outbox, Receiver, Work
-from labbridge.review import decisions, policies, sending
+from labbridge.review import decisions, policies, second, sending
 from labbridge.states import DELIVERY_TRANSITIONS, SENTENCES, TRANSITIONS, Reason, State
 
 AT_ONCE = 64  # messages of one block that are kept in one commit
@@ -186,12 +186,13 @@ def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> Non
 
 class Signing(msgspec.Struct, frozen=True):
     """How a comment is signed at the workbench: by which account, with which meaning, for which screen (its digest), and how
-    long it waits for an undo."""
+    long it waits for an undo. `second`: the person may be, and means to be, the second of two who sign."""
 
     person: str
     meaning: str
     screen: bytes
     undo: timedelta = timedelta()
+    second: bool = False
 
 
 def release(
@@ -204,36 +205,46 @@ def release(
     clock: Clock,
     signing: Signing | None = None,
 ) -> int:
-    """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key.
+    """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key, or 0 where this
+    was the first of two signatures: then nothing leaves yet.
 
     Refused when it is not the newest version or not what was on the screen, when the case is held or has no comment, and
     when the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
     """
     case = _to_sign(shown, signer, desk, signing)
+    signature, waits = _signature(case, signer, desk, signing)
     now = clock.now()
-    letter = _letter(case, signer, control_id := desk.next_control_id(now), now)
+    letter = _letter(case, signer, desk.next_control_id(now), now)
+    out = _outgoing(case, letter, desk, letterhead, judge)
+    event = _event(now, signer, "released", shown, letter.control_id)
+    if signature and waits:
+        desk.sign_first(signature, case, msgspec.structs.replace(event, action="signed first", detail=""))
+        return 0
+    due = now + signing.undo if signing else None
+    return desk.release(msgspec.structs.replace(out, due=due, signature=signature), event)
+
+
+def _outgoing(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
+    """The comment as it will leave, judged."""
     raw, specimen = _final_bytes(case, letter, desk, letterhead)
     faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
     if faults:
         raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
-    out = Outgoing(
+    return Outgoing(
         case=case.key,
         version=case.version,
         receiver=letterhead.receiver,
         lane=f"{letterhead.receiver}/{letter.lanes[0]}",
-        control_id=control_id,
+        control_id=letter.control_id,
         raw=raw,
         correction=bool(case.posted),
-        posted=policies.posted(case, now),
-        counts=tuple(counting.stage("signed", case.updated, now)),
-        expires=policies.expires(case, now),
+        posted=policies.posted(case, letter.now),
+        counts=tuple(counting.stage("signed", case.updated, letter.now)),
+        expires=policies.expires(case, letter.now),
         specimen=f"{letterhead.receiver}/{specimen}",
         per_specimen=letterhead.per_specimen,
         digest=echoes.digest(letter.text),
-        due=now + signing.undo if signing else None,
-        signature=_signature(signing, signer),
     )
-    return desk.release(out, _event(now, signer, "released", shown, control_id))
 
 
 def _to_sign(shown: str, signer: str, desk: Desk, signing: Signing | None) -> Case:
@@ -249,10 +260,23 @@ def _to_sign(shown: str, signer: str, desk: Desk, signing: Signing | None) -> Ca
     return case
 
 
-def _signature(signing: Signing | None, signer: str) -> Signature | None:
+def _signature(case: Case, signer: str, desk: Desk, signing: Signing | None) -> tuple[Signature | None, bool]:
+    """The signature, and whether another one has to follow before anything leaves."""
+    two = second.needed(case)
     if signing is None:
-        return None
-    return Signature(person=signing.person, name=signer, meaning=signing.meaning, screen=signing.screen)
+        if two:
+            raise Refused(f"C{case.key} is signed by two persons, who do so at the workbench")
+        return None, False
+    first = second.first_of(case, signing.person, signing.screen, desk.two_readers(case.key)) if two else None
+    if first is not None and not signing.second:
+        raise Refused(f"C{case.key} waits for its second reader")
+    return Signature(
+        person=signing.person,
+        name=signer,
+        meaning=signing.meaning,
+        screen=signing.screen,
+        first=first.person if first else "",
+    ), two and first is None
 
 
 def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:

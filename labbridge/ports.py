@@ -13,6 +13,7 @@ from typing import Protocol
 
 from labbridge.hl7.ack import Acknowledgement
 from labbridge.model.report import Identifier
+from labbridge.model.review import SecondReading, Signature
 from labbridge.model.work import (
     ApplicationAck,
     Arrival,
@@ -95,6 +96,12 @@ class Desk(Protocol):
         """Outbox row with the final bytes, the case signed, one transaction. Returns the delivery key. Raises Refused
         when the case has a newer version than `outgoing.version` or was signed already, or when too many comments have
         left for the specimen."""
+
+    def two_readers(self, key: int) -> SecondReading:
+        """The first signatures of a case, and what second readers read."""
+
+    def sign_first(self, signature: Signature, case: Case, audit: AuditEvent) -> None:
+        """Keep the first of two signatures: the case waits for the second reader. Refused where it has a newer version."""
 
     def wording(self, key: int, version: int) -> str:
         """The text that a person gave this version of a case instead of the drafted one; empty where nobody did."""

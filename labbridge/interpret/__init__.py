@@ -85,6 +85,8 @@ class Interpreter:
             quiet=verdict.quiet,
             repeat_d=self._repeat_d(comment, verdict.quiet),
             expires_h=int(self.knowledge.policy.number("comment_expiry_h")),
+            second_reader=self._second_reader(verdict),
+            second_reader_share=int(self.knowledge.policy.number("second_reader_share")),
             prompts_from=self._prompts_from(found, verdict) if comment is None else None,
             pathway=self._standing(one.facts, verdict.retests),
         )
@@ -99,6 +101,12 @@ class Interpreter:
             return None
         waits = [flags[one.code].waits for one in seen]
         return min(final) + timedelta(days=max(map(self.knowledge.policy.days, waits))) if all(waits) else None
+
+    def _second_reader(self, verdict: Verdict) -> bool:
+        """Whether the site wants two signatures for one of the flags."""
+        flags, policy = self.knowledge.decisions.flags, self.knowledge.policy
+        choices = {flags[one.code].second_reader for one in verdict.flags} - {""}
+        return any(policy.choice(one) == "yes" for one in choices)
 
     def _repeat_d(self, comment: Comment | None, quiet: Sequence[str]) -> int:
         """For how many days the comment is not posted again; not where it tells of a correction (C10.39)."""

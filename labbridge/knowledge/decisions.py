@@ -20,13 +20,15 @@ BestSource = Literal["tier1", "quant", "blot", "tissue", "none", "any", "discord
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A flag of clinical.md C4. `severity`: those it may have; `hold`: nothing is posted until a person decides; `waits`:
-    the policy number of days for which it waits, alone and no more than minor, before it reaches the worklist (C10.16)."""
+    the policy number of days for which it waits, alone and no more than minor, before it reaches the worklist (C10.16).
+    `second_reader`: the policy choice by which a case with it is signed by two persons (standards.md 4.3)."""
 
     id: str
     meaning: str
     severity: Severity | tuple[Severity, ...]
     hold: bool = False
     waits: str = ""
+    second_reader: str = ""
 
 
 class RetestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +154,7 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides, compiled. `comments` and `words` (slot words by table and key) are English;
-    `translations` hold those of the other languages. `places`: file and line of each rule and comment, by id, and of
+    `translations` hold those of the other languages. `places`: file and line of each flag, rule and comment, by id, and of
     each translation, by `language:id`."""
 
     rules: tuple[Rule, ...] = ()
@@ -167,7 +169,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     places: dict[str, tuple[str, int]] = {}
 
     def fault(self, id: str, message: str, repair: str) -> Fault:
-        """A fault of the rule or comment of this id, at the place where it stands."""
+        """A fault of the flag, rule or comment of this id, at the place where it stands."""
         file, line = self.places.get(id, ("rules", 1))
         return Fault(file, line, message, repair)
 
@@ -201,12 +203,12 @@ TRANSLATIONS = ("fr", "de", "es")
 
 def read_decisions(sources: Sequence[Source], faults: list[Fault]) -> Decisions:
     """The decisions of these files, a site's rows after ours: they replace by id."""
-    flags = by_key(((row, one.id, one) for row, one in read_records(sources, "flags.yaml", FlagRow, faults)), faults)
-    places: dict[str, tuple[str, int]] = {}
+    rows = list(read_records(sources, "flags.yaml", FlagRow, faults))
+    places: dict[str, tuple[str, int]] = {one.id: (row.file, row.line) for row, one in rows}
     classes, words, style = _comments(sources, ENGLISH, places, faults)
     decisions = Decisions(
         rules=_rules(sources, places, faults),
-        flags=flags,
+        flags=by_key(((row, one.id, one) for row, one in rows), faults),
         retests=_retests(sources, faults),
         comments=by_key(classes, faults),
         words=words,

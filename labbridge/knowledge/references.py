@@ -27,6 +27,9 @@ def check_references(knowledge: Knowledge) -> list[Fault]:
         faults += [
             decisions.fault(comment.id, f"Citation {id} is not listed.", "Add it to citations.yaml.") for id in missing
         ]
+    faults += [
+        decisions.fault(flag.id, *fault) for flag in decisions.flags.values() for fault in _policies(flag, knowledge)
+    ]
     return [*faults, *check_pathway(decisions.pathway, decisions.citations)]
 
 
@@ -59,6 +62,13 @@ def _rule(rule: Rule, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
             yield f"Citation {id} is not listed.", "Add it to citations.yaml."
     if rule.on and rule.on not in decisions.flags:
         yield f"`on: {rule.on}` is no flag.", "Use an id of flags.yaml."
+
+
+def _policies(flag: FlagRow, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
+    if flag.waits and flag.waits not in knowledge.policy.numbers:
+        yield f"No number is called {flag.waits}.", "Use an id of policy.yaml."
+    if flag.second_reader and flag.second_reader not in knowledge.policy.choices:
+        yield f"No choice is called {flag.second_reader}.", "Use an id of policy.yaml."
 
 
 def _severity(flag: FlagRow, given: str) -> Iterator[tuple[str, str]]:

@@ -104,6 +104,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     until `offered_from` at the latest. `quiet` are flags and classes that alone open no case (C10.16, C10.18). A comment is
     not repeated within `repeat_d` days (C10.39): `said_on` is the day it was posted, and then there is none.
     A comment that has not left `expires_h` hours after its signature is read again by a person (0: no limit).
+    `second_reader`: two persons sign it; of the others `second_reader_share` percent (standards.md 4.3).
     `prompts_from`: the case shows nothing but prompts that wait until then (C10.16).
     `pathway` stands beside all this: nothing else depends on it, and no comment holds any of it.
     """
@@ -132,6 +133,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     said_on: date | None = None
     prompts_from: datetime | None = None
     expires_h: int = 0
+    second_reader: bool = False
+    second_reader_share: int = 0
     pathway: Standing = Standing()
 
 

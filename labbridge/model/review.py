@@ -31,6 +31,7 @@ class Disposition(StrEnum):
     HELD = "held"
     REFERRED = "referred"
     WAITING_RETEST = "waiting_retest"
+    SECOND_READER = "second_reader"
     DONE = "done"
 
 
@@ -50,7 +51,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
-    """A signature as it stands in the history: under which delivery (D3), in which state that is, and since when."""
+    """A signature as it stands in the history: under which delivery (D3), in which state that is, and since when. The first
+    of two is under none (0)."""
 
     version: int
     delivery: int
@@ -62,9 +64,48 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """Who signed, with which meaning, and the SHA-256 of what was on the screen (review/decisions.py)."""
+    """Who signed, with which meaning, and the SHA-256 of what was on the screen (review/decisions.py). `first`: whose
+    signature it is the second to, where two have to sign."""
 
     person: str
     name: str
     meaning: str
     screen: bytes
+    first: str = ""
+
+
+class FirstSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """The first of two signatures: nothing has left by it."""
+
+    version: int
+    person: str
+    name: str
+    screen: bytes
+    at: datetime
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a second person read of HEp-2 (`finding`, a state of clinical.md C2), beside what the case says whose first
+    signature is by `first`. `unseen`: the person had not opened the case before, so that it tells of both readers."""
+
+    case: int
+    version: int
+    person: str
+    name: str
+    at: datetime
+    finding: str
+    first: str
+    first_finding: str
+    unseen: bool = True
+    why: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        return self.finding == self.first_finding
+
+
+class SecondReading(msgspec.Struct, frozen=True):
+    """All that is kept of two readers of a case, oldest first."""
+
+    firsts: tuple[FirstSignature, ...] = ()
+    readings: tuple[Reading, ...] = ()

@@ -40,6 +40,7 @@ QUEUES = (
     Queue("held_by_a_person", "Held by a person", SET_ASIDE, OPEN, dispositions=(Disposition.HELD,)),
     Queue("referred", "Referred", SET_ASIDE, OPEN, dispositions=(Disposition.REFERRED,)),
     Queue("waiting_retest", "Waiting for a retest", SET_ASIDE, OPEN, dispositions=(Disposition.WAITING_RETEST,)),
+    Queue("second_reader", "Waiting for the second reader", SET_ASIDE, OPEN, dispositions=(Disposition.SECOND_READER,)),
     Queue("no_action", "Decided without a comment", SET_ASIDE, OPEN, dispositions=(Disposition.DONE,)),
     Queue("to_be_sent", "Waiting to be sent", LEAVING, deliveries=(DeliveryState.WAITING,)),
     Queue("sent", "Sent, not acknowledged", LEAVING, deliveries=(DeliveryState.SENT,)),

@@ -9,11 +9,11 @@ from datetime import datetime
 import msgspec
 
 from labbridge.model.outcome import Outcome
-from labbridge.model.review import Decision, Disposition, Signed
+from labbridge.model.review import Decision, Disposition, Reading, SecondReading, Signed
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import decisions, reading
+from labbridge.store import decisions, reading, second
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -85,6 +85,19 @@ class StoreBench:
 
     def signatures(self, key: int) -> list[Signed]:
         return decisions.signatures(self._reader, key)
+
+    def two_readers(self, key: int) -> SecondReading:
+        """The first signatures of a case, and what second readers read."""
+        return second.of_case(self._reader, key)
+
+    def readings(self, limit: int) -> list[Reading]:
+        """The newest second readings of all cases."""
+        return second.newest(self._reader, limit)
+
+    def worded(self, keys: Sequence[int]) -> set[int]:
+        """Those of these cases whose words a person changed, in whatever version."""
+        asked = f'SELECT DISTINCT "case" FROM decisions WHERE kind = \'wording\' AND "case" IN ({marks(len(keys))})'  # noqa: S608
+        return {int(key) for (key,) in self._reader.execute(asked, tuple(keys)).fetchall()} if keys else set()
 
     def held(self, key: int) -> HeldResults | None:
         """What is held of the patient of a case, for its evidence; None where there is no such case."""

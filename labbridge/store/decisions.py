@@ -18,9 +18,10 @@ SAME = "SELECT 1 FROM cases WHERE id = ? AND version = ?"
 OF_CASE = 'SELECT version, kind, person, name, at, why, until, text FROM decisions WHERE "case" = ? ORDER BY id'
 SIGNED = 'INSERT INTO signatures("case", version, delivery, person, name, meaning, screen, at) VALUES (?,?,?,?,?,?,?,?)'
 SIGNATURES = (
-    "SELECT s.version, s.delivery, s.name, s.meaning, s.at, o.state, o.attempts FROM signatures s"
-    ' JOIN outbox o ON o.id = s.delivery WHERE s."case" = ? ORDER BY s.id'
+    "SELECT s.version, s.delivery, s.name, s.meaning, s.at, coalesce(o.state, ''), coalesce(o.attempts, 0) FROM signatures s"
+    ' LEFT JOIN outbox o ON o.id = s.delivery WHERE s."case" = ? ORDER BY s.id'
 )
+COUNTERSIGNED = 'INSERT INTO countersigned(signature, "case", first, second) VALUES (?,?,?,?)'
 UNSENT = (
     "SELECT id, comment FROM outbox WHERE \"case\" = ? AND version = ? AND state = 'waiting' AND attempts = 0"
     " ORDER BY id DESC LIMIT 1"
@@ -68,9 +69,11 @@ def correct(connection: Connection, decision: Decision, audit: AuditEvent) -> No
 
 
 def sign(connection: Connection, signature: Signature, about: tuple[int, int, int], at: datetime) -> None:
-    """The signature under a delivery: `about` is case, version, delivery."""
+    """The signature under a delivery: `about` is case, version, delivery (0: the first of two)."""
     row = (*about, signature.person, signature.name, signature.meaning, signature.screen, at.isoformat())
-    connection.execute(SIGNED, row)
+    key = connection.execute(SIGNED, row).lastrowid
+    if signature.first:
+        connection.execute(COUNTERSIGNED, (key, about[0], signature.first, signature.person))
 
 
 def _reopened(connection: Connection, decision: Decision, now: str) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Disposition
+from labbridge.model.review import Decided, Decision, Disposition, Reading, SecondReading, Signature
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
-from labbridge.store import backup, decisions, edits, journal, links, reading, retention, sums
+from labbridge.store import backup, decisions, edits, journal, links, reading, retention, second, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -143,6 +143,19 @@ class StoreDesk:
                 decisions.add(connection, decision, disposition, audit)
 
         self._writer.submit(job).result()
+
+    def two_readers(self, key: int) -> SecondReading:
+        """The first signatures of a case, and what second readers read."""
+        return second.of_case(self._reader, key)
+
+    def sign_first(self, signature: Signature, case: Case, audit: AuditEvent) -> None:
+        """The first of two signatures. Refused where the case has changed since it was read."""
+        about = (case.key, case.version)
+        self._writer.submit(lambda connection: second.sign_first(connection, signature, about, audit)).result()
+
+    def read(self, reading: Reading, audit: AuditEvent) -> None:
+        """What a second reader read. Refused where the case waits for none from this person."""
+        self._writer.submit(lambda connection: second.add(connection, reading, audit)).result()
 
     def wording(self, key: int, version: int) -> str:
         """The text a person gave this version of a case; empty where nobody did."""

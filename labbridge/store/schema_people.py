@@ -125,6 +125,7 @@ readings = sa.Table(  # what a second person read before being shown what the fi
     sa.Column("finding", sa.Text, nullable=False),
     sa.Column("first", sa.Text, nullable=False),
     sa.Column("first_finding", sa.Text, nullable=False),
+    sa.Column("unseen", sa.Integer, nullable=False),
     text("why"),
     sa.CheckConstraint("first <> person", name="two_persons_read"),
 )

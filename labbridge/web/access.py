@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import cases, exports, people, sign_in, worklist
+from labbridge.web.pages import alike, cases, exports, people, second, sign_in, worklist
 
 
 class Route(NamedTuple):
@@ -43,6 +43,12 @@ ROUTES = (
     Route("GET", "/cases/{case}", cases.one, Right.SEE_CASES),
     Route("POST", "/cases/{case}/decide", cases.decide, Right.DECIDE),
     Route("POST", "/cases/{case}/sign", cases.sign, Right.SIGN),
+    Route("POST", "/cases/{case}/countersign", cases.countersign, Right.SECOND_READ),
+    Route("GET", "/cases/{case}/reading", second.form, Right.SECOND_READ),
+    Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
+    Route("GET", "/cases/{case}/alike", alike.listed, Right.SIGN),
+    Route("POST", "/cases/{case}/alike", alike.sign, Right.SIGN),
+    Route("GET", "/readings", second.agreements, Right.SECOND_READ),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),
     Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
     Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),

@@ -31,6 +31,21 @@ class SignatureForm(_Form):
     password: str = ""
 
 
+class ReadingForm(_Form):
+    """What a second reader read of HEp-2 in the version that waits."""
+
+    version: int
+    finding: str = Field(max_length=40)
+    why: str = ""
+
+
+class AlikeForm(_Form):
+    """Several cases under one signature: each as C12@3, a colon, and its screen."""
+
+    chosen: list[str] = []
+    password: str = ""
+
+
 class AccountForm(_Form):
     """An account as it is to be. An empty password leaves the one that is there."""
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.people import Person, Session, Token
-from labbridge.model.review import Decision, Signed
+from labbridge.model.review import Decision, Reading, SecondReading, Signed
 from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
@@ -62,6 +62,12 @@ class Cases(Protocol):
     def decisions(self, key: int) -> list[Decision]: ...
 
     def signatures(self, key: int) -> list[Signed]: ...
+
+    def two_readers(self, key: int) -> SecondReading: ...
+
+    def readings(self, limit: int) -> list[Reading]: ...
+
+    def worded(self, keys: Sequence[int]) -> set[int]: ...
 
     def held(self, key: int) -> HeldResults | None: ...
 

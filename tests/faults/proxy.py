@@ -23,6 +23,13 @@ Weights = dict[str, float]
 PASS: Weights = {"pass": 1}
 
 
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """With a bit turned, and never so that it reads as another answer (AA as AE): no sender could tell."""
+    at = rng.randrange(len(data))
+    turned = data[at] ^ 1 << rng.randrange(8)
+    return data[:at] + bytes([data[at] ^ 0x80 if chr(turned).isalnum() else turned]) + data[at + 1 :]
+
+
 class Cut(Exception):
     """This connection ends here; the text says how."""
 
@@ -75,8 +82,7 @@ class Proxy:
         if what == "delay":
             await asyncio.sleep(self._rng.uniform(0.05, 0.5))
         if what == "corrupt":
-            at = self._rng.randrange(len(data))
-            data = data[:at] + bytes([data[at] ^ 1 << self._rng.randrange(7)]) + data[at + 1 :]
+            data = damaged(data, self._rng)
         for part in self._parts(what, data):
             writer.write(part)
             await writer.drain()

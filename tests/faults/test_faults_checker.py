@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import random
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from tests.faults import journal, powercut
 from tests.faults.checker import CHECKS, judge
 from tests.faults.evidence import Evidence, load
 from tests.faults.messages import STRONG, Message, malformed, plain, serology
+from tests.faults.proxy import damaged
 from tests.faults.world import World
 
 HERE = Path(__file__).parent
@@ -190,6 +192,15 @@ def test_an_answer_that_was_damaged_on_its_way_refuses_nothing() -> None:
     run = Run()
     run.seen.senders[1]["code"] = "\x01A"
     assert "C5" not in judge(run.seen).violations
+
+
+def test_no_damage_makes_another_answer_of_one() -> None:
+    """A turned bit once made AE of AA."""
+    rng, said = random.Random(1), b"MSA|AA|S1"
+    found = {damaged(said, rng) for _time in range(2000)}
+    assert len(found) > 20
+    assert not any(said.replace(b"AA", code) in found for code in (b"AE", b"AR", b"CA", b"CE", b"CR"))
+    assert not any(one.startswith(b"MSA|AA|") and one.isascii() and one[7:].isalnum() for one in found)
 
 
 def test_every_check_has_a_violation_planted_for_it() -> None:

@@ -244,6 +244,7 @@ ELSEWHERE = {
     "repeat_quiet_comment_d": "whether a comment is posted again",
     "partner_prompt_d": "when a prompt reaches the worklist: tests/review/test_review_offering.py",
     "comment_expiry_h": "until when a signed comment may leave: tests/story/test_story_expiry.py",
+    "second_reader_share": "how many are signed by two persons: tests/web/test_web_second.py",
     "add_on_least_ml": "which tube is used up: tests/normalise/test_normalise_specimens.py",
 }
 """Numbers that decide no category, band or flag, and what they decide."""

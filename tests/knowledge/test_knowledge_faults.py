@@ -16,6 +16,7 @@ from labbridge.sources import shipped
 QUALIFIERS = "kind,value,system,language,grade,source\n"
 PATTERNS = "kind,value,language,class,source\n"
 COMPARATORS = "kind,value,comparator,language,source\n"
+FLAG = "- {{id: OURS, meaning: m, severity: info, {}, source: us}}\n"
 WINDOW = "- {id: ck_window_d, value: 5, unit: d, tag: CONVENTION, source: us}\n"
 RETEST = "- {id: SRP-blot, analyte: SRP, from: blot, families: [quant, ip], source: us}\n"
 OUTGOING = """\
@@ -206,6 +207,8 @@ TERMS = [
     ("policy.yaml", WINDOW.replace("value: 5", "value: [5]"), 1, "The value is not a decimal number."),
     ("policy.yaml", WINDOW + WINDOW, 2, "'ck_window_d' stands twice."),
     ("flags.yaml", "- {id: OURS, severity: info, source: us}\n", 1, "missing required field `meaning`"),
+    ("flags.yaml", FLAG.format("waits: some_d"), 1, "No number is called some_d"),
+    ("flags.yaml", FLAG.format("second_reader: ours"), 1, "No choice is called ours"),
     ("retests.yaml", RETEST.replace("[quant, ip]", "quant"), 1, "Expected `array`"),
     ("comments/en.yaml", "- {id: style, sentence_most: 5}\n", 1, "unknown field `sentence_most`"),
     ("comments/en.yaml", texted("version: 9", "version: nine"), 1, "Expected `int`"),

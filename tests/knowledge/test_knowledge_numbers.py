@@ -76,6 +76,7 @@ POLICY = {
     "add_on_least_ml": ("0", "mL", "no page gives a volume"),
     "creatinine_low_male": ("60", "umol/L", "L9"),
     "comment_expiry_h": ("72", "h", "C10.15"),
+    "second_reader_share": ("0", "%", "4.3"),
 }
 
 

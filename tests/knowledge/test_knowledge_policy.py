@@ -166,7 +166,12 @@ def test_a_choice_that_cannot_be_used_is_named(texts: tuple[str, ...], message: 
 
 def test_every_choice_that_is_asked_for_is_there() -> None:
     choices = load().policy.choices
-    assert {name: one.value for name, one in choices.items()} == {"partner_elsewhere": "no", "critical_owner": "lis"}
+    assert {name: one.value for name, one in choices.items()} == {
+        "partner_elsewhere": "no",
+        "critical_owner": "lis",
+        "second_reader_positive": "no",
+        "second_reader_fluorescence": "no",
+    }
     assert all(one.still_valid_on and one.reviewed == () for one in choices.values())
 
 

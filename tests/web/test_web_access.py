@@ -19,6 +19,7 @@ MATRIX = {
     Right.SEE_CASES: {Role.VIEWER, Role.SCIENTIST, Role.SENIOR, Role.AUTHOR, Role.APPROVER, Role.AUDITOR},
     Right.DECIDE: {Role.SCIENTIST, Role.SENIOR},
     Right.SIGN: {Role.SCIENTIST, Role.SENIOR},
+    Right.SECOND_READ: {Role.SENIOR},
     Right.EXPORT: {Role.SCIENTIST, Role.SENIOR, Role.AUDITOR},
     Right.MANAGE_PEOPLE: {Role.ADMIN},
     None: set(Role),

@@ -29,8 +29,8 @@ FRENCH = sorted((rendering.FOLDER / "words" / "fr").glob("*.yaml"))
 REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
     *(PACKAGE / name for name in ("acts.py", "deciding.py", "pipeline.py", "control.py", "hl7/outgoing.py")),
-    *(PACKAGE / f"review/{name}.py" for name in ("decisions", "permissions", "policies")),
-    *(PACKAGE / f"store/{name}.py" for name in ("decisions", "desk", "people")),
+    *(PACKAGE / f"review/{name}.py" for name in ("alike", "decisions", "permissions", "policies", "second")),
+    *(PACKAGE / f"store/{name}.py" for name in ("decisions", "desk", "people", "second")),
 )
 NOT_HERE = re.compile(  # what the command line alone is told: acts on messages, patients and stores
     r"write (C12|M17|AUTHORITY)|labbridge show` prints|how many days|was edited by|may be edited|An edit needs"

@@ -44,7 +44,8 @@ document.addEventListener("keydown", (event) => {
   for (const button of document.querySelectorAll("[data-key]")) {
     if (button.dataset.key.split(" ").includes(event.key)) {
       event.preventDefault();
-      opens(button);
+      if (button.dataset.opens) opens(button);
+      else button.click();
       return;
     }
   }

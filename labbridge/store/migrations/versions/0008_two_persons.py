@@ -34,6 +34,7 @@ STATEMENTS = (
     finding TEXT NOT NULL,
     first TEXT NOT NULL,
     first_finding TEXT NOT NULL,
+    unseen INTEGER NOT NULL,
     why TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT two_persons_read CHECK (first <> person)
