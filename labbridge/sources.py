@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from labbridge.interpret.on_hand import WINDOWS
 from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build
 from labbridge.knowledge.decisions import FlagRow
-from labbridge.knowledge.documents import Fault, Source, read_records
+from labbridge.knowledge.documents import Fault, Source, read_records, read_yaml
+from labbridge.knowledge.pathway import Pathway, read_pathway
+from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.references import check_references
 from labbridge.knowledge.tables import read_terminology
+from labbridge.model.reference import AddOnWindow, PathwayEdge, PathwayNode, Reference
 from labbridge.model.values import Coding
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
-FLAGS = "flags.yaml"
+FLAGS, POLICY = "flags.yaml", "policy.yaml"
 NOT_OURS = ("schema", "site")
 
 
@@ -89,5 +93,48 @@ def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
 
 def meanings(site: str = "") -> dict[str, str]:
     """What each flag means, in a sentence for the worklist, without the rest of the knowledge."""
-    texts = [one for one in read_all(site) if one.name == FLAGS]
+    return meanings_of(read_all(site))
+
+
+def meanings_of(texts: Sequence[Source]) -> dict[str, str]:
+    """The same of files that were read before."""
     return {one.id: one.meaning for _row, one in read_records(texts, FLAGS, FlagRow, [])}
+
+
+def reference_of(texts: Sequence[Source]) -> Reference:
+    """What a page shows of the pathway and of the policy, of files that were read before. What has a fault is left out."""
+    rows = [row for one in texts if one.name == POLICY for row in read_yaml(one, [])]
+    return Reference(_nodes(read_pathway(texts, [])), _windows(read_policy(rows, [])))
+
+
+def _nodes(pathway: Pathway) -> tuple[PathwayNode, ...]:
+    return tuple(
+        PathwayNode(
+            id=node.id,
+            label=node.label,
+            decision=node.decision,
+            added=node.added,
+            edges=tuple(
+                PathwayEdge(node=one.node, label=one.label, inferred=one.inferred, added=one.added)
+                for one in node.edges
+            ),
+            citations=node.citations,
+        )
+        for node in pathway.nodes.values()
+    )
+
+
+def _windows(policy: Policy) -> tuple[AddOnWindow, ...]:
+    found = ((analyte, policy.numbers.get(id)) for analyte, id in WINDOWS.items())
+    return tuple(
+        AddOnWindow(
+            analyte=analyte,
+            days=int(one.value),
+            tag=one.tag,
+            source=one.source,
+            reviewed=one.reviewed,
+            note=one.note,
+        )
+        for analyte, one in found
+        if one is not None
+    )

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from labbridge.config import Config, split_address
+from labbridge.model.reference import Reference
 from labbridge.observe import logs
 from labbridge.store import opening
 from labbridge.store.units import RemoteUnits, SharedUnits, serve_units
@@ -173,6 +174,7 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.web.visits import Ages
 
     writer, beside = SharedUnits(RemoteUnits(units)), Path(settings.beside)
+    meanings, reference = _knowledge(settings.site)
 
     def act(request: dict[str, Any]) -> dict[str, Any]:
         return ask(beside, request) or {"ok": False, "error": "The service is not there; nothing was done"}
@@ -187,16 +189,19 @@ def _application(settings: Settings, units: Connection) -> Any:
         throttle=Throttle(monotonic),
         undo_s=settings.undo_s,
         hosts=LOCAL | settings.hosts,
-        meanings=_meanings(settings.site),
+        meanings=meanings,
+        reference=reference,
     )
     return application(parts)
 
 
-def _meanings(site: str) -> dict[str, str]:
-    """What flags mean. Where the knowledge cannot be read now, their codes have to do: no page waits for its repair."""
-    from labbridge.sources import KnowledgeError, meanings
+def _knowledge(site: str) -> tuple[dict[str, str], Reference]:
+    """What flags mean, and what a page shows of pathway and policy. Where the knowledge cannot be read now, the codes have
+    to do: no page waits for its repair."""
+    from labbridge.sources import KnowledgeError, meanings_of, read_all, reference_of
 
     try:
-        return meanings(site)
+        texts = read_all(site)
     except (KnowledgeError, OSError):
-        return {}
+        return {}, Reference()
+    return meanings_of(texts), reference_of(texts)

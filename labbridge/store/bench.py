@@ -8,12 +8,13 @@ from datetime import datetime
 
 import msgspec
 
+from labbridge.model.beside import About, Alike
 from labbridge.model.outcome import Outcome
 from labbridge.model.review import Decision, Disposition, Reading, SecondReading, Signed
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import decisions, reading, second
+from labbridge.store import beside, decisions, reading, second
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -102,6 +103,14 @@ class StoreBench:
     def held(self, key: int) -> HeldResults | None:
         """What is held of the patient of a case, for its evidence; None where there is no such case."""
         return reading.held(self._reader, key)
+
+    def about(self, case: Case) -> About:
+        """Whom a case is about, who sent it and since when it is open."""
+        return beside.about(self._reader, case)
+
+    def alike(self, case: Case, feeds: Sequence[str] | None) -> list[Alike]:
+        """Cases of these feeds (None: all) that ended and were like it."""
+        return beside.alike(self._reader, case, feeds)
 
     def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]:
         """The cases that were chosen, behind a place: those that a person has to look at, oldest first, then the others."""

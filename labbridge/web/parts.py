@@ -9,7 +9,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from labbridge.model.beside import About, Alike
 from labbridge.model.people import Person, Session, Token
+from labbridge.model.reference import Reference
 from labbridge.model.review import Decision, Reading, SecondReading, Signed
 from labbridge.model.work import AuditEvent, Case, HeldResults
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
@@ -71,6 +73,10 @@ class Cases(Protocol):
 
     def held(self, key: int) -> HeldResults | None: ...
 
+    def about(self, case: Case) -> About: ...
+
+    def alike(self, case: Case, feeds: Sequence[str] | None) -> list[Alike]: ...
+
     def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]: ...
 
     def keys(self, chosen: Chosen, limit: int) -> list[int]: ...
@@ -117,7 +123,8 @@ class Pool(Generic[T]):
 
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
-    browsers reach the service, `meanings` what each flag means, `undo_s` for how long what was signed can be undone."""
+    browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
+    `undo_s` for how long what was signed can be undone."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -127,6 +134,7 @@ class Parts(NamedTuple):
     ages: Ages
     throttle: Throttle
     meanings: Mapping[str, str] = MappingProxyType({})
+    reference: Reference = Reference()
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
 

@@ -15,7 +15,7 @@ from labbridge.model.people import Role
 from labbridge.model.worklist import BY_NAME, QUEUES
 from labbridge.states import CaseState
 from labbridge.web.guard import HEADERS
-from labbridge.web.pages.worklist import Age, age
+from labbridge.web.views.clock import Age, age
 
 XSS = (
     "<script>alert(1)</script>",
@@ -130,7 +130,7 @@ async def test_the_tabs_count_their_queues_in_every_filter_of_one_feed(site: Sit
     whole = counts(browser)
     assert whole == {
         "open": 4, "new": 3, "reopened": 0, "held": 1, "held_by_a_person": 0, "referred": 0, "waiting_retest": 0,
-        "no_action": 0, "to_be_sent": 1, "sent": 0, "send_failed": 0, "signed": 1, "closed": 0, "all": 5,
+        "second_reader": 0, "no_action": 0, "to_be_sent": 1, "sent": 0, "send_failed": 0, "signed": 1, "closed": 0, "all": 5,
     }  # fmt: skip
     assert counts(browser, "?feed=other")["all"] == 1
     for queue, count in whole.items():
@@ -280,7 +280,7 @@ async def test_who_else_has_a_case_open_is_shown_for_as_long_as_a_sign_in_lasts_
 async def test_an_empty_worklist_says_so(site: Site) -> None:
     text = site.bench.signed_in().get("/worklist").text
     assert "No case is here" in text
-    assert "<table" not in text
+    assert '<table class="cases"' not in text
     assert site.bench.audit("viewed") == []
 
 

@@ -16,7 +16,7 @@ from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
-from labbridge.sources import comment_code, meanings
+from labbridge.sources import comment_code, meanings_of, read_all, reference_of
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
@@ -40,6 +40,7 @@ CONFIG = Config.model_validate(
         "knowledge": {"site": SITE},
     }
 )
+TEXTS = read_all()
 PASSWORD = "river lantern tuba 93"
 SECRET = passwords.hashed(PASSWORD)
 HERE = "http://127.0.0.1"
@@ -64,7 +65,8 @@ class Bench:
             ages=AGES,
             throttle=Throttle(lambda: self.clock.now().timestamp()),
             undo_s=120.0,
-            meanings=meanings(),
+            meanings=meanings_of(TEXTS),
+            reference=reference_of(TEXTS),
         )
         self.app = application(self.parts)
 

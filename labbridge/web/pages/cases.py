@@ -15,8 +15,8 @@ from labbridge.review import alike, decisions, permissions, policies, second
 from labbridge.states import CaseState
 from labbridge.web import passwords, rendering
 from labbridge.web.forms import DecisionForm, SignatureForm
+from labbridge.web.pages.surroundings import around
 from labbridge.web.parts import Parts
-from labbridge.web.views.matrix import matrix
 from labbridge.web.views.timeline import timeline
 from labbridge.web.visits import Visit
 
@@ -60,7 +60,7 @@ def _shown(request: Request, case: Case, said: str = "", status: int = 200, befo
         said=said,
         case=worded,
         drafted=case.text,
-        evidence=matrix(held.results, case.outcome),
+        **around(request, case, held),
         course=timeline(held.results, case.outcome, held.context),
         damaged=held.damaged,
         meanings=parts.meanings,

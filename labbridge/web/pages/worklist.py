@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Annotated, NamedTuple
 
@@ -21,18 +20,11 @@ from labbridge.review import permissions
 from labbridge.web import asking, rendering
 from labbridge.web.pages.cases import noted
 from labbridge.web.parts import Parts
+from labbridge.web.views.clock import age
 
 NOTES, LONGEST_NOTE, LONGEST_NUMBER = 5, 1000, 200
 NOT_FOUND = "No case is held here under this number"
 GROUPS = [(group, list(queues)) for group, queues in groupby(QUEUES, lambda one: one.group)]
-_UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
-
-
-class Age(NamedTuple):
-    """How long ago, coarsely: so many of a unit."""
-
-    number: int
-    unit: str
 
 
 class Bench(NamedTuple):
@@ -102,14 +94,6 @@ def _rendered(
 def _tab(chosen: Chosen, queue: Queue, counted: Counted) -> tuple[Queue, int, str]:
     """A queue, how many are in it, and its address in the same filters."""
     return queue, counted.of(queue, chosen.feed), f"/worklist{asking.written(replace(chosen, queue=queue))}"
-
-
-def age(begun: datetime, now: datetime) -> Age | None:
-    """How long ago a moment was, in whole days, hours or minutes; None where it is yet to come."""
-    if begun > now:
-        return None
-    passed = now - begun
-    return next((Age(passed // size, unit) for size, unit in _UNITS if passed >= size), Age(0, "min"))
 
 
 def news(request: Request, seen: str = "") -> Response:

@@ -5,7 +5,7 @@
 
 (() => {
   const DAY = 86400;
-  const HEIGHT = 190;
+  const HEIGHT = 150;
   const SHAPES = ["●", "■", "◆", "✚", "✖"]; // no triangle: those are of comparators
   const COLOURS = ["--ink", "--link", "--warn", "--faint"];
   const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];

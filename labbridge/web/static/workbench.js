@@ -24,7 +24,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (alert) alert.scrollIntoView({ block: "nearest" });
 });
 
-// Dialogs: a button opens the one it names, and so does its key. No key alone does anything that cannot be taken back.
+// Dialogs: a button opens the one it names (and so does its key, keys.js).
 function opens(button) {
   const dialog = document.getElementById(button.dataset.opens);
   if (!dialog || dialog.open) return;
@@ -36,17 +36,4 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-opens]");
   if (button) opens(button);
   if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target.closest("input, textarea, select")) return;
-  for (const button of document.querySelectorAll("[data-key]")) {
-    if (button.dataset.key.split(" ").includes(event.key)) {
-      event.preventDefault();
-      if (button.dataset.opens) opens(button);
-      else button.click();
-      return;
-    }
-  }
 });

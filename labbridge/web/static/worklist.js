@@ -1,20 +1,15 @@
-// The worklist by keyboard and by scanner: j and k go through the rows, / goes to the search; what a scanner types,
-// wherever the cursor stands, is searched for. The place is kept over a visit to a case.
+// The worklist by keyboard (keys.js says by which keys). The place is kept over a visit to a case, and the cases of the page
+// for who goes on from one to the next.
 "use strict";
 
 (() => {
-  const FAST_MS = 50; // between two characters: a scanner needs less, a person more
-  const LEAST = 4; // characters: fewer are a person's
   const PLACE = "worklist-place";
-  let typed = "";
-  let last = -Infinity;
+  const LIST = "worklist-cases";
+  // A case is never fetched ahead: whoever is sent a patient is written down as having seen them. What is no patient's is.
+  const AHEAD = ["/static/case.css", "/static/evidence.css", "/static/uplot.min.css", "/static/uplot.min.js", "/static/timeline.js"];
 
   const links = () => [...document.querySelectorAll("[data-case] a[data-open]")];
-  const field = () => document.getElementById("number");
-
-  function writes(target) {
-    return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
-  }
+  const name = (link) => link.closest("[data-case]").dataset.case;
 
   function move(by) {
     const all = links();
@@ -24,40 +19,7 @@
     all[next].focus();
   }
 
-  function search(number) {
-    const place = field();
-    if (!place) return;
-    place.value = number;
-    place.form.requestSubmit();
-  }
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || writes(event.target)) return;
-    const fast = !event.repeat && event.timeStamp - last < FAST_MS;
-    if (event.key === "Enter") {
-      const number = typed;
-      typed = "";
-      if (fast && number.length >= LEAST && field()) {
-        event.preventDefault();
-        search(number);
-      }
-      return;
-    }
-    if (event.key.length !== 1) return;
-    last = event.timeStamp;
-    typed = fast ? typed + event.key : event.key;
-    if (fast) {
-      event.preventDefault(); // a blank in a label scrolls no page
-      return;
-    }
-    if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
-    else if (event.key === "/" && field()) {
-      event.preventDefault();
-      field().focus();
-      field().select();
-    }
-  });
+  document.addEventListener("moves", (event) => move(event.detail));
 
   document.addEventListener("focusin", (event) => {
     const row = event.target instanceof Element ? event.target.closest("[data-case]") : null;
@@ -73,16 +35,27 @@
     if (event.detail.successful && form instanceof HTMLFormElement && form.querySelector("textarea")) form.reset();
   });
 
-  function restore() {
-    let kept = null;
+  function kept(key) {
     try {
-      kept = JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
+      return JSON.parse(sessionStorage.getItem(key) ?? "null");
     } catch {
-      return;
+      return null;
     }
-    if (!Array.isArray(kept) || kept[0] !== location.search) return;
-    links().find((one) => one.closest("[data-case]").dataset.case === kept[1])?.focus();
   }
 
-  restore();
+  // To the case that was left, or where it is no longer listed to the one that came after it.
+  function restore() {
+    const place = kept(PLACE);
+    if (!Array.isArray(place) || place[0] !== location.search) return;
+    const before = kept(LIST);
+    const keys = before?.search === location.search && Array.isArray(before.keys) ? before.keys : [];
+    const after = keys.includes(place[1]) ? keys.slice(keys.indexOf(place[1])) : [place[1]];
+    const all = new Map(links().map((one) => [name(one), one]));
+    all.get(after.find((one) => all.has(one)))?.focus();
+  }
+
+  if (location.hash === "#number") document.getElementById("number")?.focus();
+  else restore();
+  if (links().length) sessionStorage.setItem(LIST, JSON.stringify({ search: location.search, keys: links().map(name) }));
+  window.requestIdleCallback?.(() => AHEAD.forEach((one) => fetch(one, { priority: "low" }).catch(() => undefined)));
 })();
