@@ -1,8 +1,8 @@
 """A message as a person looks at it: every byte in its place, whether it can be read or not.
 
 Text is what the character set makes of the bytes. A byte that is no character of it, a control character and anything else
-that could not be seen, or could turn the text around, stands as its bytes: ⟦E9⟧. `bytes_of(text_of(b, c), c)` is `b` wherever a
-character has one spelling (hl7/charset.py names the sets where it may have more).
+that could not be seen, or could turn the text around, stands as its bytes: ⟦E9⟧. `bytes_of(text_of(b, c), c)` is `b` where
+every character has one spelling (hl7/charset.py names the sets in which some have more).
 """
 
 from __future__ import annotations

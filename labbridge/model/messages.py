@@ -1,4 +1,4 @@
-"""Messages and deliveries as the workbench shows them: what may be asked for, a row, and one with all that is known of it."""
+"""Messages and deliveries as the workbench shows them: what may be asked for, a row, one with all that is known of it."""
 
 from __future__ import annotations
 
