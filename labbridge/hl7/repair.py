@@ -3,7 +3,7 @@ byte, readable or not; a change that would take other bytes with it is refused, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 import msgspec
@@ -63,9 +63,21 @@ def _shown(raw: bytes, feed_charset: str) -> list[str]:
     return [visible.text_of(line.data, codec) for line in visible.lines(raw)[1]]
 
 
-def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[bool, int, int, int, int]]:
-    for tag, first, last, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        yield tag == "equal", first, last, start, end
+Block = tuple[bool, int, int, int, int]
+
+
+def _blocks(old: Sequence[str], new: Sequence[str]) -> list[Block]:
+    """Which lines stayed (True), and which stand in the place of which: line by line where that changes fewest."""
+    steps = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    moved = [(tag == "equal", first, last, start, end) for tag, first, last, start, end in steps]
+    if len(old) != len(new):
+        return moved
+    placed = [(one == other, at, at + 1, at, at + 1) for at, (one, other) in enumerate(zip(old, new, strict=True))]
+    return placed if _changed(placed) <= _changed(moved) else moved
+
+
+def _changed(blocks: Sequence[Block]) -> int:
+    return sum(last - first + end - start for same, first, last, start, end in blocks if not same)
 
 
 def _fields(was: str, now: str) -> tuple[int, ...]:
@@ -116,13 +128,17 @@ def _check_others(line: Line, shown: str, codec: str, number: int) -> None:
         )
 
 
-def _encoded(text: str, codec: str, number: int) -> bytes:
+def _encoded(text: str, codec: str, line: int) -> bytes:
     try:
         return visible.bytes_of(text, codec)
     except UnicodeEncodeError as error:
-        place = f"Line {number}, character {error.start + 1}"
-        if text[error.start] in (visible.OPEN, visible.CLOSE):
-            raise Refused(f"{place}: a byte is written as two hexadecimal digits in brackets, ⟦E9⟧") from None
-        if not text[error.start].isprintable():
-            raise Refused(f"{place}: it cannot be seen; write its bytes, ⟦09⟧ for a tab") from None
-        raise Refused(f"{place}: it is no character of {codec}; write its bytes, or change MSH-18 first") from None
+        at, char = error.start + 1, text[error.start]
+        if char in (visible.OPEN, visible.CLOSE):
+            raise Refused(
+                f"Line {line}, character {at}: a byte is written as two hexadecimal digits in brackets, ⟦E9⟧"
+            ) from None
+        if not char.isprintable():
+            raise Refused(f"Line {line}, character {at}: it cannot be seen; write its bytes, ⟦09⟧ for a tab") from None
+        raise Refused(
+            f"Line {line}, character {at}: it is no character of {codec}; write its bytes, or change MSH-18 first"
+        ) from None

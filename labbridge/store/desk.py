@@ -118,7 +118,8 @@ class StoreDesk:
         version. Refused where `base`, from which it was made, is not the newest version any more."""
 
         def job(connection: Connection) -> int:
-            version = edits.add(connection, key, raw, why, audit, base)
+            edits.check_base(connection, key, base)
+            version = edits.add(connection, key, raw, why, audit)
             connection.execute(INSERT_AUDIT, audit_row(audit))
             return version
 

@@ -36,15 +36,20 @@ def pending(connection: Connection, key: int) -> Edit | None:
     return Edit(version=row[0], raw=row[1], editor=row[2]) if row else None
 
 
-def add(connection: Connection, key: int, raw: bytes, why: str, audit: AuditEvent, base: int | None = None) -> int:
-    """Keep a repaired message; version 1 is the one received. Refused where the message waits for nobody any more, and where
-    it was made from another version than the newest."""
-    (version,) = connection.execute(NEXT, (key,)).fetchone()
+def check_base(connection: Connection, key: int, base: int | None) -> None:
+    """Refused where the message waits for nobody any more, and where it was edited from another version than the newest
+    (None: from whichever)."""
     (state,) = connection.execute(STATE, (key,)).fetchone()
     if state not in (State.PARKED, State.QUARANTINED):
         raise Refused(f"M{key} is {state}: only a parked or quarantined message may be edited")
-    if base is not None and base != version - 1:
-        raise Refused(f"M{key} was edited by somebody else meanwhile: begin from version {version - 1}")
+    (following,) = connection.execute(NEXT, (key,)).fetchone()
+    if base is not None and base != following - 1:
+        raise Refused(f"M{key} was edited by somebody else meanwhile: begin from version {following - 1}")
+
+
+def add(connection: Connection, key: int, raw: bytes, why: str, audit: AuditEvent) -> int:
+    """Keep a repaired message; version 1 is the one received."""
+    (version,) = connection.execute(NEXT, (key,)).fetchone()
     connection.execute(ADD, (key, version, raw, audit.actor, why, audit.at.isoformat()))
     return int(version)
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from web_parts import Bench, Browser
-from worklist_parts import BLOT, ELSEWHERE, FEED, obx, order, oru
+from worklist_parts import BLOT, FEED, obx, order, oru
 
 from labbridge.model.people import Role
 from labbridge.model.work import Feed
