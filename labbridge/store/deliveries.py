@@ -33,7 +33,7 @@ FIRST = (  # those that are not settled, the worst first, the oldest of them fir
     f" ORDER BY {RANK}, o.id LIMIT ?"
 )
 BY_KEY = f"SELECT {COLUMNS} {FROM} WHERE o.id < ? AND o.id > ? AND o.state = ? AND {{}} ORDER BY o.id DESC LIMIT ?"
-NEWEST = "SELECT max(id) FROM outbox"
+NEWEST = "SELECT max(id) FROM outbox WHERE id > 0"
 COUNTS = f"SELECT o.state, count(*), min(o.created) {FROM} WHERE {OPEN} AND {{}} GROUP BY o.state"
 RECEIVERS = f"SELECT DISTINCT o.receiver {FROM} WHERE {OPEN} AND {{}}"
 ONE = (

@@ -42,7 +42,7 @@ IN_WORK = (  # along the few rows that are not done
     "j.id IN (SELECT w.message FROM work w WHERE w.state IN ('kept', 'parked')) AND j.id < ?"
 )
 BY_KEY = "j.id < ? AND j.id > ?"
-NEWEST = "SELECT max(id) FROM journal"
+NEWEST = "SELECT max(id) FROM journal WHERE id > 0"
 WAITING = (
     "SELECT 'quarantined', count(*), min(j.received) FROM journal j WHERE j.state = 'quarantined' AND {0} UNION ALL"
     " SELECT 'parked', count(*), min(j.received) FROM journal j WHERE j.state = 'parked' AND j.id IN (SELECT w.message"
