@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -17,7 +18,8 @@ from labbridge.hl7 import charset, escapes
 from labbridge.hl7.head import before, head
 
 OPEN, CLOSE = "⟦", "⟧"
-MOST_SEGMENTS = 2000
+MOST_SEGMENTS, MOST_FIELDS = 2000, 20_000  # on one page
+MOST_OF_A_SEGMENT, LONGEST_FIELD = 500, 2000  # fields, characters: a document may stand in one
 MOST_DUMPED = 2**14  # bytes
 ROW = 16  # bytes
 
@@ -69,7 +71,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 class Opened(msgspec.Struct, frozen=True):
     """A message whose bytes were opened. No `segments`: there is no MSH, and `dump` has offset, hexadecimal digits and text
-    of each row. `left_out`: segments, or bytes, that are not shown."""
+    of each row. `left_out`: segments, or bytes, that are not shown; what is long is cut, and says by how much."""
 
     characters: Characters
     segments: tuple[Segment, ...] = ()
@@ -138,8 +140,11 @@ def _plain(text: str, start: int, end: int, codec: str) -> bytes:
 def lines(raw: bytes) -> tuple[bytes, list[Line]]:
     """What stands before the first line, and the lines; a blank line belongs to the end of the one before it."""
     body = raw.lstrip(b"\r\n")
-    found = [Line(one[1], one[2]) for one in _LINE.finditer(body) if one[1]]
-    return raw[: len(raw) - len(body)], found
+    return raw[: len(raw) - len(body)], list(_each_line(body))
+
+
+def _each_line(body: bytes) -> Iterator[Line]:
+    return (Line(one[1], one[2]) for one in _LINE.finditer(body) if one[1])
 
 
 def _printable(text: str) -> str:
@@ -154,10 +159,15 @@ def opened(raw: bytes, feed_charset: str = "", places: str = "") -> Opened:
     known = characters(raw, feed_charset)
     if not head(raw).fields:
         return Opened(known, dump=dumped(raw), left_out=max(0, len(raw) - MOST_DUMPED))
-    _before, found = lines(raw[len(before(raw)) :])
+    found = _each_line(raw[len(before(raw)) :])
     faults = list(_places(places))
-    shown = tuple(_segments(found[:MOST_SEGMENTS], head(raw).delimiters, known.codec, faults))
-    return Opened(known, shown, left_out=max(0, len(found) - MOST_SEGMENTS))
+    shown, count = list[Segment](), 0
+    for segment in _segments(islice(found, MOST_SEGMENTS), head(raw).delimiters, known.codec, faults):
+        shown.append(segment)
+        count += len(segment.fields)
+        if count > MOST_FIELDS:
+            break
+    return Opened(known, tuple(shown), left_out=sum(1 for _line in found))
 
 
 def dumped(raw: bytes) -> tuple[tuple[str, str, str], ...]:
@@ -180,11 +190,11 @@ def _places(text: str) -> Iterator[Place]:
 
 
 def _segments(
-    found: Sequence[Line], marks: escapes.Delimiters, codec: str, faults: Sequence[Place]
+    found: Iterable[Line], marks: escapes.Delimiters, codec: str, faults: Sequence[Place]
 ) -> Iterator[Segment]:
     counts: Counter[str] = Counter()
     for line in found:
-        parts = line.data.decode(codec, "surrogateescape").split(marks.field)
+        parts = line.data.decode(codec, "surrogateescape").split(marks.field, MOST_OF_A_SEGMENT)
         name = parts[0].upper() if _NAME.fullmatch(parts[0]) else "?"
         counts[name] += 1
         at = f"{name}[{counts[name]}]"
@@ -197,9 +207,11 @@ def _fields(parts: Sequence[str], at: str, marks: escapes.Delimiters, codec: str
     first = 2 if at == "MSH[1]" else 1
     if first == 2:
         yield Field(f"{at}-1", marks.field, ((marks.field,),), 1 in wrong)
-    for number, sent in enumerate(parts[1:], first):
+    for number, whole in enumerate(parts[1:], first):
+        sent = whole[:LONGEST_FIELD]
+        more = f" … +{len(whole) - len(sent)}" if len(whole) > len(sent) else ""
         values = ((_visible(sent, codec),),) if first == 2 == number else tuple(_values(sent, marks, codec))
-        yield Field(f"{at}-{number}", _visible(sent, codec), values, number in wrong)
+        yield Field(f"{at}-{number}", _visible(sent, codec) + more, values, number in wrong)
     for number in sorted(one for one in wrong if one >= len(parts) - 1 + first and one > 1):
         yield Field(f"{at}-{number}", "", MISSING, True)
 

@@ -284,6 +284,16 @@ async def test_a_message_of_very_many_segments_is_shown_in_part(bench: Bench) ->
     assert "Not shown, for there are too many segments: 504" in text_of(page)
 
 
+async def test_a_document_in_a_field_is_cut_and_a_flood_of_fields_too(bench: Bench) -> None:
+    await received(bench, BAD + b"OBX|9|ED|" + b"A" * 300_000 + b"\r")
+    page = opened(senior(bench))
+    assert "… +298000" in page
+    assert len(page) < 60_000
+    assert 'id="edit-text"' not in page
+    await received(bench, BAD.replace(b"Q1", b"Q2") + b"NTE" + b"|x" * 100_000 + b"\r")
+    assert len(opened(senior(bench), "M2")) < 400_000
+
+
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "'-alert(1)-'", "</textarea><b>x")
 
 

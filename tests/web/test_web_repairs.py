@@ -345,3 +345,12 @@ async def test_a_parked_message_is_repaired_too(bench: Bench) -> None:
     assert ben.post("/messages/M1/approve", approval(ben)).status_code == 204
     bench.lab.process()
     assert bench.lab.states() == [("done", "drafted")]
+
+
+async def test_an_edit_too_long_to_be_compared_is_not_approved_on_a_page(bench: Bench) -> None:
+    await received(bench, BAD + b"NTE|1||x\r" * 3000)
+    assert edit_by_command(bench, "Anna Test", GOOD + b"NTE|1||x\r" * 3000) == "M1, version 2"
+    page = opened(senior(bench, "ben"))
+    assert "too long to be compared" in page
+    assert 'name="digest"' not in page
+    assert by_command(bench, "reprocess", "Ben Test") == "M1"

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from labbridge.errors import Refuse, Refused
 from labbridge.hl7 import repair, visible
+from labbridge.hl7.head import head
 from labbridge.hl7.incoming import read_reports
 from labbridge.model.messages import Bytes, Message, Version
 from labbridge.model.report import Report
@@ -63,7 +64,7 @@ def _opened(request: Request, message: Message, *, said: str = "", status: int =
         base=base,
         text=typed or (repair.editable(text, charset) if _is_editable(message, held) else ""),
         pending=pending,
-        differences=repair.differences(held.raw, pending.raw, charset) if pending else [],
+        differences=_differences(held, pending, charset),
         others=_others(held, pending),
     )
 
@@ -74,6 +75,19 @@ def _base(held: Bytes) -> tuple[int, bytes]:
     return (newest.version, newest.raw) if newest else (1, held.raw)
 
 
+def _differences(held: Bytes, pending: Version | None, charset: str) -> list[repair.Difference] | None:
+    """What the edit changes; None of one too long to be compared on a page: it is read from its files."""
+    if pending is None:
+        return []
+    if not (_is_short(held.raw) and _is_short(pending.raw)):
+        return None
+    return repair.differences(held.raw, pending.raw, charset)
+
+
+def _is_short(raw: bytes) -> bool:
+    return len(raw) <= LONGEST_EDIT and raw.count(b"\r") + raw.count(b"\n") <= visible.MOST_SEGMENTS
+
+
 def _others(held: Bytes, pending: Version | None) -> list[Version]:
     return [one for one in held.versions if one is not pending]
 
@@ -81,7 +95,7 @@ def _others(held: Bytes, pending: Version | None) -> list[Version]:
 def _is_editable(message: Message, held: Bytes) -> bool:
     """A page repairs what is whole, has segments and is not too long; anything else is repaired from a file."""
     whole = message.reason is not Reason.OVERSIZE and not held.damaged
-    return whole and 0 < len(held.raw) <= LONGEST_EDIT and bool(visible.opened(held.raw).segments)
+    return whole and bool(held.raw) and _is_short(held.raw) and bool(head(held.raw).fields)
 
 
 def _charset(parts: Parts, message: Message) -> str:
