@@ -3,7 +3,6 @@ one. Same rules, same audit."""
 
 from __future__ import annotations
 
-import base64
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,14 +13,13 @@ from labbridge import __version__, pipeline
 from labbridge.accounts import Accounts
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
-from labbridge.errors import Refuse, Refused, StoreUnavailable
-from labbridge.hl7.incoming import read_reports
+from labbridge.errors import Refused, StoreUnavailable
 from labbridge.hl7.outgoing import ReceiverFormat
-from labbridge.hl7.structure import read_structure
 from labbridge.model.values import Coding
-from labbridge.model.work import AuditEvent, Feed, Kept, Verdict
+from labbridge.model.work import AuditEvent
 from labbridge.ports import Clock
-from labbridge.review import alike, identity, policies
+from labbridge.repairing import Repairing
+from labbridge.review import alike, policies
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 
@@ -62,6 +60,7 @@ class Acts:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
         self._accounts = Accounts(people, clock) if people is not None else None
         self._deciding = Deciding(desk, clock)
+        self._repairing = Repairing(config, desk, clock, people)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
@@ -127,68 +126,18 @@ class Acts:
 
     # ---------------------------------------------------------------- messages and deliveries that need a person
 
-    def _reprocessed(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_each(key, lambda key: self._reprocess(key, name)) for key in keys]
-
-    def _reprocess(self, shown: str, name: str) -> str:
-        policies.check_signer(name)
-        kind, key = policies.parse_key(shown)
-        event = AuditEvent(at=self._clock.now(), actor=name, action="reprocess", subject=shown)
-        if kind == "D":
-            self._desk.send_again(key, event)
-            return shown
-        message = self._message(shown)
-        edit = self._desk.pending_edit(key)
-        policies.check_second_person(shown, edit.editor if edit else "", name)
-        lanes = self._lanes(shown, message, edit.raw if edit else message.raw, "still cannot be read")
-        self._desk.reprocess(key, lanes, event)
-        return shown
+    def _reprocessed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._repairing.reprocess(key, name, request)) for key in keys]
 
     def _edited(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """{"raw": the repaired message in base64, "why": the reason}. One key alone."""
-        return [_each(key, lambda key: self._edit(key, name, request)) for key in keys[:1]]
-
-    def _edit(self, shown: str, name: str, request: dict[str, Any]) -> str:
-        policies.check_signer(name)
-        why = policies.check_reason(str(request.get("why", "")))
-        message = self._message(shown)
-        policies.check_editable(shown, message)
-        try:
-            raw = base64.b64decode(str(request.get("raw", "")), validate=True)
-        except ValueError:
-            raise Refused("The repaired message did not come in base64") from None
-        self._lanes(shown, message, raw, "as edited cannot be read")
-        event = AuditEvent(at=self._clock.now(), actor=name, action="edited", subject=shown, detail=why)
-        return f"{shown}, version {self._desk.edit(message.key, raw, why, event)}"
-
-    # ---------------------------------------------------------------- who is who
+        """One key alone."""
+        return [_each(key, lambda key: self._repairing.edit(key, name, request)) for key in keys[:1]]
 
     def _identified(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """{"verdict": "same" or "other"}: whether what a message states is the patient whose number it bears."""
-        verdict = str(request.get("verdict", ""))
-        return [_each(key, lambda key: self._identify(key, name, verdict)) for key in keys]
+        return [_each(key, lambda key: self._repairing.identify(key, name, request)) for key in keys]
 
-    def _identify(self, shown: str, name: str, verdict: str) -> str:
-        policies.check_signer(name)
-        if verdict not in list(Verdict):
-            raise Refused("Say --is same (of the patient whose number it bears) or --is other (of somebody else)")
-        message = self._message(shown)
-        reports = read_reports(message.raw, self._feed(shown, message), message.received)
-        who = [(report.lane, identity.stated(report.patient)) for report in reports if report.patient.key is not None]
-        if not who:
-            raise Refused(f"{shown} names no patient: there is nothing to decide")
-        event = AuditEvent(at=self._clock.now(), actor=name, action=f"identity {verdict}", subject=shown)
-        self._desk.decide(message.key, who, Verdict(verdict), event)
-        return shown
-
-    def _unlinked(self, keys: list[str], name: str, _request: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_each(key, lambda key: self._unlink(key, name)) for key in keys]
-
-    def _unlink(self, shown: str, name: str) -> str:
-        policies.check_signer(name)
-        message = self._message(shown)
-        self._desk.unlink(message.key, AuditEvent(at=self._clock.now(), actor=name, action="unlinked", subject=shown))
-        return shown
+    def _unlinked(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._repairing.unlink(key, name, request)) for key in keys]
 
     # ---------------------------------------------------------------- a restored store
 
@@ -254,32 +203,6 @@ class Acts:
             return [{"key": key, "ok": False, "error": "There are no accounts here"} for key in keys]
         return [_each(key, lambda key: accounts.perform(key, name, request)) for key in keys[:1]]
 
-    # ---------------------------------------------------------------- the message an act is about
-
-    def _message(self, shown: str) -> Kept:
-        kind, key = policies.parse_key(shown)
-        if kind != "M":
-            raise Refused(f"{shown!r} is not a message; write M17")
-        message = self._desk.message(key)
-        if message is None:
-            raise Refused(f"There is no message {shown}")
-        return message
-
-    def _feed(self, shown: str, message: Kept) -> Feed:
-        section = self._config.feeds.get(message.feed)
-        if section is None:
-            raise Refused(f"The feed {message.feed} of {shown} is not configured; restore it first")
-        return feed_of(message.feed, section)
-
-    def _lanes(self, shown: str, message: Kept, raw: bytes, otherwise: str) -> tuple[str, ...]:
-        feed = self._feed(shown, message)
-        if not raw:
-            raise Refused(f"The bytes of {shown} were wiped for their age: there is nothing to read")
-        try:
-            return read_structure(raw, feed).lanes
-        except Refuse as fault:
-            raise Refused(f"{shown} {otherwise}: {fault.text} {fault.location}".strip()) from None
-
 
 def _tried(act: Callable[[], None]) -> str:
     """Why it was refused; empty where it was not."""
@@ -295,25 +218,6 @@ def _each(key: str, act: Callable[[str], str]) -> dict[str, Any]:
         return {"key": key, "ok": True, "result": act(key)}
     except (Refused, StoreUnavailable) as refusal:
         return {"key": key, "ok": False, "error": str(refusal)}
-
-
-def feed_of(name: str, section: FeedSection) -> Feed:
-    """A feed's settings as the story reads them."""
-    return Feed(
-        name=name,
-        sender=section.sender,
-        timezone=section.timezone,
-        charset=section.charset,
-        decimal_mark=section.decimal_mark,
-        postfix_comparators=section.postfix_comparators,
-        cytoplasmic_reported_as=section.cytoplasmic_reported_as,
-        empty_status=section.empty_status,
-        processing_id=section.processing_id,
-        default_method=section.default_method,
-        settle_s=section.settle_s,
-        application_ack=section.application_ack,
-        second_identifier=section.second_identifier,
-    )
 
 
 def format_of(

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from labbridge import __version__, anchoring, gate, pipeline, processing, sections
-from labbridge.acts import Acts, feed_of
+from labbridge.acts import Acts
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, loopback, split_address
 from labbridge.control import ControlServer
@@ -22,6 +22,7 @@ from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
+from labbridge.feed_settings import feed_of
 from labbridge.feeds.connection import Handlers
 from labbridge.feeds.mllp import MllpServer
 from labbridge.feeds.slots import Slots

@@ -38,11 +38,12 @@ class Park(Exception):
 
 
 class Retry(Exception):
-    """The receiver did not take it, or is away; the same bytes go again later. `reason` is reported."""
+    """The receiver did not take it, or is away; the same bytes go again later. `reason` is reported. `answer` is what came
+    in place of an answer that can be trusted."""
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    def __init__(self, reason: Reason, text: str, answer: bytes = b"") -> None:
         super().__init__(text)
-        self.reason = reason
+        self.reason, self.answer = reason, answer
 
 
 class Refused(Exception):

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from labbridge.acts import feed_of
 from labbridge.config import Config
 from labbridge.errors import CaseFileError, Refuse
+from labbridge.feed_settings import feed_of
 from labbridge.hl7 import incoming
 from labbridge.interpret import Interpreter
 from labbridge.interpret.explain import Explanation

@@ -319,14 +319,16 @@ async def deliver(receiver: Receiver, outbox: Outbox, clock: Clock, delay: Calla
     try:
         answer = await receiver.send(delivery.raw, delivery.control_id)
     except Retry as fault:
+        heard = fault.answer
         settled = sending.unanswered(delivery, str(fault), clock.now() + delay(delivery.attempts))
     else:
+        heard = answer.raw
         if ack.positive(answer, delivery.control_id):
             settled = sending.acknowledged(delivery, answer.code)
         else:
             said = f"{answer.error} {answer.text}".strip()
             settled = sending.refused(delivery, answer.code, said, clock.now() + delay(delivery.attempts))
-    await set_delivery(outbox, delivery, settled, clock.now())
+    await set_delivery(outbox, delivery, sending.heard(settled, heard), clock.now())
     return True
 
 

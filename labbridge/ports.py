@@ -22,6 +22,7 @@ from labbridge.model.work import (
     Count,
     Delivery,
     Drafted,
+    Edit,
     Kept,
     Outgoing,
     Receipt,
@@ -106,8 +107,9 @@ class Desk(Protocol):
     def wording(self, key: int, version: int) -> str:
         """The text that a person gave this version of a case instead of the drafted one; empty where nobody did."""
 
-    def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
-        """Send a parked, quarantined or done message through again, keeping its place; `lanes` as it reads now."""
+    def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
+        """Send a parked, quarantined or done message through again, keeping its place; `lanes` as it reads now. `edit` is
+        the one that this approves; Refused where it is not the newest."""
 
     def naming(self, lane: str) -> Kept | None:
         """The identity message that says who the patient of a surviving lane is now; None where none merged into it."""

@@ -24,7 +24,9 @@ from typing import Any
 import msgspec
 
 from labbridge.config import Config, split_address
+from labbridge.feed_settings import feed_of
 from labbridge.model.reference import Reference
+from labbridge.model.work import Feed
 from labbridge.observe import logs
 from labbridge.store import opening
 from labbridge.store.units import RemoteUnits, SharedUnits, serve_units
@@ -39,7 +41,7 @@ _log = logs.logger("service")
 
 class Settings(msgspec.Struct, frozen=True):
     """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
-    folder of the site's own knowledge."""
+    folder of the site's own knowledge; `feeds`: how each feed's messages are read."""
 
     store: str
     beside: str
@@ -51,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
     undo_s: float
     json_logs: bool
     site: str = ""
+    feeds: tuple[Feed, ...] = ()
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
@@ -67,6 +70,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         config.review.undo_s,
         json_logs,
         os.path.abspath(config.knowledge.site) if config.knowledge.site else "",
+        tuple(feed_of(name, section) for name, section in config.feeds.items()),
     )
 
 
@@ -166,6 +170,8 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.control import ask
     from labbridge.processing import SystemClock
     from labbridge.store.bench import StoreBench
+    from labbridge.store.deliveries import StoreDeliveries
+    from labbridge.store.messages import StoreMessages
     from labbridge.store.people import StorePeople
     from labbridge.store.shift import StoreShift
     from labbridge.web.application import application
@@ -182,6 +188,9 @@ def _application(settings: Settings, units: Connection) -> Any:
     parts = Parts(
         people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
         cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
+        messages=Pool(lambda: StoreMessages(opening.reader(settings.store)), AT_ONCE),
+        deliveries=Pool(lambda: StoreDeliveries(opening.reader(settings.store)), AT_ONCE),
+        feeds={feed.name: feed for feed in settings.feeds},
         shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
         act=act,
         clock=SystemClock(),

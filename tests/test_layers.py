@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "web": WORDS | {"ports", "interpret", "review", "web", "observe"},
+    "web": WORDS | {"ports", "hl7", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",
@@ -69,6 +69,8 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "repairing",
+    "feed_settings",
     "memory",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())

@@ -21,6 +21,8 @@ from labbridge.observe.handshakes import SENTENCES, why
 from labbridge.observe.logs import logger
 from labbridge.states import Reason
 
+LONGEST_HEARD = 2**16  # of what a receiver writes in one exchange; a person reads it
+
 _log = logger("delivery")
 
 
@@ -61,6 +63,7 @@ class MllpReceiver:
         self.tls = tls
         self._channel: Channel | None = None
         self._turn = asyncio.Lock()
+        self._heard = bytearray()  # in this exchange, as it came
         self._one_each = False  # the receiver ends its connection after each answer: so do we, before it races us
 
     @property
@@ -68,27 +71,32 @@ class MllpReceiver:
         return self._channel is not None
 
     async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
-        """Send one message and return the answer that names it, whatever its code. Retry when there was none."""
+        """Send one message and return the answer that names it, whatever its code, with the bytes that came. Retry when
+        there was none, with what came in its place."""
         async with self._turn:
             begun = asyncio.get_running_loop().time()
             code = "timeout"
+            self._heard.clear()
             try:
                 answer = await self._exchange(frame(raw), control_id)
-            except Retry:
+            except Retry as fault:
                 self._failed("Retry")
+                fault.answer = bytes(self._heard)
                 raise
             except ssl.SSLError as fault:
                 self._failed(type(fault).__name__, reason=why(fault))
-                raise Retry(Reason.NO_ANSWER, f"No acknowledgement (TLS: {SENTENCES[why(fault)]})") from fault
+                text = f"No acknowledgement (TLS: {SENTENCES[why(fault)]})"
+                raise Retry(Reason.NO_ANSWER, text, bytes(self._heard)) from fault
             except OSError as fault:  # TimeoutError is one
                 self._failed(type(fault).__name__)
-                raise Retry(Reason.NO_ANSWER, f"No acknowledgement ({type(fault).__name__})") from fault
+                text = f"No acknowledgement ({type(fault).__name__})"
+                raise Retry(Reason.NO_ANSWER, text, bytes(self._heard)) from fault
             except BaseException:
                 self.close()
                 raise
             else:
                 self.failures, code = 0, answer.code
-                return answer
+                return msgspec.structs.replace(answer, raw=bytes(self._heard))
             finally:
                 self._answered(code, asyncio.get_running_loop().time() - begun)
 
@@ -128,6 +136,7 @@ class MllpReceiver:
         ends_open = False
         while True:
             data = await self._read(channel, ends_open)
+            self._heard += data[: LONGEST_HEARD - len(self._heard)]
             if data:
                 events = framer.receive_data(data)
                 ends_open = framer.in_frame and data.endswith(b"\x1c")

@@ -41,13 +41,15 @@ _TEXTS = {  # table 0357
 class Acknowledgement(msgspec.Struct, frozen=True):
     """What a receiver said: MSA-1, MSA-2, its text (MSA-3, else ERR-8) and error code (ERR-3 from 2.5, else ERR-1).
 
-    All empty for bytes that are no acknowledgement.
+    All empty for bytes that are no acknowledgement. `raw`: the bytes of the exchange it was read from, where a receiver
+    gave them; for a person, and never read again.
     """
 
     code: str = ""
     control_id: str = ""
     text: str = ""
     error: str = ""
+    raw: bytes = b""
 
 
 def digest(raw: bytes) -> bytes:

@@ -314,10 +314,12 @@ class Sent(StrEnum):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt: the delivery's next state and why, when it is due again, its refusals so far."""
+    """What became of one attempt: the delivery's next state and why, when it is due again, its refusals so far. `answer`:
+    the receiver's bytes, where any came, whether they could be trusted or not."""
 
     state: DeliveryState
     sent: Sent
     reason: str
     due: datetime | None = None
     refusals: int = 0
+    answer: bytes = b""

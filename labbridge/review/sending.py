@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from labbridge.model.work import Delivery, Sent, Settled
 from labbridge.states import DeliveryState
 
 MAX_REFUSALS = 10  # AE, AR, CE or CR ten times: then a person looks
+LONGEST_ANSWER = 2**16  # bytes of an answer that are kept
 
 
 def acknowledged(delivery: Delivery, code: str) -> Settled:
@@ -31,3 +34,8 @@ def refused(delivery: Delivery, code: str, said: str, due: datetime) -> Settled:
 def unanswered(delivery: Delivery, why: str, due: datetime) -> Settled:
     """No answer that can be trusted: the same bytes go again, for ever."""
     return Settled(state=DeliveryState.WAITING, sent=Sent.UNANSWERED, reason=why, refusals=delivery.refusals, due=due)
+
+
+def heard(settled: Settled, answer: bytes) -> Settled:
+    """With what the receiver wrote, for the person who looks: the first 64 KiB of it."""
+    return msgspec.structs.replace(settled, answer=answer[:LONGEST_ANSWER])

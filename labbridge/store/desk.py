@@ -58,8 +58,8 @@ class StoreDesk:
         key: int = self._writer.submit(_releasing(outgoing, audit)).result()
         return key
 
-    def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent) -> None:
-        self._writer.submit(_reprocessing(key, lanes, audit)).result()
+    def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
+        self._writer.submit(_reprocessing(key, lanes, audit, edit)).result()
 
     def expire(self, before: datetime, audit: AuditEvent) -> int:
         """Wipe the bytes of finished messages received before a moment. How many."""
@@ -113,11 +113,12 @@ class StoreDesk:
         """The newest edit of a message that no second person has approved yet."""
         return edits.pending(self._reader, key)
 
-    def edit(self, key: int, raw: bytes, why: str, audit: AuditEvent) -> int:
+    def edit(self, key: int, raw: bytes, why: str, audit: AuditEvent, base: int | None = None) -> int:
         """Keep a repaired message beside the one received; it is processed once a second person sends it through. Its
-        version."""
+        version. Refused where `base`, from which it was made, is not the newest version any more."""
 
         def job(connection: Connection) -> int:
+            edits.check_base(connection, key, base)
             version = edits.add(connection, key, raw, why, audit)
             connection.execute(INSERT_AUDIT, audit_row(audit))
             return version
@@ -235,13 +236,15 @@ def _check_storm(connection: Connection, out: Outgoing, now: datetime) -> None:
         )
 
 
-def _reprocessing(key: int, lanes: tuple[str, ...], audit: AuditEvent) -> Callable[[Connection], None]:
+def _reprocessing(
+    key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None
+) -> Callable[[Connection], None]:
     def job(connection: Connection) -> None:
         now = audit.at.isoformat()
         row = connection.execute("SELECT state FROM journal WHERE id = ?", (key,)).fetchone()
         if row is None:
             raise Refused(f"There is no message M{key}")
-        edits.approve(connection, key, audit.actor)
+        edits.approve(connection, key, edit, audit.actor)
         if row[0] == State.QUARANTINED:
             journal.take_up(connection, key, lanes, now)
         else:

@@ -33,6 +33,12 @@ VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHER
 SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
 RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
 LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
+TRIED = "INSERT INTO attempts(delivery, at, sent, reason, answer) VALUES (?,?,?,?,?)"
+LEFT_UNKNOWN = (  # their answers, if any came, went with the process that waited for them
+    "INSERT INTO attempts(delivery, at, sent, reason, answer)"
+    " SELECT id, ?, 'unanswered', ?, substr(raw, 1, 0) FROM outbox WHERE state = 'sent'"
+)
+ENDED = "The service ended before an answer was on the disk"
 UNCONFIRMED = "SELECT 1 FROM restores WHERE confirmed = '' LIMIT 1"
 
 
@@ -62,6 +68,8 @@ class StoreOutbox:
             due = settled.due.isoformat() if settled.due else ""
             row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
             if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
+                tried = (delivery.key, audit.at.isoformat(), settled.sent.value, settled.reason, settled.answer)
+                connection.execute(TRIED, tried)
                 add_counts(connection, counts)
                 connection.execute(INSERT_AUDIT, audit_row(audit))
 
@@ -79,6 +87,7 @@ class StoreOutbox:
 
     async def recover(self, now: datetime, audit: AuditEvent) -> int:
         def job(connection: Connection) -> int:
+            connection.execute(LEFT_UNKNOWN, (now.isoformat(), ENDED))
             count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
             if count:
                 connection.execute(INSERT_AUDIT, audit_row(audit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
 from labbridge.store.schema_people import WORKBENCH
 
@@ -32,6 +33,7 @@ journal = sa.Table(
     text("notes"),
     sa.UniqueConstraint("sender", "control_id", "digest", name="ledger"),
 )
+sa.Index("journal_unread", journal.c.id, sqlite_where=journal.c.state == "quarantined")
 
 work = sa.Table(
     "work",
@@ -258,6 +260,9 @@ audit = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     text("detail"),
 )
+sa.Index(
+    "audit_acts", audit.c.subject, sqlite_where=audit.c.action.in_(ACTS)
+)  # what the service does itself is no part
 
 seals = sa.Table(  # the audit's chain (sealing.py): one for each commit that wrote lines
     "seals",

@@ -18,6 +18,7 @@ CREATE TABLE audit (
 	detail TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE INDEX audit_acts ON audit (subject) WHERE action IN ('edited', 'identity other', 'identity same', 'raw opened', 'reprocess', 'unlinked', 'who is who opened');
 CREATE TABLE calls (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -153,6 +154,7 @@ CREATE TABLE journal (
 	PRIMARY KEY (id),
 	CONSTRAINT ledger UNIQUE (sender, control_id, digest)
 );
+CREATE INDEX journal_unread ON journal (id) WHERE state = 'quarantined';
 CREATE TABLE links (
 	id INTEGER NOT NULL,
 	prior TEXT NOT NULL,

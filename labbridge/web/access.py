@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import alike, cases, exports, people, second, sign_in, worklist
+from labbridge.web.pages import alike, cases, exports, messages, outbox, people, repairs, second, sign_in, worklist
 
 
 class Route(NamedTuple):
@@ -49,6 +49,20 @@ ROUTES = (
     Route("GET", "/cases/{case}/alike", alike.listed, Right.SIGN),
     Route("POST", "/cases/{case}/alike", alike.sign, Right.SIGN),
     Route("GET", "/readings", second.agreements, Right.SECOND_READ),
+    Route("GET", "/messages", messages.listed, Right.SEE_MESSAGES),
+    Route("POST", "/messages/reprocess", messages.reprocess, Right.REPAIR),
+    Route("GET", "/messages/{message}", messages.one, Right.SEE_MESSAGES),
+    Route("POST", "/messages/{message}/again", messages.again, Right.REPAIR),
+    Route("POST", "/messages/{message}/open", repairs.opened, Right.OPEN_RAW),
+    Route("POST", "/messages/{message}/edit", repairs.edit, Right.REPAIR),
+    Route("POST", "/messages/{message}/approve", repairs.approve, Right.REPAIR),
+    Route("GET", "/messages/{message}/who", repairs.who, Right.DECIDE),
+    Route("POST", "/messages/{message}/identity", repairs.identity, Right.DECIDE),
+    Route("POST", "/messages/{message}/unlink", repairs.unlink, Right.DECIDE),
+    Route("GET", "/outbox", outbox.listed, Right.SEE_MESSAGES),
+    Route("GET", "/outbox/{delivery}", outbox.one, Right.SEE_MESSAGES),
+    Route("POST", "/outbox/{delivery}/open", outbox.opened, Right.OPEN_RAW),
+    Route("POST", "/outbox/{delivery}/again", outbox.again, Right.REPAIR),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),
     Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
     Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from labbridge.model.review import Decided
+from labbridge.model.work import Verdict
 
 LONGEST_DAYS = 90
 
@@ -55,3 +56,39 @@ class AccountForm(_Form):
     feeds: str = ""
     password: str = ""
     closed: bool = False
+
+
+class WhyForm(_Form):
+    """An act that needs its reason and nothing else."""
+
+    why: str = ""
+
+
+class ManyForm(_Form):
+    """Messages to be sent through again, by their keys."""
+
+    key: list[str] = []
+    why: str = ""
+
+
+class EditForm(_Form):
+    """A repaired message as text, and the version it was made from (1: as received)."""
+
+    base: int
+    text: str
+    why: str = ""
+
+
+class ApproveForm(_Form):
+    """Which edit was read, and the SHA-256 of its bytes."""
+
+    version: int
+    digest: str = Field(max_length=64)
+    why: str = ""
+
+
+class VerdictForm(_Form):
+    """Whether a message is of the patient whose number it bears."""
+
+    verdict: Verdict
+    why: str = ""

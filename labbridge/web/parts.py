@@ -10,12 +10,24 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.beside import About, Alike
+from labbridge.model.messages import (
+    Bytes,
+    ChosenDeliveries,
+    ChosenMessages,
+    DeliveryDetail,
+    DeliveryPage,
+    Message,
+    Page,
+    Waiting,
+)
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.reference import Reference
+from labbridge.model.report import Identifier
 from labbridge.model.review import Decision, Reading, SecondReading, Signed
-from labbridge.model.work import AuditEvent, Case, HeldResults
+from labbridge.model.work import AuditEvent, Case, Feed, HeldResults, StoredHistory
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
+from labbridge.states import DeliveryState, State
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
@@ -94,6 +106,36 @@ class Cases(Protocol):
     def opened(self, keys: Sequence[int], since: datetime) -> dict[int, list[tuple[str, str]]]: ...
 
 
+class Messages(Protocol):
+    """The messages (store/messages.py)."""
+
+    def page(self, chosen: ChosenMessages, before: int, limit: int) -> Page: ...
+
+    def waiting(self, feeds: Sequence[str] | None) -> dict[State, Waiting]: ...
+
+    def sorts(self) -> tuple[tuple[str, ...], tuple[str, ...]]: ...
+
+    def feeds_of(self, keys: Sequence[int]) -> dict[int, str]: ...
+
+    def one(self, key: int, feeds: Sequence[str] | None) -> Message | None: ...
+
+    def bytes(self, key: int) -> Bytes | None: ...
+
+    def held(self, patient: Identifier | None, lane: str) -> StoredHistory | None: ...
+
+
+class Deliveries(Protocol):
+    """What leaves (store/deliveries.py)."""
+
+    def page(self, chosen: ChosenDeliveries, after: tuple[int, int], limit: int) -> DeliveryPage: ...
+
+    def waiting(self, feeds: Sequence[str] | None) -> dict[DeliveryState, Waiting]: ...
+
+    def receivers(self, feeds: Sequence[str] | None) -> tuple[str, ...]: ...
+
+    def one(self, key: int, feeds: Sequence[str] | None, *, opened: bool = False) -> DeliveryDetail | None: ...
+
+
 class Shift(Protocol):
     """The shift notes (store/shift.py)."""
 
@@ -124,17 +166,20 @@ class Pool(Generic[T]):
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
     browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
-    `undo_s` for how long what was signed can be undone."""
+    `undo_s` for how long what was signed can be undone. `feeds` says how each feed's messages are read."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
     shift: Callable[[], AbstractContextManager[Shift]]
+    messages: Callable[[], AbstractContextManager[Messages]]
+    deliveries: Callable[[], AbstractContextManager[Deliveries]]
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock
     ages: Ages
     throttle: Throttle
     meanings: Mapping[str, str] = MappingProxyType({})
     reference: Reference = Reference()
+    feeds: Mapping[str, Feed] = MappingProxyType({})
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from cli_run import SAMPLES
 
 from labbridge import pipeline
-from labbridge.acts import feed_of
 from labbridge.config import load as load_config
+from labbridge.feed_settings import feed_of
 from labbridge.model.work import Feed
 from labbridge.pipeline import Peer
 from labbridge.processing import Settings, SystemClock, reader_of

@@ -236,3 +236,44 @@ async def test_a_dead_letter_keeps_what_the_receiver_said(box: Outbox) -> None:
     assert box.rows() == [("LB1", "failed", 10, 10)]
     kept = [*box.reader.execute("SELECT * FROM outbox"), *box.reader.execute("SELECT * FROM audit")]
     assert "bad thing" in str(kept)
+
+
+# ---------------------------------------------------------------- what is kept of an answer
+
+
+async def test_an_answer_brings_its_bytes_as_they_came() -> None:
+    answer = await answered(lambda id: [block(ack(id))[:9], block(ack(id))[9:]])
+    assert answer.raw == block(ack(b"LB7"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "heard"),
+    [
+        (lambda id: [block(ack(b"LB9"))], block(ack(b"LB9"))),
+        (lambda id: [b"HTTP/1.1 400 Bad Request\r\n\r\n"], b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        (lambda id: [block(ack(id))[:20], b""], block(ack(b"LB7"))[:20]),
+        (lambda id: [b""], b""),
+    ],
+    ids="of-another no-frame torn none".split(),
+)
+async def test_what_came_in_place_of_an_answer_is_kept_too(reply: Reply, heard: bytes) -> None:
+    with pytest.raises(Retry) as fault:
+        await answered(reply, timeout_s=5.0)
+    assert fault.value.answer == heard
+
+
+async def test_of_very_much_the_first_64_kib_are_kept() -> None:
+    with pytest.raises(Retry) as fault:
+        await answered(lambda id: [b"\x0b" + b"x" * 300_000, b""], answer_bytes=1000)
+    assert len(fault.value.answer) <= 65536
+    assert fault.value.answer.startswith(b"\x0bxxx")
+
+
+async def test_one_exchange_brings_nothing_of_the_one_before() -> None:
+    async with Lis(lambda id: [block(ack(id))]) as lis:
+        line = receiver(lis.port)
+        try:
+            heard = [(await line.send(MSH.replace(b"A1", name.encode()), name)).raw for name in ("LB1", "LB2")]
+        finally:
+            line.close()
+    assert heard == [block(ack(b"LB1")), block(ack(b"LB2"))]

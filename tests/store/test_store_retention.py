@@ -12,6 +12,7 @@ from labbridge.model.work import Kept
 from labbridge.review import sending
 from labbridge.states import Reason, State
 from labbridge.store import retention
+from labbridge.store.connection import Connection
 
 CANARY = "CANARY7731"
 LONG_AFTER = NOON + timedelta(days=4000)
@@ -41,7 +42,8 @@ async def commented(store: Store, name: str, lane: str = "") -> int:
 async def delivered(store: Store) -> None:
     delivery = await store.outbox.claim_delivery("lis", later(1))
     assert delivery is not None
-    await store.outbox.settle(delivery, sending.acknowledged(delivery, "AA"), (), event())
+    settled = sending.heard(sending.acknowledged(delivery, "AA"), f"MSA|AA|{CANARY}".encode() * 100)
+    await store.outbox.settle(delivery, settled, (), event())
 
 
 def left(store: Store) -> list[str]:
@@ -71,6 +73,17 @@ async def test_only_what_is_finished_and_old_is_wiped(store: Store) -> None:
     assert store.rows("SELECT control_id, length(raw) FROM outbox ORDER BY id") == [
         ("LBdelivered", 0), ("LBwaiting", 7),
     ]  # fmt: skip
+
+
+async def test_what_receivers_answered_is_wiped_with_what_was_sent(store: Store) -> None:
+    await commented(store, "old")
+    await delivered(store)
+    await commented(store, "waiting")
+    written_of(store, 2, "no answer")
+    assert store.rows("SELECT delivery, length(answer) > 0 FROM attempts ORDER BY id") == [(1, True), (2, True)]
+    store.desk.expire(LONG_AFTER, event("expired"))
+    rows = store.rows("SELECT delivery, length(answer), sent FROM attempts ORDER BY id")
+    assert rows == [(1, 0, "acknowledged"), (2, 9, "refused")]  # how it ended is still told
 
 
 async def test_what_is_younger_stays(store: Store) -> None:
@@ -120,10 +133,37 @@ def bytes_on_disk(store: Store) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(store.path.parent.glob(f"{store.path.name}*")))
 
 
+OF_PEOPLE = {  # what people wrote of a case, and what a receiver answered; each with the patient's name in it
+    "attempts": "(answer, delivery, at, sent, reason) SELECT CAST(? AS {blob}), id, 'x', 'refused', '' FROM outbox"
+    ' WHERE "case" = ?',
+    "decisions": "(text, \"case\", version, kind, person, name, at) VALUES (?,?,1,'wording','a','A','x')",
+    "signatures": '(meaning, "case", version, delivery, person, name, screen, at)'
+    " VALUES (?,?,1,1,'a','A',CAST('x' AS {blob}),'x')",
+    "countersigned": "(first, \"case\", signature, second) SELECT CAST(? AS text), ?, count(*) + 1, 'b' FROM countersigned",
+    "readings": '(finding, "case", version, person, name, at, first, first_finding)'
+    " VALUES (?,?,1,'a','A','x','b','y')",
+    "calls": "(told, \"case\", version, person, name, at, read_back) VALUES (?,?,1,'a','A','x',1)",
+    "remarks": "(text, \"case\", person, name, at) VALUES (?,?,'a','A','x')",
+}
+
+
+def written_of(store: Store, case: int, text: str) -> None:
+    """A row of each kind about a case."""
+
+    def job(connection: Connection) -> None:
+        for table, rest in OF_PEOPLE.items():
+            given = text.encode() if table == "attempts" else text
+            blob = "BLOB" if store.on_sqlite else "BYTEA"
+            connection.execute(f"INSERT INTO {table}{rest.format(blob=blob)}", (given, case))
+
+    store.writer.submit(job).result()
+
+
 async def everything_of(store: Store, lane: str = PATIENT) -> None:
-    """A patient in every table there is: results, case, comment, links, an edited message."""
+    """A patient in every table there is: results, case, comment, links, an edited message, what people wrote."""
     await commented(store, f"{CANARY}a", lane)
     await delivered(store)
+    written_of(store, 1, f"{CANARY} said so " * 100)
     await finished(store, f"{CANARY}b", lane)
     store.writer.submit(
         lambda c: c.execute(
@@ -147,7 +187,7 @@ async def test_of_an_erased_patient_no_byte_stays_on_the_disk(file_store: Store)
     rest = found.replace(f"{CANARY}a".encode(), b"").replace(f"{CANARY}b".encode(), b"")  # control ids: the sender's
     assert CANARY.encode() not in rest
     assert store.rows("SELECT count(*) FROM patients WHERE identifier <> 'PT1'") == [(0,)]
-    for table in ("results", "cases", "drafts", "comments", "edits", "texts"):
+    for table in ("results", "cases", "drafts", "comments", "edits", "texts", *OF_PEOPLE):
         assert store.rows(f"SELECT count(*) FROM {table}") == [(0,)], table
     assert store.rows("SELECT messages, length(lane_digest) FROM tombstones") == [(2, 32)]
 
@@ -155,9 +195,12 @@ async def test_of_an_erased_patient_no_byte_stays_on_the_disk(file_store: Store)
 async def test_other_patients_stay_as_they_were(store: Store) -> None:
     await everything_of(store)
     await commented(store, "other")
+    written_of(store, 2, "of the other one")
     before = store.rows('SELECT * FROM drafts WHERE "case" = 2')
     store.desk.erase(PATIENT, event("erased", "patient"))
     assert store.rows("SELECT * FROM drafts") == before
+    for table in OF_PEOPLE:
+        assert store.rows(f"SELECT count(*) FROM {table}") == [(1,)], table
     assert left(store) == ["other"]
 
 

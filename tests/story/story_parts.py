@@ -96,9 +96,8 @@ class Lis:
     async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
         self.received.append(raw)
         said = self.answers.pop(0) if self.answers else "MSA|AA|$ID"
-        return read_ack(
-            f"MSH|^~\\&|LIS|LABA|LB|LABA|20261113||ACK|1|P|2.5.1\r{said}\r".replace("$ID", control_id).encode()
-        )
+        answer = f"MSH|^~\\&|LIS|LABA|LB|LABA|20261113||ACK|1|P|2.5.1\r{said}\r".replace("$ID", control_id).encode()
+        return msgspec.structs.replace(read_ack(answer), raw=answer)
 
     def comments(self) -> list[list[str]]:
         """OBX of each message received, as fields."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from story_parts import BLOT, CK, CLIA, SITE, Laboratory, Lis, obx, order, oru, patients
 
-from labbridge.acts import Acts, feed_of, format_of
+from labbridge.acts import Acts, format_of
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.control import ControlServer, ask
+from labbridge.feed_settings import feed_of
 from labbridge.model.work import Feed
 from labbridge.sources import comment_code
 from labbridge.states import CaseState

@@ -21,6 +21,9 @@ MATRIX = {
     Right.SIGN: {Role.SCIENTIST, Role.SENIOR},
     Right.SECOND_READ: {Role.SENIOR},
     Right.EXPORT: {Role.SCIENTIST, Role.SENIOR, Role.AUDITOR},
+    Right.SEE_MESSAGES: {Role.SCIENTIST, Role.SENIOR, Role.INTEGRATOR, Role.AUDITOR},
+    Right.OPEN_RAW: {Role.SENIOR, Role.INTEGRATOR},
+    Right.REPAIR: {Role.SENIOR, Role.INTEGRATOR},
     Right.MANAGE_PEOPLE: {Role.ADMIN},
     None: set(Role),
 }
@@ -32,7 +35,12 @@ def named(one: Route) -> str:
 
 
 def concrete(one: Route) -> str:
-    return one.path.replace("{case}", "C1").replace("{login}", "nobody")
+    return (
+        one.path.replace("{case}", "C1")
+        .replace("{login}", "nobody")
+        .replace("{message}", "M1")
+        .replace("{delivery}", "D1")
+    )
 
 
 def test_every_route_of_the_application_is_listed_and_every_listed_one_is_there(bench: Bench) -> None:

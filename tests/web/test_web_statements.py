@@ -85,6 +85,42 @@ async def test_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any)
     assert len(before) <= 13
 
 
+def many_messages(bench: Bench, count: int) -> None:
+    """So many messages and deliveries like the first ones, in every state."""
+    series = f"WITH RECURSIVE n(g) AS (SELECT 2 UNION ALL SELECT g + 1 FROM n WHERE g < {count}) "
+    state = "CASE g % 5 WHEN 0 THEN 'quarantined' WHEN 1 THEN 'parked' ELSE 'done' END"
+    statements = (
+        "INSERT INTO journal(id, sender, control_id, digest, feed, peer, message_type, received, length, lanes, state,"
+        f" reason, raw) {series} SELECT g, j.sender, 'X' || g, j.digest, j.feed, j.peer, j.message_type, j.received,"
+        f" j.length, j.lanes, {state}, 'structure', j.raw FROM n, journal j WHERE j.id = 1",
+        "INSERT INTO work(message, lane, state, reason, updated)"
+        f" {series} SELECT g, 's:X' || g, {state}, 'crashed', '2026-11-13T12:00:00+00:00' FROM n WHERE g % 5 <> 0",
+        'INSERT INTO outbox(id, "case", version, comment, receiver, lane, control_id, raw, state, created, updated)'
+        f" {series} SELECT g, o.\"case\", o.version, o.comment, o.receiver, o.lane, 'Y' || g, o.raw, CASE g % 4 WHEN 0"
+        " THEN 'failed' WHEN 1 THEN 'waiting' ELSE 'acknowledged' END, o.created, o.updated FROM n, outbox o WHERE o.id = 1",
+    )
+    for sql in statements:
+        bench.writer.submit(lambda c, sql=sql: c.execute(sql)).result()
+
+
+PAGES_OF_MESSAGES = {
+    "/messages": 4, "/messages?state=quarantined": 4, "/messages?state=parked": 4, "/messages/M1": 5, "/messages/M1/who": 15,
+    "/outbox": 4, "/outbox?state=acknowledged": 4, "/outbox/D1": 6,
+}  # fmt: skip
+
+
+async def test_a_page_of_messages_asks_as_many_statements_whatever_it_shows(watched: Any) -> None:
+    bench, _browser, statements = watched
+    site = Site(bench)
+    await site.patient("PT1", obx(BLOT, "58"))
+    site.release("C1@1")
+    few = {path: len(statements(path)) for path in PAGES_OF_MESSAGES}
+    many_messages(bench, 300)
+    assert {path: len(statements(path)) for path in PAGES_OF_MESSAGES} == few
+    of_the_sign_in = 1
+    assert {path: count for path, count in few.items() if count > PAGES_OF_MESSAGES[path] + of_the_sign_in} == {}
+
+
 # ---------------------------------------------------------------- plans
 
 
@@ -100,6 +136,17 @@ CASES = (
     ("/worklist/news?queue=all&seen=2026-11-13T12:00:00%2B00:00", "cases_updated"),
     ("/cases/C1", "results_lane"),
     ("/cases/C1", "cases_alike"),
+    ("/messages", "work_open"),
+    ("/messages?state=quarantined", "journal_unread"),
+    ("/messages?state=quarantined&reason=structure&before=40", "journal_unread"),
+    ("/messages?state=parked&feed=myolis", "work_open"),
+    ("/messages?state=done&type=ORU%5ER01", "journal_unread"),
+    ("/messages/M1", "audit_acts"),
+    ("/messages/M1/who", "results_lane"),
+    ("/outbox", "outbox_unsettled"),
+    ("/outbox?state=failed&receiver=lis", "outbox_unsettled"),
+    ("/outbox?state=acknowledged", "outbox_unsettled"),
+    ("/outbox/D1", "attempts_delivery"),
 )
 OF_A_FEW = re.compile(
     r"SCAN (p|k|patient|newest|alike|CONSTANT ROW|\d+ CONSTANT ROWS?)"
@@ -120,7 +167,9 @@ async def test_every_statement_of_a_page_goes_along_an_index(
     with benched(f"sqlite:///{tmp_path / 'store.db'}") as bench:
         site = Site(bench)
         await site.patient("PT1", obx(BLOT, "58"))
+        site.release("C1@1")
         many(site, 300)
+        many_messages(bench, 300)
         browser = bench.signed_in("anna", feeds=feeds)
         for path, index in CASES:
             asked.clear()

@@ -20,6 +20,8 @@ from labbridge.sources import comment_code, meanings_of, read_all, reference_of
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
+from labbridge.store.deliveries import StoreDeliveries
+from labbridge.store.messages import StoreMessages
 from labbridge.store.people import StorePeople
 from labbridge.store.shift import StoreShift
 from labbridge.store.units import LocalUnits
@@ -30,7 +32,7 @@ from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
-from story_parts import SITE, Laboratory
+from story_parts import ASKING, ELSEWHERE, FEED, SITE, Laboratory
 
 CONFIG = Config.model_validate(
     {
@@ -60,6 +62,9 @@ class Bench:
             people=Pool(lambda: StorePeople(self._reader(), LocalUnits(self.writer)), 2),
             cases=Pool(lambda: StoreBench(self._reader()), 2),
             shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
+            messages=Pool(lambda: StoreMessages(self._reader()), 2),
+            deliveries=Pool(lambda: StoreDeliveries(self._reader()), 2),
+            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)},
             act=self._act,
             clock=self.clock,
             ages=AGES,

@@ -371,6 +371,8 @@ CREATE INDEX work_message ON work (message);
 CREATE INDEX work_open ON work (id) WHERE state IN ('kept', 'parked');
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE INDEX journal_unread ON journal (id) WHERE state = 'quarantined';
+CREATE INDEX audit_acts ON audit (subject) WHERE action IN ('edited', 'identity other', 'identity same', 'raw opened', 'reprocess', 'unlinked', 'who is who opened');
 CREATE INDEX work_lane ON work (lane) WHERE state IN ('kept', 'parked');
 CREATE INDEX links_prior ON links (prior);
 CREATE INDEX links_surviving ON links (surviving);

@@ -1,0 +1,25 @@
+"""A feed as its configuration describes it, for what reads its messages."""
+
+from __future__ import annotations
+
+from labbridge.config import FeedSection
+from labbridge.model.work import Feed
+
+
+def feed_of(name: str, section: FeedSection) -> Feed:
+    """A feed's settings as the story reads them."""
+    return Feed(
+        name=name,
+        sender=section.sender,
+        timezone=section.timezone,
+        charset=section.charset,
+        decimal_mark=section.decimal_mark,
+        postfix_comparators=section.postfix_comparators,
+        cytoplasmic_reported_as=section.cytoplasmic_reported_as,
+        empty_status=section.empty_status,
+        processing_id=section.processing_id,
+        default_method=section.default_method,
+        settle_s=section.settle_s,
+        application_ack=section.application_ack,
+        second_identifier=section.second_identifier,
+    )
