@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,14 +36,31 @@ def axe() -> str:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Eight cases wait, and three people have accounts."""
+    """Eight cases wait, and four people have accounts."""
+    with opened(tmp_path_factory.mktemp("desk"), SAMPLES / "site") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def two_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The same in a laboratory where two persons sign what is positive."""
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(SAMPLES / "site", folder / "site")
+    row = "{id: second_reader_positive, value: 'yes', tag: CONVENTION, source: the laboratory}"
+    (folder / "site/policy.yaml").write_text(f"- {row}\n", encoding="utf-8")
+    with opened(folder, folder / "site") as found:
+        yield found
+
+
+@contextmanager
+def opened(folder: Path, site: Path) -> Iterator[Desk]:
     port = free_port()
-    service = Service(tmp_path_factory.mktemp("desk"), web=f"127.0.0.1:{port}")
+    service = Service(folder, web=f"127.0.0.1:{port}", site=site)
     service.start()
     found = Desk(service, port)
     until(found.answers)
     for login, role in PEOPLE.items():
-        words = [
+        words = (
             "user",
             "add",
             login,
@@ -53,13 +72,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "*",
             "--as",
             "Test",
-        ]
+        )
         command = [sys.executable, "-m", "labbridge.cli", *words, "--password-stdin", "--config", str(service.config)]
         subprocess.run(command, input=f"{PASSWORD}\n", text=True, check=True, capture_output=True)
-    files = [str(path) for folder in sorted(SAMPLES.glob("0*")) for path in sorted(folder.glob("*.hl7"))]
-    command = [sys.executable, "-m", "labbridge.cli", "send", *files, "--to", f"127.0.0.1:{service.mllp}"]
-    subprocess.run(command, check=True, capture_output=True)
-    service.settled()
+    found.send(*(path for folder in sorted(SAMPLES.glob("0*")) for path in sorted(folder.glob("*.hl7"))))
     yield found
     service.close()
 

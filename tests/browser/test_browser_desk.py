@@ -9,6 +9,7 @@ from browser_parts import SHOTS, Desk, settled, sign_in
 
 THEMES = ("light", "dark", "darkroom")
 WORST = ("serious", "critical")
+OTHERS = ("/cases/C4/alike", "/messages", "/messages/M1", "/outbox", "/readings", "/worklist/print")
 
 
 def test_a_case_is_signed_by_keyboard_and_undone(page: Any, desk: Desk) -> None:
@@ -75,7 +76,7 @@ def test_who_manages_accounts_sees_no_patient(page: Any, desk: Desk) -> None:
 def test_every_page_is_readable_in_every_theme(page: Any, desk: Desk, axe: str, theme: str) -> None:
     """No finding of axe-core of impact serious or critical. Each page is kept as a picture, also at phone width."""
     SHOTS.mkdir(parents=True, exist_ok=True)
-    found = _findings(page, desk, axe, theme, "anna", ("/worklist", "/cases/C4", "/account"))
+    found = _findings(page, desk, axe, theme, "anna", ("/worklist", "/cases/C4", "/account", *OTHERS))
     found += _findings(page, desk, axe, theme, "ada", ("/people",))
     assert found == []
 

@@ -194,7 +194,7 @@ def test_what_a_scanner_types_on_a_case_is_searched_for_and_decides_nothing(page
         "for (const key of [...'PT1003', 'Enter']) document.body.dispatchEvent("
         "new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}))"
     )
-    page.wait_for_url("**/cases/C3")
+    page.wait_for_url("**/cases/C4")
     assert page.locator("dialog[open]").count() == 0
 
 

@@ -43,7 +43,9 @@ def until(met: Callable[[], Any]) -> Any:
 class Service:
     """labbridge and a stub LIS on a folder of their own."""
 
-    def __init__(self, folder: Path, extra: str = "", store: str = "", web: str = "") -> None:
+    def __init__(
+        self, folder: Path, extra: str = "", store: str = "", web: str = "", site: Path = SAMPLES / "site"
+    ) -> None:
         self.folder, self.mllp, self.lis, self.admin = folder, free_port(), free_port(), free_port()
         self.config = folder / "labbridge.toml"
         url = store or f"sqlite:///{folder / 'store.db'}"
@@ -52,7 +54,7 @@ class Service:
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.mllp}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{self.lis}"\n'
             f'[web]\nlisten = "{web}"\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
-            f'[knowledge]\nsite = "{SAMPLES / "site"}"\n{extra}',
+            f'[knowledge]\nsite = "{site}"\n{extra}',
             encoding="utf-8",
         )
         self.stub: subprocess.Popen[bytes] | None = None
