@@ -8,12 +8,14 @@ from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from labbridge.model.people import EVERY_FEED
-from labbridge.model.work import Case
+from labbridge.model.work import Case, HeldResults
 from labbridge.review import agreement, second
 from labbridge.web import rendering
 from labbridge.web.forms import ReadingForm
 from labbridge.web.pages.cases import NO_CASE, noted, unseen, visible
 from labbridge.web.parts import Parts
+from labbridge.web.views.head import Head, head
+from labbridge.web.views.matrix import matrix
 from labbridge.web.visits import Visit
 
 NEWEST = 5000  # readings that the table of agreement is counted from
@@ -52,9 +54,26 @@ def read(request: Request, case: str, form: Annotated[ReadingForm, Form()]) -> R
 
 def _asked(request: Request, case: Case, said: str = "", status: int = 200) -> Response:
     """The form; for who has nothing to read any more, only what was refused."""
-    findings = [one.value for one in second.FINDINGS]
-    waits = unseen(request.app.state.parts, request.state.visit, case)
-    return rendering.page(request, "reading.html", status=status, case=case, said=said, findings=findings, waits=waits)
+    parts: Parts = request.app.state.parts
+    return rendering.page(
+        request,
+        "reading.html",
+        status=status,
+        case=case,
+        said=said,
+        findings=[one.value for one in second.FINDINGS],
+        reads=unseen(parts, request.state.visit, case),
+        head=_head(parts, case),
+        waits=False,
+        now=parts.clock.now(),
+    )
+
+
+def _head(parts: Parts, case: Case) -> Head:
+    """Whose slide it is: nothing that was found, and nothing that was stated with the order."""
+    with parts.cases() as store:
+        held, about = store.held(case.key) or HeldResults(), store.about(case)
+    return head(case, about, matrix(held.results, case.outcome).entries, (), now=parts.clock.now())
 
 
 def agreements(request: Request) -> Response:
