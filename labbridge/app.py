@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from labbridge import __version__, anchoring, gate, pipeline, processing, sections
 from labbridge.acts import Acts
 from labbridge.certificates import Certificates
@@ -33,6 +35,7 @@ from labbridge.memory import large_blocks_go_back
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
+from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
@@ -118,6 +121,7 @@ class Service:
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
+        self._since = self._clock.now()
         self._reader = opening.reader(config.store.url)
         self._scrapes = opening.reader(config.store.url)
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
@@ -195,7 +199,7 @@ class Service:
                 delivery.wake()
             return answer
 
-        apart = {"reload": self._reload, "knowledge": self._in_force}
+        apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status}
         server = ControlServer(self._config.store.beside, handle, apart)
         await server.start()
         yield
@@ -213,6 +217,10 @@ class Service:
 
     async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "in_force": self._ruleset}
+
+    async def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
+        found = standing(self._traffic, since=self._since, stage=self._stage, role=self._role, knowledge=self._ruleset)
+        return {"ok": True, "standing": msgspec.to_builtins(found)}
 
     def _hung_up(self) -> None:
         """SIGHUP is `labbridge reload` for who has no terminal."""

@@ -35,6 +35,7 @@ from labbridge.store.writer import Writer
 RESTART_AFTER_S = 1.0
 AT_ONCE = 4  # pages that read the store at the same time
 CONNECTIONS = 256
+STATUS_WITHIN_S = 2.0  # a service that says nothing for so long is said to be silent
 
 _log = logs.logger("service")
 
@@ -167,13 +168,14 @@ def _go_with_the_service() -> None:
 
 
 def _application(settings: Settings, units: Connection) -> Any:
-    from labbridge.control import ask
+    from labbridge.control import ANSWER_WITHIN_S, ask
     from labbridge.processing import SystemClock
     from labbridge.store.bench import StoreBench
     from labbridge.store.deliveries import StoreDeliveries
     from labbridge.store.messages import StoreMessages
     from labbridge.store.people import StorePeople
     from labbridge.store.shift import StoreShift
+    from labbridge.store.status import StoreStatus
     from labbridge.web.application import application
     from labbridge.web.parts import LOCAL, Parts, Pool
     from labbridge.web.throttle import Throttle
@@ -183,13 +185,15 @@ def _application(settings: Settings, units: Connection) -> Any:
     meanings, reference = _knowledge(settings.site)
 
     def act(request: dict[str, Any]) -> dict[str, Any]:
-        return ask(beside, request) or {"ok": False, "error": "The service is not there; nothing was done"}
+        within_s = STATUS_WITHIN_S if request.get("command") == "status" else ANSWER_WITHIN_S
+        return ask(beside, request, within_s) or {"ok": False, "error": "The service is not there; nothing was done"}
 
     parts = Parts(
         people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
         cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
         messages=Pool(lambda: StoreMessages(opening.reader(settings.store)), AT_ONCE),
         deliveries=Pool(lambda: StoreDeliveries(opening.reader(settings.store)), AT_ONCE),
+        status=Pool(lambda: StoreStatus(opening.reader(settings.store)), 1),
         feeds={feed.name: feed for feed in settings.feeds},
         shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
         act=act,

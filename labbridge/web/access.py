@@ -8,7 +8,19 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import alike, cases, exports, messages, outbox, people, repairs, second, sign_in, worklist
+from labbridge.web.pages import (
+    alike,
+    cases,
+    exports,
+    messages,
+    outbox,
+    people,
+    repairs,
+    second,
+    sign_in,
+    status,
+    worklist,
+)
 
 
 class Route(NamedTuple):
@@ -63,6 +75,8 @@ ROUTES = (
     Route("GET", "/outbox/{delivery}", outbox.one, Right.SEE_MESSAGES),
     Route("POST", "/outbox/{delivery}/open", outbox.opened, Right.OPEN_RAW),
     Route("POST", "/outbox/{delivery}/again", outbox.again, Right.REPAIR),
+    Route("GET", "/status", status.page, Right.SEE_STATUS),
+    Route("GET", "/status/figures", status.figures, Right.SEE_STATUS, polled=True),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),
     Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
     Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),

@@ -24,6 +24,7 @@ from labbridge.model.people import Person, Session, Token
 from labbridge.model.reference import Reference
 from labbridge.model.report import Identifier
 from labbridge.model.review import Decision, Reading, SecondReading, Signed
+from labbridge.model.status import Numbers
 from labbridge.model.work import AuditEvent, Case, Feed, HeldResults, StoredHistory
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
@@ -136,6 +137,12 @@ class Deliveries(Protocol):
     def one(self, key: int, feeds: Sequence[str] | None, *, opened: bool = False) -> DeliveryDetail | None: ...
 
 
+class Status(Protocol):
+    """The numbers of the status page (store/status.py)."""
+
+    def numbers(self, now: datetime) -> Numbers: ...
+
+
 class Shift(Protocol):
     """The shift notes (store/shift.py)."""
 
@@ -173,6 +180,7 @@ class Parts(NamedTuple):
     shift: Callable[[], AbstractContextManager[Shift]]
     messages: Callable[[], AbstractContextManager[Messages]]
     deliveries: Callable[[], AbstractContextManager[Deliveries]]
+    status: Callable[[], AbstractContextManager[Status]]
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock
     ages: Ages

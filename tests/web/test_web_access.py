@@ -24,6 +24,7 @@ MATRIX = {
     Right.SEE_MESSAGES: {Role.SCIENTIST, Role.SENIOR, Role.INTEGRATOR, Role.AUDITOR},
     Right.OPEN_RAW: {Role.SENIOR, Role.INTEGRATOR},
     Right.REPAIR: {Role.SENIOR, Role.INTEGRATOR},
+    Right.SEE_STATUS: set(Role),
     Right.MANAGE_PEOPLE: {Role.ADMIN},
     None: set(Role),
 }

@@ -121,6 +121,21 @@ async def test_a_page_of_messages_asks_as_many_statements_whatever_it_shows(watc
     assert {path: count for path, count in few.items() if count > PAGES_OF_MESSAGES[path] + of_the_sign_in} == {}
 
 
+async def test_the_status_page_asks_as_many_statements_whatever_there_is(watched: Any) -> None:
+    bench, browser, statements = watched
+    site = Site(bench)
+    await site.patient("PT1", obx(BLOT, "58"))
+    few = len(statements("/status"))
+    assert few <= 15
+    site.release("C1@1")
+    many(site, 200)
+    many_messages(bench, 300)
+    browser.post("/cases/C2/decide", {"version": "1", "kind": "no_action", "why": "x"})
+    assert len(statements("/status")) == few - 6, "what was read of the journal is kept for a minute"
+    bench.clock.forward(seconds=61)
+    assert len(statements("/status")) == few
+
+
 # ---------------------------------------------------------------- plans
 
 
@@ -147,10 +162,13 @@ CASES = (
     ("/outbox?state=failed&receiver=lis", "outbox_unsettled"),
     ("/outbox?state=acknowledged", "outbox_unsettled"),
     ("/outbox/D1", "attempts_delivery"),
+    ("/status", "journal_unread"),
+    ("/status", "outbox_unsettled"),
+    ("/status", "cases_states"),
 )
 OF_A_FEW = re.compile(
-    r"SCAN (p|k|patient|newest|alike|CONSTANT ROW|\d+ CONSTANT ROWS?)"
-)  # rows that were chosen in the statement
+    r"SCAN (p|s|k|patient|newest|alike|unmapped|CONSTANT ROW|\d+ CONSTANT ROWS?)|SEARCH s"
+)  # rows that were chosen in the statement; codes that no table names are few
 
 
 def whole_tables(steps: list[str]) -> list[str]:

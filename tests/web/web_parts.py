@@ -24,6 +24,7 @@ from labbridge.store.deliveries import StoreDeliveries
 from labbridge.store.messages import StoreMessages
 from labbridge.store.people import StorePeople
 from labbridge.store.shift import StoreShift
+from labbridge.store.status import StoreStatus
 from labbridge.store.units import LocalUnits
 from labbridge.web import passwords, visits
 from labbridge.web.application import application
@@ -64,6 +65,7 @@ class Bench:
             shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
             messages=Pool(lambda: StoreMessages(self._reader()), 2),
             deliveries=Pool(lambda: StoreDeliveries(self._reader()), 2),
+            status=Pool(lambda: StoreStatus(self._reader()), 1),
             feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)},
             act=self._act,
             clock=self.clock,
