@@ -9,7 +9,7 @@ from browser_parts import SHOTS, Desk, settled, sign_in
 
 THEMES = ("light", "dark", "darkroom")
 WORST = ("serious", "critical")
-OTHERS = ("/cases/C4/alike", "/messages", "/messages/M1", "/outbox", "/readings", "/worklist/print")
+OTHERS = ("/cases/C4/alike", "/messages", "/messages/M1", "/outbox", "/readings", "/worklist/print", "/status")
 
 
 def test_a_case_is_signed_by_keyboard_and_undone(page: Any, desk: Desk) -> None:
@@ -95,7 +95,7 @@ def _findings(page: Any, desk: Desk, axe: str, theme: str, login: str, paths: tu
             settled(page)
             page.screenshot(path=SHOTS / f"{path.strip('/').replace('/', '-')}-{theme}-{width}.png")
             wide = page.evaluate("document.documentElement.scrollWidth")
-            found += [f"{path} is {wide} wide at {width}"] if wide > width else []
+            found += [f"{path} is {wide} wide at {width}"] if wide > width and path != "/worklist/print" else []
         page.evaluate(f"(() => {{ {axe} }})()")
         told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         found += [
