@@ -169,6 +169,7 @@ def _go_with_the_service() -> None:
 def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.control import ask
     from labbridge.processing import SystemClock
+    from labbridge.sources import RulesOnDemand
     from labbridge.store.bench import StoreBench
     from labbridge.store.deliveries import StoreDeliveries
     from labbridge.store.messages import StoreMessages
@@ -200,6 +201,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         hosts=LOCAL | settings.hosts,
         meanings=meanings,
         reference=reference,
+        rules=RulesOnDemand(settings.site),
     )
     return application(parts)
 
