@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import alike, cases, explaining, exports, messages, outbox, people, repairs, second, sign_in, worklist
+from labbridge.web.pages import alike, cases, explaining, exports, messages, outbox, people, previewing, repairs, second, sign_in, worklist
 
 
 class Route(NamedTuple):
@@ -48,6 +48,8 @@ ROUTES = (
     Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
     Route("GET", "/cases/{case}/explain", explaining.explain, Right.SEE_CASES),
     Route("GET", "/cases/{case}/evidence/{message}/{name}/{number}", explaining.evidence, Right.SEE_CASES),
+    Route("GET", "/cases/{case}/preview", previewing.kept, Right.SEE_CASES),
+    Route("POST", "/cases/{case}/preview", previewing.typed, Right.DECIDE),
     Route("GET", "/cases/{case}/alike", alike.listed, Right.SIGN),
     Route("POST", "/cases/{case}/alike", alike.sign, Right.SIGN),
     Route("GET", "/readings", second.agreements, Right.SECOND_READ),
