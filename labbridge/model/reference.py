@@ -1,5 +1,5 @@
-"""What a page shows of the knowledge beside a case: the published pathway, for how long a test may be added on, and the rules
-in words."""
+"""What a page shows of the knowledge beside a case: the published pathway, for how long a test may be added on, and the
+rules in words."""
 
 from __future__ import annotations
 

@@ -8,7 +8,21 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from labbridge.model.people import Right
-from labbridge.web.pages import alike, cases, explaining, exports, messages, outbox, people, previewing, repairs, second, sign_in, worklist
+from labbridge.web.pages import (
+    alike,
+    attachments,
+    cases,
+    explaining,
+    exports,
+    messages,
+    outbox,
+    people,
+    previewing,
+    repairs,
+    second,
+    sign_in,
+    worklist,
+)
 
 
 class Route(NamedTuple):
@@ -50,6 +64,8 @@ ROUTES = (
     Route("GET", "/cases/{case}/evidence/{message}/{name}/{number}", explaining.evidence, Right.SEE_CASES),
     Route("GET", "/cases/{case}/preview", previewing.kept, Right.SEE_CASES),
     Route("POST", "/cases/{case}/preview", previewing.typed, Right.DECIDE),
+    Route("GET", "/cases/{case}/attachments", attachments.listed, Right.SEE_CASES),
+    Route("GET", "/cases/{case}/attachments/{message}/{number}", attachments.one, Right.SEE_CASES),
     Route("GET", "/cases/{case}/alike", alike.listed, Right.SIGN),
     Route("POST", "/cases/{case}/alike", alike.sign, Right.SIGN),
     Route("GET", "/readings", second.agreements, Right.SECOND_READ),

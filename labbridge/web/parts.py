@@ -171,8 +171,8 @@ class Pool(Generic[T]):
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
     browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
-    `rules` what the rules are in words
-    (sources.RulesOnDemand), `undo_s` for how long what was signed can be undone. `feeds` says how each feed's messages are read."""
+    `rules` the rules in words (sources.RulesOnDemand), `undo_s` for how long what was signed can be undone. `feeds` says how
+    each feed's messages are read."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]

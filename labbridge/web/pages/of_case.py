@@ -28,7 +28,9 @@ def found(request: Request, shown: str) -> Case | Response:
     if case is None:
         return PlainTextResponse(NO_CASE, 404)
     if unseen(parts, visit, case):
-        return RedirectResponse(f"/cases/C{case.key}/reading", 303)
+        reading = f"/cases/C{case.key}/reading"
+        posted = request.method == "POST"
+        return Response(status_code=204, headers={"HX-Redirect": reading}) if posted else RedirectResponse(reading, 303)
     return case
 
 

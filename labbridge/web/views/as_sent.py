@@ -52,10 +52,11 @@ def observations(raw: bytes, charset: str, lanes: Collection[str]) -> Iterator[t
 
 
 def sent(message: Message, obx: Segment) -> Sent:
-    code = [message.component(obx.field(3), number) for number in range(1, 7)]
+    code = obx.field(3)
+    codes = [_code(message, code, first) for first in (1, 4)]
     method = obx.field(17)
     return Sent(
-        codes=tuple(one for one in (tuple(code[:3]), tuple(code[3:])) if any(one)),  # type: ignore[arg-type]
+        codes=tuple(one for one in codes if any(one)),
         value=_cut(message.decoded(obx.field(5))),
         unit=message.component(obx.field(6), 1),
         status=message.component(obx.field(11), 1),
@@ -65,3 +66,12 @@ def sent(message: Message, obx: Segment) -> Sent:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _code(message: Message, field: str, first: int) -> tuple[str, str, str]:
+    """A code with its name and system: the first, or the alternate one."""
+    return (
+        message.component(field, first),
+        message.component(field, first + 1),
+        message.component(field, first + 2),
+    )
