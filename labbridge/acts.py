@@ -16,8 +16,9 @@ from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.model.values import Coding
-from labbridge.model.work import AuditEvent
+from labbridge.model.work import AuditEvent, Case
 from labbridge.ports import Clock
+from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
 from labbridge.review import alike, policies
 from labbridge.store.desk import StoreDesk
@@ -67,6 +68,7 @@ class Acts:
         beside. Each key has its answer."""
         commands: Mapping[str, Callable[[list[str], str, dict[str, Any]], list[dict[str, Any]]]] = {
             "release": self._released,
+            "preview": self._previewed,
             "reprocess": self._reprocessed,
             "edit": self._edited,
             "identity": self._identified,
@@ -109,14 +111,28 @@ class Acts:
     def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> str:
         signing = signing_of(request, shown)
         case = self._desk.case(policies.parse_shown(shown)[0])
-        receiver = self._config.receiver_of(case.feed) if case is not None else None
-        if case is not None and receiver is None:
-            raise Refused("No receiver is configured for this feed; add [receivers.NAME]")
-        letterhead = self._letterhead(case.feed if case else "", receiver or "")
+        letterhead = self._letterhead(case.feed if case else "", self._receiver(case) if case else "")
         key = pipeline.release(
             shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock, signing=signing
         )
         return f"D{key}" if key else shown
+
+    def _previewed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """One key alone. {"text"}: what a person is writing in place of the kept words."""
+        return [_each(key, lambda key: self._preview(key, name, request)) for key in keys[:1]]
+
+    def _preview(self, shown: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        asked = Preview(shown=shown, signer=name, text=str(request["text"]) if "text" in request else None)
+        case = case_of(asked, self._desk)
+        letterhead = self._letterhead(case.feed, self._receiver(case))
+        with JudgeProcess() as judge:
+            return preview(asked, case, self._desk, letterhead=letterhead, judge=judge, clock=self._clock)
+
+    def _receiver(self, case: Case) -> str:
+        receiver = self._config.receiver_of(case.feed)
+        if receiver is None:
+            raise Refused("No receiver is configured for this feed; add [receivers.NAME]")
+        return receiver
 
     def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
@@ -213,7 +229,7 @@ def _tried(act: Callable[[], None]) -> str:
     return ""
 
 
-def _each(key: str, act: Callable[[str], str]) -> dict[str, Any]:
+def _each(key: str, act: Callable[[str], Any]) -> dict[str, Any]:
     try:
         return {"key": key, "ok": True, "result": act(key)}
     except (Refused, StoreUnavailable) as refusal:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from labbridge.interpret.explain import Clause, Explanation, Trace
+from labbridge.interpret.explain import OF_RESULTS, Clause, Explanation, Trace
 from labbridge.model.outcome import Comment
 
 
@@ -37,14 +37,11 @@ def text(found: Explanation, comment: Comment | None) -> list[str]:
     return lines
 
 
-_OF_RESULTS = {"C18": ("SPECIMEN_INVALID",), "C19": ("RESULT_WITHDRAWN", "RESULT_CORRECTED")}
-
-
 def _comment(found: Explanation, comment: Comment) -> list[str]:
     """Which rules chose each class; C18 and C19 follow from what became of a result."""
     lines = []
     for name in (comment.comment_class, *comment.addendum_classes):
-        codes = _OF_RESULTS.get(name, ())
+        codes = OF_RESULTS.get(name, ())
         by = [trace.rule for trace in found.fired if trace.comment == name or set(codes) & set(trace.flags)]
         cites = f"; cites {', '.join(comment.citations)}" if name == comment.comment_class else ""
         lines.append(f"  {name} by {', '.join(by) or 'what was posted before'}{cites}")

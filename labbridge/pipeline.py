@@ -214,8 +214,8 @@ def release(
     case = _to_sign(shown, signer, desk, signing)
     signature, waits = _signature(case, signer, desk, signing)
     now = clock.now()
-    letter = _letter(case, signer, desk.next_control_id(now), now)
-    out = _outgoing(case, letter, desk, letterhead, judge)
+    letter = letter_of(case, signer, desk.next_control_id(now), now)
+    out = outgoing_of(case, letter, desk, letterhead, judge)
     event = _event(now, signer, "released", shown, letter.control_id)
     if signature and waits:
         desk.sign_first(signature, case, msgspec.structs.replace(event, action="signed first", detail=""))
@@ -224,9 +224,9 @@ def release(
     return desk.release(msgspec.structs.replace(out, due=due, signature=signature), event)
 
 
-def _outgoing(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
+def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
     """The comment as it will leave, judged."""
-    raw, specimen = _final_bytes(case, letter, desk, letterhead)
+    raw, specimen = final_bytes(case, letter, desk, letterhead)
     faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
     if faults:
         raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
@@ -279,7 +279,7 @@ def _signature(case: Case, signer: str, desk: Desk, signing: Signing | None) -> 
     ), two and first is None
 
 
-def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
+def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
     return outgoing.Letter(
         at=case.subject_at,
         lanes=case.lanes or (case.lane,),
@@ -292,7 +292,7 @@ def _letter(case: Case, signer: str, control_id: str, now: datetime) -> outgoing
     )
 
 
-def _final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
+def final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
     """The comment's bytes, and the specimen it speaks of."""
     message = desk.message(case.subject_message) if case.subject_message is not None else None
     if message is None or not message.raw:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
+
+import msgspec
 
 from labbridge.interpret.on_hand import WINDOWS
 from labbridge.interpret.vocabulary import check_vocabulary
-from labbridge.knowledge.build import Knowledge, build
-from labbridge.knowledge.decisions import FlagRow
+from labbridge.knowledge.build import Knowledge, build, version
+from labbridge.knowledge.decisions import FlagRow, Rule
 from labbridge.knowledge.documents import Fault, Source, read_records, read_yaml
 from labbridge.knowledge.pathway import Pathway, read_pathway
 from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.references import check_references
 from labbridge.knowledge.tables import read_terminology
-from labbridge.model.reference import AddOnWindow, PathwayEdge, PathwayNode, Reference
+from labbridge.model.reference import AddOnWindow, Citation, PathwayEdge, PathwayNode, Reference, Rules, RuleText
 from labbridge.model.values import Coding
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
-FLAGS, POLICY = "flags.yaml", "policy.yaml"
+FLAGS, POLICY, CITATIONS = "flags.yaml", "policy.yaml", "citations.yaml"
 NOT_OURS = ("schema", "site")
 
 
@@ -137,4 +140,64 @@ def _windows(policy: Policy) -> tuple[AddOnWindow, ...]:
         )
         for analyte, one in found
         if one is not None
+    )
+
+
+# ---------------------------------------------------------------- rules in words
+
+
+class RulesOnDemand:
+    """The rules as they are on the disk, read when they are first asked for and kept: their words alone, not the knowledge
+    they came from. Read again where other files are there by then than those that are asked about."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self._kept: Rules | None = None
+        self._turn = Lock()
+
+    def __call__(self, wanted: str) -> Rules | None:
+        """The rules here, of the knowledge version `wanted` where that is here; None where they cannot be read now."""
+        with self._turn:
+            if self._kept is None or self._kept.version != wanted:
+                self._kept = self._read()
+            return self._kept
+
+    def _read(self) -> Rules | None:
+        try:
+            texts = read_all(self._site)
+            if self._kept is not None and self._kept.version == version(texts):
+                return self._kept
+            return rules_of(understood(texts), texts)
+        except (KnowledgeError, OSError):
+            return None
+
+
+def rules_of(knowledge: Knowledge, texts: Sequence[Source]) -> Rules:
+    """The rules in force and the citations, of the files the knowledge was understood from."""
+    rows = [row for one in texts if one.name == CITATIONS for row in read_yaml(one, [])]
+    cited = [msgspec.convert(row.fields, Citation, strict=False) for row in rows]
+    active = (one for one in knowledge.decisions.rules if one.status == "active")
+    return Rules(
+        version=knowledge.version,
+        rules={one.id: _in_words(one) for one in active},
+        citations={one.id: one for one in cited},
+    )
+
+
+def _in_words(rule: Rule) -> RuleText:
+    return RuleText(
+        id=rule.id,
+        version=rule.version,
+        why=rule.why,
+        when={name: values if isinstance(values, tuple) else (values,) for name, values in rule.when.items()},
+        on=rule.on,
+        analytes=rule.analytes,
+        about=rule.about,
+        flags=tuple(code for entry in rule.then.flags for code in entry),
+        retests=tuple(one.analyte for one in rule.then.retest),
+        comments=tuple(one for one in (rule.then.comment, rule.then.beside or "") if one),
+        citations=rule.citations,
+        reviewed=rule.reviewed,
+        authors=rule.authors,
+        known_gaps=rule.known_gaps,
     )

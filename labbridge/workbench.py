@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -168,8 +168,8 @@ def _go_with_the_service() -> None:
 
 
 def _application(settings: Settings, units: Connection) -> Any:
-    from labbridge.control import ANSWER_WITHIN_S, ask
     from labbridge.processing import SystemClock
+    from labbridge.sources import RulesOnDemand
     from labbridge.store.bench import StoreBench
     from labbridge.store.deliveries import StoreDeliveries
     from labbridge.store.messages import StoreMessages
@@ -181,12 +181,8 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.web.throttle import Throttle
     from labbridge.web.visits import Ages
 
-    writer, beside = SharedUnits(RemoteUnits(units)), Path(settings.beside)
+    writer = SharedUnits(RemoteUnits(units))
     meanings, reference = _knowledge(settings.site)
-
-    def act(request: dict[str, Any]) -> dict[str, Any]:
-        within_s = STATUS_WITHIN_S if request.get("command") == "status" else ANSWER_WITHIN_S
-        return ask(beside, request, within_s) or {"ok": False, "error": "The service is not there; nothing was done"}
 
     parts = Parts(
         people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
@@ -196,7 +192,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         status=Pool(lambda: StoreStatus(opening.reader(settings.store)), 1),
         feeds={feed.name: feed for feed in settings.feeds},
         shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
-        act=act,
+        act=_acting(Path(settings.beside)),
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
         throttle=Throttle(monotonic),
@@ -204,8 +200,20 @@ def _application(settings: Settings, units: Connection) -> Any:
         hosts=LOCAL | settings.hosts,
         meanings=meanings,
         reference=reference,
+        rules=RulesOnDemand(settings.site),
     )
     return application(parts)
+
+
+def _acting(beside: Path) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Acts of a person, where the store is written."""
+    from labbridge.control import ANSWER_WITHIN_S, ask
+
+    def act(request: dict[str, Any]) -> dict[str, Any]:
+        within_s = STATUS_WITHIN_S if request.get("command") == "status" else ANSWER_WITHIN_S
+        return ask(beside, request, within_s) or {"ok": False, "error": "The service is not there; nothing was done"}
+
+    return act
 
 
 def _knowledge(site: str) -> tuple[dict[str, str], Reference]:

@@ -69,6 +69,7 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "previewing",
     "repairing",
     "feed_settings",
     "memory",

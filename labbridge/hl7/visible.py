@@ -170,6 +170,18 @@ def opened(raw: bytes, feed_charset: str = "", places: str = "") -> Opened:
     return Opened(known, tuple(shown), left_out=sum(1 for _line in found))
 
 
+def segment(raw: bytes, feed_charset: str, at: str) -> Segment | None:
+    """One segment of a message by its place (`OBX[3]`); None where there is none."""
+    known, marks = characters(raw, feed_charset), head(raw).delimiters
+    counts: Counter[str] = Counter()
+    for line in _each_line(raw[len(before(raw)) :]):
+        name = _name(line.data.decode(known.codec, "surrogateescape").split(marks.field, 1)[0])
+        counts[name] += 1
+        if at == f"{name}[{counts[name]}]":
+            return _segment(line, at, marks, known.codec, set())
+    return None
+
+
 def dumped(raw: bytes) -> tuple[tuple[str, str, str], ...]:
     """The first bytes as rows: offset, hexadecimal digits, ASCII (a dot for what is not)."""
     rows = range(0, min(len(raw), MOST_DUMPED), ROW)
@@ -194,13 +206,20 @@ def _segments(
 ) -> Iterator[Segment]:
     counts: Counter[str] = Counter()
     for line in found:
-        parts = line.data.decode(codec, "surrogateescape").split(marks.field, MOST_OF_A_SEGMENT)
-        name = parts[0].upper() if _NAME.fullmatch(parts[0]) else "?"
+        name = _name(line.data.decode(codec, "surrogateescape").split(marks.field, 1)[0])
         counts[name] += 1
-        at = f"{name}[{counts[name]}]"
         wrong = {field for segment, occurrence, field in faults if (segment, occurrence) == (name, counts[name])}
-        fields = tuple(_fields(parts, at, marks, codec, wrong))
-        yield Segment(at, _visible(parts[0], codec), marks.field, fields, bool(wrong))
+        yield _segment(line, f"{name}[{counts[name]}]", marks, codec, wrong)
+
+
+def _name(text: str) -> str:
+    return text.upper() if _NAME.fullmatch(text) else "?"
+
+
+def _segment(line: Line, at: str, marks: escapes.Delimiters, codec: str, wrong: set[int]) -> Segment:
+    parts = line.data.decode(codec, "surrogateescape").split(marks.field, MOST_OF_A_SEGMENT)
+    fields = tuple(_fields(parts, at, marks, codec, wrong))
+    return Segment(at, _visible(parts[0], codec), marks.field, fields, bool(wrong))
 
 
 def _fields(parts: Sequence[str], at: str, marks: escapes.Delimiters, codec: str, wrong: set[int]) -> Iterator[Field]:

@@ -13,6 +13,8 @@ from labbridge.knowledge.decisions import Rule
 from labbridge.model.result import Result
 
 RAISED = "raised"
+OF_RESULTS = {"C18": ("SPECIMEN_INVALID",), "C19": ("RESULT_WITHDRAWN", "RESULT_CORRECTED")}
+"""Comments that follow from what became of a result, with the flags that tell of it."""
 NEAR = 2  # conditions that a rule which lacked one must have met, or it was not near
 
 

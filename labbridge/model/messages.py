@@ -134,6 +134,17 @@ class Bytes(msgspec.Struct, frozen=True):
         return bool(self.raw) and hashlib.sha256(self.raw).digest() != self.digest
 
 
+class InForce(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is read: as received, or as the newest approved edit has it. `length` is that of its bytes, which are
+    here (`raw`) where they were asked for. `damaged`: they are no longer the ones that came."""
+
+    key: int
+    feed: str
+    length: int
+    raw: bytes = b""
+    damaged: bool = False
+
+
 class ChosenDeliveries(msgspec.Struct, frozen=True, kw_only=True):
     """Which deliveries. No state: those that are not settled."""
 

@@ -1,4 +1,5 @@
-"""What a page shows of the knowledge beside a case: the published pathway, and for how long a test may be added on."""
+"""What a page shows of the knowledge beside a case: the published pathway, for how long a test may be added on, and the
+rules in words."""
 
 from __future__ import annotations
 
@@ -44,3 +45,50 @@ class Reference(msgspec.Struct, frozen=True):
 
     pathway: tuple[PathwayNode, ...] = ()
     windows: tuple[AddOnWindow, ...] = ()
+
+
+class RuleText(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as its reader is told of it. `when`: each fact with the values that meet it; `on`: what has to be found of a
+    result, of these `analytes` (empty: any). `flags`, `retests` (analytes) and `comments` (classes) are what it says;
+    `reviewed`: the laboratory directors who signed it."""
+
+    id: str
+    version: int
+    why: str
+    when: dict[str, tuple[str | bool, ...]] = {}
+    on: str = ""
+    analytes: tuple[str, ...] = ()
+    about: str = ""
+    flags: tuple[str, ...] = ()
+    retests: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+    reviewed: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    known_gaps: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}@{self.version}"
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """A source in full, as far as it is written down. `read`: what of it was read, `on`: when."""
+
+    id: str
+    authors: str = ""
+    title: str = ""
+    where: str = msgspec.field(name="in", default="")
+    year: str = ""
+    doi: str = ""
+    pmid: str = ""
+    read: str = ""
+    on: str = ""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one knowledge, by id, and its citations, by id. `version` is the knowledge's."""
+
+    version: str
+    rules: dict[str, RuleText] = {}
+    citations: dict[str, Citation] = {}

@@ -58,6 +58,10 @@ class StoreDesk:
         key: int = self._writer.submit(_releasing(outgoing, audit)).result()
         return key
 
+    def check_specimen(self, outgoing: Outgoing, now: datetime) -> None:
+        """Refused where too many comments have left for the specimen, as `release` would refuse it."""
+        _check_storm(self._reader, outgoing, now)
+
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit, edit)).result()
 

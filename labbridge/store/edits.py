@@ -20,11 +20,14 @@ NEXT = "SELECT coalesce(max(version), 1) + 1 FROM edits WHERE message = ?"
 ADD = "INSERT INTO edits(message, version, raw, editor, why, made) VALUES (?,?,?,?,?,?)"
 APPROVE = "UPDATE edits SET approved_by = ? WHERE message = ? AND version = ? AND approved_by = ''"
 STATE = "SELECT state FROM journal WHERE id = ?"
-IN_FORCE = (  # the bytes, and the digest they must have; beside `journal j`
+RAW_IN_FORCE = (  # beside `journal j`
     "coalesce((SELECT e.raw FROM edits e WHERE e.message = j.id AND e.approved_by <> '' ORDER BY e.version DESC LIMIT 1),"
-    " j.raw), CASE WHEN EXISTS (SELECT 1 FROM edits e WHERE e.message = j.id AND e.approved_by <> '') THEN NULL"
-    " ELSE j.digest END"
+    " j.raw)"
 )
+DIGEST_IN_FORCE = (  # the one they must have
+    "CASE WHEN EXISTS (SELECT 1 FROM edits e WHERE e.message = j.id AND e.approved_by <> '') THEN NULL ELSE j.digest END"
+)
+IN_FORCE = f"{RAW_IN_FORCE}, {DIGEST_IN_FORCE}"
 CAME = "INSERT INTO work(message, lane, state, reason, updated) VALUES (?,?,'kept','reprocessed',?)"
 WENT = "DELETE FROM work WHERE message = ? AND lane = ?"
 OF_MESSAGE = "SELECT lane FROM work WHERE message = ?"

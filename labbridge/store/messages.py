@@ -13,6 +13,7 @@ from labbridge.model.messages import (
     ACTS,
     Bytes,
     ChosenMessages,
+    InForce,
     LaneOfWork,
     ListedMessage,
     Message,
@@ -23,7 +24,7 @@ from labbridge.model.messages import (
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import AuditEvent, StoredHistory
 from labbridge.states import CaseState, Reason, State
-from labbridge.store import reading
+from labbridge.store import edits, reading
 from labbridge.store.connection import Connection, marks
 from labbridge.store.tally import SEPARATOR
 
@@ -67,6 +68,8 @@ EVENTS = (
     f"{', '.join(repr(one) for one in ACTS)}) ORDER BY id DESC LIMIT 100"
 )
 BYTES = "SELECT raw, digest FROM journal WHERE id = ?"
+SIZES = f"SELECT j.id, j.feed, length({edits.RAW_IN_FORCE}) FROM journal j WHERE j.id IN ({{}})"  # noqa: S608
+IN_FORCE = f"SELECT j.id, j.feed, {edits.IN_FORCE} FROM journal j WHERE j.id IN ({{}})"  # noqa: S608
 
 _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
@@ -132,12 +135,27 @@ class StoreMessages:
         versions = self._reader.execute(VERSIONS.format(", raw"), (key,)).fetchall()
         return Bytes(bytes(row[0]), bytes(row[1]), _versions(versions))
 
+    def sizes(self, keys: Sequence[int]) -> list[InForce]:
+        """How long these messages are as they are read, without their bytes; without those that are not there."""
+        rows = self._reader.execute(SIZES.format(marks(len(keys))), keys).fetchall() if keys else []
+        return [InForce(key=int(key), feed=str(feed), length=int(length)) for key, feed, length in rows]
+
+    def in_force(self, keys: Sequence[int]) -> list[InForce]:
+        """These messages as they are read, with their bytes."""
+        rows = self._reader.execute(IN_FORCE.format(marks(len(keys))), keys).fetchall() if keys else []
+        return [_in_force(int(key), str(feed), bytes(raw), bytes(digest or b"")) for key, feed, raw, digest in rows]
+
     def held(self, patient: Identifier | None, lane: str) -> StoredHistory | None:
         """All that is held of the patient of a lane; None where part of it is not what was written."""
         try:
             return reading.history(self._reader, patient, lane)
         except Park:
             return None
+
+
+def _in_force(key: int, feed: str, raw: bytes, digest: bytes) -> InForce:
+    damaged = bool(digest) and Bytes(raw, digest).damaged
+    return InForce(key=key, feed=feed, length=len(raw), raw=raw, damaged=damaged)
 
 
 def events(connection: Connection, subject: str) -> tuple[AuditEvent, ...]:

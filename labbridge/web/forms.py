@@ -24,6 +24,13 @@ class DecisionForm(_Form):
     days: int = Field(1, ge=1, le=LONGEST_DAYS)
 
 
+class PreviewForm(_Form):
+    """A comment that is being written, and the version it is for."""
+
+    version: int
+    text: str = ""
+
+
 class SignatureForm(_Form):
     """A signature: for which version and screen, with the password where it has to be given again."""
 

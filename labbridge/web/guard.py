@@ -147,6 +147,6 @@ class _Answering:
             self.begun = True
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)  # a page's own is stricter
             headers["Cache-Control"] = CACHED if self._kept and message["status"] == 200 else "no-store"
         await self._send(message)

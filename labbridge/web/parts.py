@@ -16,12 +16,13 @@ from labbridge.model.messages import (
     ChosenMessages,
     DeliveryDetail,
     DeliveryPage,
+    InForce,
     Message,
     Page,
     Waiting,
 )
 from labbridge.model.people import Person, Session, Token
-from labbridge.model.reference import Reference
+from labbridge.model.reference import Reference, Rules
 from labbridge.model.report import Identifier
 from labbridge.model.review import Decision, Reading, SecondReading, Signed
 from labbridge.model.status import Numbers
@@ -120,6 +121,10 @@ class Messages(Protocol):
 
     def one(self, key: int, feeds: Sequence[str] | None) -> Message | None: ...
 
+    def sizes(self, keys: Sequence[int]) -> list[InForce]: ...
+
+    def in_force(self, keys: Sequence[int]) -> list[InForce]: ...
+
     def bytes(self, key: int) -> Bytes | None: ...
 
     def held(self, patient: Identifier | None, lane: str) -> StoredHistory | None: ...
@@ -173,7 +178,8 @@ class Pool(Generic[T]):
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
     browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
-    `undo_s` for how long what was signed can be undone. `feeds` says how each feed's messages are read."""
+    `rules` the rules in words (sources.RulesOnDemand), `undo_s` for how long what was signed can be undone. `feeds` says how
+    each feed's messages are read."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -188,6 +194,7 @@ class Parts(NamedTuple):
     meanings: Mapping[str, str] = MappingProxyType({})
     reference: Reference = Reference()
     feeds: Mapping[str, Feed] = MappingProxyType({})
+    rules: Callable[[str], Rules | None] = lambda _version: None
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
 

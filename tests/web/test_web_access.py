@@ -41,6 +41,8 @@ def concrete(one: Route) -> str:
         .replace("{login}", "nobody")
         .replace("{message}", "M1")
         .replace("{delivery}", "D1")
+        .replace("{name}", "OBX")
+        .replace("{number}", "1")
     )
 
 

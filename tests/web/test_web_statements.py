@@ -85,6 +85,22 @@ async def test_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any)
     assert len(before) <= 13
 
 
+BESIDE = {"/cases/C1/explain": 9, "/cases/C1/attachments": 6, "/cases/C1/evidence/M1/OBX/1": 6}
+
+
+async def test_what_is_beside_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any) -> None:
+    bench, _browser, statements = watched
+    site = Site(bench)
+    await site.patient("PT1", obx(BLOT, "58"))
+    few = {path: len(statements(path)) for path in BESIDE}
+    for value in range(5):
+        await site.patient("PT1", obx(BLOT, f"5{value}"), obx(CK, f"78{value}0"))
+    assert len(site.cases()[0].outcome.used) > 2
+    assert {path: len(statements(path)) for path in BESIDE} == few
+    of_the_sign_in = 1
+    assert {path: count for path, count in few.items() if count > BESIDE[path] + of_the_sign_in} == {}
+
+
 def many_messages(bench: Bench, count: int) -> None:
     """So many messages and deliveries like the first ones, in every state."""
     series = f"WITH RECURSIVE n(g) AS (SELECT 2 UNION ALL SELECT g + 1 FROM n WHERE g < {count}) "

@@ -31,7 +31,10 @@ TEMPLATES = sorted((rendering.FOLDER / "templates").glob("*.html"))
 FRENCH = sorted((rendering.FOLDER / "words" / "fr").glob("*.yaml"))
 REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
-    *(PACKAGE / name for name in ("acts.py", "deciding.py", "repairing.py", "pipeline.py", "control.py")),
+    *(
+        PACKAGE / name
+        for name in ("acts.py", "deciding.py", "previewing.py", "repairing.py", "pipeline.py", "control.py")
+    ),
     *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair")),
     *(PACKAGE / f"review/{name}.py" for name in ("alike", "decisions", "permissions", "policies", "second")),
     *(PACKAGE / f"store/{name}.py" for name in ("decisions", "desk", "edits", "people", "second")),

@@ -16,7 +16,7 @@ from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
-from labbridge.sources import comment_code, meanings_of, read_all, reference_of
+from labbridge.sources import RulesOnDemand, comment_code, meanings_of, read_all, reference_of
 from labbridge.store import opening
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
@@ -71,6 +71,7 @@ class Bench:
             clock=self.clock,
             ages=AGES,
             throttle=Throttle(lambda: self.clock.now().timestamp()),
+            rules=RulesOnDemand(SITE),
             undo_s=120.0,
             meanings=meanings_of(TEXTS),
             reference=reference_of(TEXTS),
