@@ -22,10 +22,11 @@ LONGEST_TOKEN_D = 365
 
 
 class Accounts:
-    """Acts on accounts. Each request names the `act`, and what it needs beside."""
+    """Acts on accounts. Each request names the `act`, and what it needs beside. `issuer` is the identity provider's, empty
+    without one."""
 
-    def __init__(self, people: StorePeople, clock: Clock) -> None:
-        self._people, self._clock = people, clock
+    def __init__(self, people: StorePeople, clock: Clock, issuer: str = "") -> None:
+        self._people, self._clock, self._issuer = people, clock, issuer
 
     def perform(self, login: str, name: str, request: dict[str, Any]) -> str:
         """What was done, in words. Refused where it may not be."""
@@ -35,6 +36,7 @@ class Accounts:
             "close": self._close,
             "open": self._open,
             "password": self._password,
+            "link": self._link,
             "token": self._token,
             "revoke": self._revoke,
         }
@@ -46,8 +48,16 @@ class Accounts:
     def _add(self, login: str, name: str, request: dict[str, Any]) -> str:
         roles = permissions.check_account(login, str(request.get("name", "")), list(request.get("roles", [])))
         feeds = tuple(str(request.get("feeds", "")).split())
-        secret = str(request.get("secret", ""))
-        person = Person(key=0, login=login, name=str(request["name"]).strip(), roles=roles, feeds=feeds, secret=secret)
+        secret, subject = str(request.get("secret", "")), self._subject(request)
+        person = Person(
+            key=0,
+            login=login,
+            name=str(request["name"]).strip(),
+            roles=roles,
+            feeds=feeds,
+            secret=secret,
+            subject=subject,
+        )
         self._people.add(person, self._event(name, "account made", login, " ".join(sorted(roles))))
         return f"account {login} made"
 
@@ -64,6 +74,28 @@ class Accounts:
         secret = str(request.get("secret", ""))
         self._change(login, name, "password changed", lambda one: msgspec.structs.replace(one, secret=secret))
         return f"account {login} has a new password; its sign-ins have ended"
+
+    def _link(self, login: str, name: str, request: dict[str, Any]) -> str:
+        """From now on the identity provider signs the person in; the password goes."""
+        subject = self._subject(request)
+        if not subject:
+            raise Refused("Which account there? Name it with --subject")
+        linked = {"subject": subject, "secret": ""}
+        self._change(login, name, "account linked", lambda one: msgspec.structs.replace(one, **linked))
+        return f"account {login} is signed in by the identity provider; its password and its sign-ins have ended"
+
+    def _subject(self, request: dict[str, Any]) -> str:
+        """By what the provider knows somebody; empty where the request names nobody there."""
+        named = str(request.get("subject", ""))
+        if not named:
+            return ""
+        if not self._issuer:
+            raise Refused("There is no identity provider: [web.oidc] names one")
+        subject = f"{self._issuer}|{named}"
+        other = self._people.by_subject(subject)
+        if other is not None:
+            raise Refused(f"The identity provider's account is that of {other.login} already")
+        return subject
 
     def _change(self, login: str, name: str, action: str, changed: Callable[[Person], Person]) -> None:
         person = self._people.by_login(login)

@@ -59,7 +59,8 @@ class Acts:
         people: StorePeople | None = None,
     ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
-        self._accounts = Accounts(people, clock) if people is not None else None
+        issuer = config.web.oidc.issuer if config.web.oidc else ""
+        self._accounts = Accounts(people, clock, issuer) if people is not None else None
         self._deciding = Deciding(desk, clock)
         self._repairing = Repairing(config, desk, clock, people)
 

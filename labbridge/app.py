@@ -18,7 +18,8 @@ import msgspec
 from labbridge import __version__, anchoring, gate, pipeline, processing, sections
 from labbridge.acts import Acts
 from labbridge.certificates import Certificates
-from labbridge.config import Config, FeedSection, loopback, split_address
+from labbridge.config import Config, FeedSection, split_address
+from labbridge.config_oidc import loopback
 from labbridge.control import ControlServer
 from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay

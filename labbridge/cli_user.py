@@ -12,6 +12,7 @@ from labbridge.cli_parts import NEEDS_A_PERSON, WRONG_USE, ConfigPath, Format, N
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of the workbench, and tokens of programs.")
 Login = Annotated[str, typer.Argument(help="Small letters, digits, dots, dashes, underscores.")]
+Subject = Annotated[str, typer.Option("--subject", help="The person's `sub` at the identity provider of [web.oidc].")]
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -25,12 +26,13 @@ def add(
     name: Name,
     feeds: Annotated[str, typer.Option(help="Feeds of the person's sites, with spaces between; * for all.")] = "",
     password_stdin: FromInput = False,
+    subject: Subject = "",
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
-    """Make an account; its password is asked for, or read from standard input."""
-    secret = _hashed(password_stdin, login, full_name)
-    more = {"act": "add", "name": full_name, "roles": role, "feeds": feeds, "secret": secret}
+    """Make an account; its password is asked for, or read from standard input. With --subject it has none."""
+    secret = "" if subject else _hashed(password_stdin, login, full_name)
+    more = {"act": "add", "name": full_name, "roles": role, "feeds": feeds, "secret": secret, "subject": subject}
     act(config, {"command": "user", "keys": [login], "as": name, **more}, format)
 
 
@@ -40,6 +42,12 @@ def password(
 ) -> None:
     """Set another password; every sign-in of the account ends."""
     _act(config, format, login, name, act="password", secret=_hashed(password_stdin, login))
+
+
+@app.command()
+def link(login: Login, subject: Subject, name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+    """Let the identity provider sign an account in from now on; its password ends."""
+    _act(config, format, login, name, act="link", subject=subject)
 
 
 @app.command("close")

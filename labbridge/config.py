@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from labbridge.config_oidc import OidcSection, loopback
 from labbridge.hl7.charset import codec
 
 
@@ -232,6 +233,8 @@ class WebSection(_Section):
     signing_s: float = Field(
         300.0, ge=0, description="within this of giving the password a signature does not ask again"
     )
+    instance: Literal["production", "test"] = Field("production", description="test: every page says that it is none")
+    oidc: OidcSection | None = Field(None, description="see [web.oidc]; without: accounts with passwords alone")
 
 
 class AuditSection(_Section):
@@ -316,16 +319,6 @@ class Config(BaseSettings):
         return section.language if section is not None else "en"
 
 
-def loopback(host: str) -> bool:
-    """True for addresses only this machine reaches."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def load(path: Path | None) -> Config:
     """The configuration of a TOML file and the environment. ConfigError names every fault, with its repair."""
     if path is not None and not path.is_file():
@@ -377,11 +370,18 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-WITHIN: dict[str, type[BaseModel]] = {"feeds": FeedTlsSection, "receivers": ReceiverTlsSection}
+NAMED = ("feeds", "receivers")
+WITHIN: dict[str, tuple[str, type[BaseModel]]] = {
+    "feeds": ("tls", FeedTlsSection),
+    "receivers": ("tls", ReceiverTlsSection),
+    "web": ("oidc", OidcSection),
+}
 
 
 def _known(location: tuple[Any, ...]) -> list[str]:
-    section = SECTIONS.get(str(location[0])) if len(location) > 1 else None
-    if "tls" in location[2:-1]:
-        section = WITHIN[str(location[0])]
+    name = str(location[0])
+    section = SECTIONS.get(name) if len(location) > 1 else None
+    key, within = WITHIN.get(name, ("", None))
+    if key in location[2 if name in NAMED else 1 : -1]:
+        section = within
     return sorted(section.model_fields if section else Config.model_fields)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from labbridge.config import SECTIONS, WITHIN, Config, StoreSection
+from labbridge.config import NAMED, SECTIONS, WITHIN, Config, StoreSection
+from labbridge.config_oidc import OidcSection
 
 
 def effective(config: Config) -> str:
-    """The configuration in force as TOML, without the store's password."""
+    """The configuration in force as TOML, without the passwords and secrets in it."""
     lines = [f"{name} = {_toml(getattr(config, name))}" for name in ("application", "facility")]
     for name in SECTIONS:
         value = getattr(config, name)
@@ -24,12 +26,19 @@ def _printed(title: str, section: BaseModel) -> Iterator[str]:
     """A section as TOML; the sections within it follow."""
     yield from ("", f"[{title}]")
     within = {key: one for key, one in section if isinstance(one, BaseModel)}
-    shown = {"url": section.masked} if isinstance(section, StoreSection) else {}
+    shown = _masked(section)
     yield from (
         f"{key} = {_toml(shown.get(key, one))}" for key, one in section if key not in within and one is not None
     )
     for key, one in within.items():
         yield from _printed(f"{title}.{key}", one)
+
+
+def _masked(section: BaseModel) -> dict[str, str]:
+    """What is shown in the place of a secret."""
+    if isinstance(section, StoreSection):
+        return {"url": section.masked}
+    return {"client_secret": "***"} if isinstance(section, OidcSection) and section.client_secret else {}
 
 
 def _toml(value: object) -> str:
@@ -40,17 +49,23 @@ def _toml(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {_toml(one)}" for key, one in value.items()) + "}"
     return str(value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def reference() -> str:
     """docs/reference/configuration.md, printed from the classes above."""
     lines = ["# Configuration", "", "One TOML file; the environment wins: `LABBRIDGE_SECTION__KEY`.", ""]
     for name, section in SECTIONS.items():
-        lines += _table(f"{name}.NAME" if name in ("feeds", "receivers") else name, section)
+        title = f"{name}.NAME" if name in NAMED else name
+        lines += _table(title, section)
         if name in WITHIN:
-            lines += _table(f"{name}.NAME.tls", WITHIN[name])
+            key, within = WITHIN[name]
+            lines += _table(f"{title}.{key}", within)
     return "\n".join(lines)
 
 

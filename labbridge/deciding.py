@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Reading
+from labbridge.model.review import Decided, Decision, Reading, Signing
 from labbridge.model.work import AuditEvent
-from labbridge.pipeline import Signing
 from labbridge.ports import Clock
 from labbridge.review import decisions, policies, second
 from labbridge.store.desk import StoreDesk

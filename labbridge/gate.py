@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import combinations
 from pathlib import Path
 
 from labbridge import __built__
-from labbridge.config import Config, ConfigError, loopback, split_address
+from labbridge.config import Config, ConfigError, split_address
+from labbridge.config_oidc import loopback
 from labbridge.feeds.limits import RESERVED_FILES
 
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "ncpfs"}
@@ -26,9 +28,25 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 def check(config: Config, now: datetime) -> None:
     """ConfigError, with one line for each thing that is wrong. Raises the soft limit of open files to what is needed."""
-    faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config)]
+    faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def _provider(config: Config) -> Iterator[str]:
+    section = config.web.oidc if config.web.listen else None
+    if section is None:
+        return
+    try:
+        section.secret()
+    except OSError as error:
+        yield f"web.oidc.client_secret_file: {section.client_secret_file}: {error.strerror}"
+    except ValueError:
+        yield f"web.oidc.client_secret_file: {section.client_secret_file}: it holds more than printable ASCII"
+    try:
+        ssl.create_default_context(cafile=section.ca_file or None)
+    except OSError:  # an SSLError is one
+        yield f"web.oidc.ca_file: {section.ca_file}: write a PEM file of the authorities that may be read here"
 
 
 def file_system(folder: Path) -> str:

@@ -22,7 +22,7 @@ from labbridge.hl7 import ack, batch, echoes, outgoing
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
 from labbridge.model.report import PlacedNote
-from labbridge.model.review import Signature
+from labbridge.model.review import Signature, Signing
 from labbridge.model.work import (
     ApplicationAck,
     AuditEvent,
@@ -182,17 +182,6 @@ def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> Non
 
 
 # ---------------------------------------------------------------- release
-
-
-class Signing(msgspec.Struct, frozen=True):
-    """How a comment is signed at the workbench: by which account, with which meaning, for which screen (its digest), and how
-    long it waits for an undo. `second`: the person may be, and means to be, the second of two who sign."""
-
-    person: str
-    meaning: str
-    screen: bytes
-    undo: timedelta = timedelta()
-    second: bool = False
 
 
 def release(

@@ -24,7 +24,9 @@ from typing import Any
 import msgspec
 
 from labbridge.config import Config, split_address
+from labbridge.config_oidc import OidcSection
 from labbridge.feed_settings import feed_of
+from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
 from labbridge.model.work import Feed
 from labbridge.observe import logs
@@ -42,7 +44,7 @@ _log = logs.logger("service")
 
 class Settings(msgspec.Struct, frozen=True):
     """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
-    folder of the site's own knowledge; `feeds`: how each feed's messages are read."""
+    folder of the site's own knowledge; `feeds`: how each feed's messages are read; `hospital`: who signs people in."""
 
     store: str
     beside: str
@@ -55,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     json_logs: bool
     site: str = ""
     feeds: tuple[Feed, ...] = ()
+    hospital: Provider | None = None
+    test: bool = False
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
@@ -72,7 +76,18 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         json_logs,
         os.path.abspath(config.knowledge.site) if config.knowledge.site else "",
         tuple(feed_of(name, section) for name, section in config.feeds.items()),
+        _hospital(config.web.oidc),
+        config.web.instance == "test",
     )
+
+
+def _hospital(section: OidcSection | None) -> Provider | None:
+    if section is None:
+        return None
+    more = section.model_dump(exclude={"client_secret", "client_secret_file"})
+    if section.ca_file:
+        more["ca_file"] = os.path.abspath(section.ca_file)
+    return Provider(client_secret=section.secret(), **more)
 
 
 class Workbench:
@@ -201,6 +216,8 @@ def _application(settings: Settings, units: Connection) -> Any:
         meanings=meanings,
         reference=reference,
         rules=RulesOnDemand(settings.site),
+        hospital=_openid(settings.hospital),
+        test=settings.test,
     )
     return application(parts)
 
@@ -214,6 +231,14 @@ def _acting(beside: Path) -> Callable[[dict[str, Any]], dict[str, Any]]:
         return ask(beside, request, within_s) or {"ok": False, "error": "The service is not there; nothing was done"}
 
     return act
+
+
+def _openid(provider: Provider | None) -> Any:
+    if provider is None:
+        return None
+    from labbridge.web.oidc import OpenId
+
+    return OpenId(provider, monotonic)
 
 
 def _knowledge(site: str) -> tuple[dict[str, str], Reference]:

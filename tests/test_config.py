@@ -39,6 +39,9 @@ def test_a_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
     assert read.release.enabled is False
 
 
+OIDC = '[web.oidc]\nissuer = "https://login.hospital.example/realms/lab"\nclient_id = "labbridge"\n'
+
+
 def test_without_a_file_the_defaults_hold() -> None:
     assert config.load(None).store.file == Path("var/labbridge.db")
 
@@ -109,6 +112,22 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             "[feeds.a]\n[receivers.x]\naddress = 'h:1'\n[receivers.y]\naddress = 'h:2'",
             "feeds.a.receiver must name one of x, y",
         ),
+        ("[web.oidc]\nclient_id = 'x'", "web.oidc.issuer"),
+        ("[web.oidc]\nisuer = 'x'", "web.oidc.isuer: unknown key; did you mean issuer?"),
+        ("[web]\nodic = 1", "web.odic: unknown key; did you mean oidc?"),
+        (
+            "[web.oidc]\nissuer = 'http://login.example'",
+            "web.oidc.issuer: write the provider's issuer as it names itself",
+        ),
+        ("[web.oidc]\nissuer = 'https://a:b@login.example'", "web.oidc.issuer: write the provider's issuer"),
+        ("[web.oidc]\nissuer = 'https://login.example/?x=1'", "web.oidc.issuer: write the provider's issuer"),
+        (OIDC + "algorithms = ['none']", "web.oidc.algorithms.0"),
+        (OIDC + "algorithms = ['HS256']", "web.oidc.algorithms.0"),
+        (OIDC + "algorithms = []", "web.oidc.algorithms"),
+        (OIDC + "roles = {lab = 'god'}", "web.oidc.roles.lab"),
+        (OIDC + "client_secret = 'a'\nclient_secret_file = 'b'", "name one of the two"),
+        (OIDC + "feeds = {north = 'a'}", "feeds needs feeds_claim"),
+        (OIDC + "scopes = ['profile']", "scopes needs openid"),
         ("[feeds", "labbridge.toml"),
     ],
 )
@@ -137,6 +156,30 @@ def test_what_is_in_force_is_printed_as_a_file_that_reads_the_same(tmp_path: Pat
     read = load(tmp_path, PLAIN + '[feeds.two]\ndefault_method = {SRP = "line_blot"}\npeers = ["10.0.0.0/8"]\n')
     again = load(tmp_path, config_text.effective(read))
     assert again.model_dump() == read.model_dump()
+
+
+def test_the_identity_provider_is_printed_without_its_secret(tmp_path: Path) -> None:
+    more = 'client_secret = "s3cret"\nroles = {"CN=Lab, OU=x" = "scientist", lab-oa = "senior"}\n'
+    read = load(tmp_path, OIDC + more)
+    told = config_text.effective(read)
+    assert "s3cret" not in told + repr(read)
+    assert 'client_secret = "***"' in told
+    again = load(tmp_path, told)
+    assert again.web.oidc is not None
+    assert again.web.oidc.roles == {"CN=Lab, OU=x": "scientist", "lab-oa": "senior"}
+
+
+def test_the_secret_of_the_identity_provider_comes_by_file_or_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("s3cret\n", encoding="utf-8")
+    read = load(tmp_path, OIDC + f'client_secret_file = "{tmp_path / "secret"}"\n').web.oidc
+    assert read is not None
+    assert read.secret() == "s3cret"
+    monkeypatch.setenv("LABBRIDGE_WEB__OIDC__CLIENT_SECRET", "of the environment")
+    read = load(tmp_path, OIDC).web.oidc
+    assert read is not None
+    assert read.secret() == "of the environment"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ WIRING = {
     "client",
     "control",
     "config",
+    "config_oidc",
     "config_text",
     "sources",
     "mappings",

@@ -48,8 +48,9 @@ class Right(StrEnum):
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A person with an account. `feeds` are the feeds of the sites the person belongs to, or EVERY_FEED. `secret` is the
-    Argon2 hash of the password, empty where the hospital's identity provider signs the person in. `disabled` is the moment
-    from which the account is closed, empty while it is open. `language` and `theme`: empty for the browser's own."""
+    Argon2 hash of the password, empty where the hospital's identity provider signs the person in: it knows the person by
+    `subject`, the issuer and its own key with | between. `disabled` is the moment from which the account is closed, empty
+    while it is open. `language` and `theme`: empty for the browser's own."""
 
     key: int
     login: str
@@ -60,6 +61,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
     theme: str = ""
     disabled: str = ""
+    subject: str = ""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +76,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A program's key, known by the SHA-256 of it."""
+    """A program's key, known by the SHA-256 of it. `used`: when it last was, within a minute; empty for never."""
 
     key: int
     name: str
     scope: Scope
     expires: datetime
     revoked: str = ""
+    used: str = ""
+
+    def over(self, now: datetime) -> bool:
+        """Whether it is in force no more."""
+        return bool(self.revoked) or now >= self.expires

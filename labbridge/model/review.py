@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -109,3 +109,14 @@ class SecondReading(msgspec.Struct, frozen=True):
 
     firsts: tuple[FirstSignature, ...] = ()
     readings: tuple[Reading, ...] = ()
+
+
+class Signing(msgspec.Struct, frozen=True):
+    """How a comment is signed at the workbench: by which account, with which meaning, for which screen (its digest), and how
+    long it waits for an undo. `second`: the person may be, and means to be, the second of two who sign."""
+
+    person: str
+    meaning: str
+    screen: bytes
+    undo: timedelta = timedelta()
+    second: bool = False

@@ -8,18 +8,21 @@ from datetime import datetime
 
 from labbridge.errors import Refused
 from labbridge.model.people import Person, Role, Scope, Session, Token
+from labbridge.model.provider import Begun
 from labbridge.model.work import AuditEvent
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement
 from labbridge.store.work import UnitWriter
 
-PERSON = "SELECT id, login, name, roles, feeds, secret, language, theme, disabled FROM people"
-ADD = "INSERT INTO people(login, name, roles, feeds, secret, language, made) VALUES (?,?,?,?,?,?,?)"
-CHANGE = "UPDATE people SET name = ?, roles = ?, feeds = ?, secret = ?, language = ?, disabled = ? WHERE id = ?"
+PERSON = "SELECT id, login, name, roles, feeds, secret, language, theme, disabled, subject FROM people"
+ADD = "INSERT INTO people(login, name, roles, feeds, secret, language, made, subject) VALUES (?,?,?,?,?,?,?,?)"
+CHANGE = (
+    "UPDATE people SET name = ?, roles = ?, feeds = ?, secret = ?, language = ?, disabled = ?, subject = ? WHERE id = ?"
+)
 OPEN = "INSERT INTO sessions(digest, person, opened, seen, proven) VALUES (?,?,?,?,?)"
 SESSION = (
-    "SELECT s.opened, s.seen, s.proven, p.id, p.login, p.name, p.roles, p.feeds, p.secret, p.language, p.theme, p.disabled"
-    " FROM sessions s JOIN people p ON p.id = s.person WHERE s.digest = ?"
+    "SELECT s.opened, s.seen, s.proven, p.id, p.login, p.name, p.roles, p.feeds, p.secret, p.language, p.theme, p.disabled,"
+    " p.subject FROM sessions s JOIN people p ON p.id = s.person WHERE s.digest = ?"
 )
 SEEN = "UPDATE sessions SET seen = ? WHERE digest = ?"
 PROVEN = "UPDATE sessions SET seen = ?, proven = ? WHERE digest = ?"
@@ -30,7 +33,11 @@ OPENS = (
     'INSERT INTO opened("case", person, at) VALUES (?,?,?) ON CONFLICT("case", person) DO UPDATE SET at = excluded.at'
 )
 THEME = "UPDATE people SET theme = ?, language = ? WHERE id = ?"
-TOKEN = "SELECT id, name, scope, expires, revoked FROM tokens"  # noqa: S105 - a statement
+BEGIN = "INSERT INTO sign_ins(digest, nonce, verifier, made) VALUES (?,?,?,?)"
+BEGUN = "SELECT nonce, verifier, made FROM sign_ins WHERE digest = ?"
+TAKEN = "DELETE FROM sign_ins WHERE digest = ?"
+SWEPT = "DELETE FROM sign_ins WHERE made < ?"
+TOKEN = "SELECT id, name, scope, expires, revoked, used FROM tokens"  # noqa: S105 - a statement
 ADD_TOKEN = "INSERT INTO tokens(digest, name, scope, made, expires) VALUES (?,?,?,?,?)"  # noqa: S105 - a statement
 USED = "UPDATE tokens SET used = ? WHERE id = ?"
 REVOKE = "UPDATE tokens SET revoked = ? WHERE id = ? AND revoked = ''"
@@ -50,6 +57,10 @@ class StorePeople:
     def by_key(self, key: int) -> Person | None:
         return self._one(f"{PERSON} WHERE id = ?", key)
 
+    def by_subject(self, subject: str) -> Person | None:
+        """Whom the identity provider knows by that; nobody for an empty one."""
+        return self._one(f"{PERSON} WHERE subject = ? AND subject <> ''", subject)
+
     def everybody(self) -> list[Person]:
         return [_person(row) for row in self._reader.execute(f"{PERSON} ORDER BY login").fetchall()]
 
@@ -58,13 +69,22 @@ class StorePeople:
         if self.by_login(person.login) is not None:
             raise Refused(f"There is an account {person.login} already; change it, or choose another login")
         roles, feeds = " ".join(sorted(person.roles)), " ".join(person.feeds)
-        row = (person.login, person.name, roles, feeds, person.secret, person.language, audit.at.isoformat())
+        row = (
+            person.login,
+            person.name,
+            roles,
+            feeds,
+            person.secret,
+            person.language,
+            audit.at.isoformat(),
+            person.subject,
+        )
         self._written(audit, Statement(ADD, row, 1))
 
     def change(self, person: Person, audit: AuditEvent) -> None:
         """The account as it is to be. Its sessions end: what they were opened with does not hold any more."""
         roles, feeds = " ".join(sorted(person.roles)), " ".join(person.feeds)
-        row = (person.name, roles, feeds, person.secret, person.language, person.disabled, person.key)
+        row = (person.name, roles, feeds, person.secret, person.language, person.disabled, person.subject, person.key)
         self._written(audit, Statement(CHANGE, row, 1), Statement(CLOSE_ALL, (person.key,)))
 
     def prefers(self, person: Person, theme: str, language: str) -> None:
@@ -74,10 +94,27 @@ class StorePeople:
 
     def open(self, session: Session, audit: AuditEvent, oldest_seen: datetime, oldest_opened: datetime) -> None:
         """Begin one; those that have ended by their age go at the same time."""
-        began = session.opened.isoformat()
         old = Statement(CLOSE_OLD, (oldest_seen.isoformat(), oldest_opened.isoformat()))
-        opened = Statement(OPEN, (session.digest, session.person.key, began, began, began), 1)
-        self._written(audit, old, opened)
+        self._written(audit, old, _opened(session))
+
+    def begin(self, begun: Begun, oldest: datetime) -> None:
+        """A sign-in goes to the identity provider; those that nobody came back from go at the same time."""
+        row = (begun.digest, begun.nonce, begun.verifier, begun.made)
+        self._post(Statement(SWEPT, (oldest.isoformat(),)), Statement(BEGIN, row, 1))
+
+    def begun(self, digest: bytes) -> Begun | None:
+        row = self._reader.execute(BEGUN, (digest,)).fetchone()
+        return Begun(digest=digest, nonce=row[0], verifier=row[1], made=row[2]) if row else None
+
+    def given_up(self, begun: Begun, audit: AuditEvent) -> None:
+        """It proved nobody, and proves nobody again."""
+        self._post(Statement(TAKEN, (begun.digest,)), Statement(INSERT_AUDIT, audit_row(audit)))
+
+    def arrived(self, begun: Begun, session: Session, audit: AuditEvent, *, instead: bytes = b"") -> None:
+        """Somebody came back: the sign-in is opened and cannot be used again, in one. It stands `instead` of another one.
+        Refused where it was used already."""
+        taken = Statement(TAKEN, (begun.digest,), 1)
+        self._written(audit, taken, Statement(CLOSE, (instead,)), _opened(session))
 
     def session(self, digest: bytes) -> Session | None:
         row = self._reader.execute(SESSION, (digest,)).fetchone()
@@ -141,8 +178,13 @@ class StorePeople:
         return self._writer.post([list(statements)])() == [True]
 
 
+def _opened(session: Session) -> Statement:
+    began = session.opened.isoformat()
+    return Statement(OPEN, (session.digest, session.person.key, began, began, session.proven.isoformat()), 1)
+
+
 def _person(row: Iterable[str]) -> Person:
-    key, login, name, roles, feeds, secret, language, theme, disabled = row
+    key, login, name, roles, feeds, secret, language, theme, disabled, subject = row
     return Person(
         key=int(key),
         login=login,
@@ -153,9 +195,11 @@ def _person(row: Iterable[str]) -> Person:
         language=language,
         theme=theme,
         disabled=disabled,
+        subject=subject,
     )
 
 
 def _token(row: Iterable[str]) -> Token:
-    key, name, scope, expires, revoked = row
-    return Token(key=int(key), name=name, scope=Scope(scope), expires=datetime.fromisoformat(expires), revoked=revoked)
+    key, name, scope, expires, revoked, used = row
+    ends = datetime.fromisoformat(expires)
+    return Token(key=int(key), name=name, scope=Scope(scope), expires=ends, revoked=revoked, used=used)

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from labbridge.model.people import Right
+from labbridge.model.people import Right, Scope
 from labbridge.web.pages import (
     alike,
     attachments,
     cases,
     explaining,
     exports,
+    hospital,
     messages,
     outbox,
     people,
@@ -28,7 +29,8 @@ from labbridge.web.pages import (
 
 class Route(NamedTuple):
     """`right`: what a person needs beside a sign-in, None for nothing more. `open`: for whoever comes (contract.md, HTTP).
-    `polled`: a page asks for it by itself, so that it is no sign of a person and keeps no sign-in alive."""
+    `polled`: a page asks for it by itself, so that it is no sign of a person and keeps no sign-in alive. `scope`: which
+    tokens of programs are let in, None for none."""
 
     method: str
     path: str
@@ -36,12 +38,16 @@ class Route(NamedTuple):
     right: Right | None = None
     open: bool = False
     polled: bool = False
+    scope: Scope | None = None
 
 
 ROUTES = (
     Route("GET", "/livez", sign_in.alive, open=True),
     Route("GET", "/login", sign_in.form, open=True),
     Route("POST", "/login", sign_in.sign_in, open=True),
+    Route("GET", "/login/oidc", hospital.begin, open=True),
+    Route("GET", hospital.CALLBACK, hospital.back, open=True),
+    Route("GET", "/login/oidc/again", hospital.again, Right.SIGN),
     Route("GET", "/", sign_in.first),
     Route("POST", "/logout", sign_in.sign_out),
     Route("GET", "/account", sign_in.account),
@@ -90,4 +96,3 @@ ROUTES = (
     Route("POST", "/people", people.add, Right.MANAGE_PEOPLE),
     Route("POST", "/people/{login}", people.change, Right.MANAGE_PEOPLE),
 )
-BY_PATH = {(one.method, one.path): one for one in ROUTES}

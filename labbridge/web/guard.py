@@ -4,7 +4,8 @@ headers that each answer carries. A body is read by nobody before its sender is 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from labbridge.errors import StoreUnavailable
 from labbridge.observe import logs
 from labbridge.web import visits
-from labbridge.web.access import BY_PATH, Route
+from labbridge.web.access import Route
 from labbridge.web.parts import Parts
 from labbridge.web.visits import Visit
 
@@ -32,6 +33,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 STATIC = "/static/"
+USED_EVERY = timedelta(minutes=1)
 CACHED = "public, max-age=86400"
 
 _log = logs.logger("web")
@@ -40,8 +42,9 @@ _log = logs.logger("web")
 class Guard:
     """ASGI, around the application whose routes it knows."""
 
-    def __init__(self, app: ASGIApp, site: FastAPI, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp, site: FastAPI, parts: Parts, routes: Sequence[Route]) -> None:
         self._app, self._site, self._parts = app, site, parts
+        self._by_path = {(one.method, one.path): one for one in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,6 +74,8 @@ class Guard:
         if route.open:
             return None if method in SAFE or _from_here(headers) else _forbidden()
         try:
+            if "authorization" in headers:
+                return await run_in_threadpool(self._program, scope, headers["authorization"], route)
             visit = await run_in_threadpool(self._visit, headers, scope["scheme"] == "https", route.polled)
         except StoreUnavailable:
             return PlainTextResponse("The store does not answer now; try again in a moment\n", 503)
@@ -87,7 +92,23 @@ class Guard:
         """The route of a request; None where there is none, which is also so of a method that a path does not have."""
         for route in self._site.routes:
             if route.matches({**scope, "method": method})[0] is Match.FULL:
-                return BY_PATH.get((method, str(getattr(route, "path", ""))))
+                return self._by_path.get((method, str(getattr(route, "path", ""))))
+        return None
+
+    def _program(self, scope: Scope, authorization: str, route: Route) -> Response | None:
+        """A program comes with its token, and is nobody's browser: no cookie counts. It is looked up by its digest each
+        time, so that one that was revoked is refused from then on."""
+        kind, _space, secret = authorization.partition(" ")
+        now = self._parts.clock.now()
+        with self._parts.people() as people:
+            token = people.token(visits.digest(secret.strip())) if kind.lower() == "bearer" else None
+            if token is None or token.over(now):
+                return PlainTextResponse("This token is not in force\n", 401, {"WWW-Authenticate": "Bearer"})
+            if route.scope is not token.scope:
+                return PlainTextResponse("This token does not allow this\n", 403)
+            if not token.used or now - datetime.fromisoformat(token.used) >= USED_EVERY:
+                people.used(token, now)
+        scope["state"] = {**scope.get("state", {}), "token": token}
         return None
 
     def _visit(self, headers: Mapping[str, str], secure: bool, polled: bool) -> Visit | None:
@@ -128,8 +149,8 @@ def _forbidden() -> Response:
 
 
 def _sign_in_first(headers: Mapping[str, str], method: str) -> Response:
-    if headers.get("hx-request"):
-        return PlainTextResponse("Your sign-in has ended; sign in again\n", 401, {"HX-Redirect": "/login"})
+    if headers.get("hx-request"):  # the page stays, with what was typed in it (workbench.js)
+        return PlainTextResponse("Your sign-in has ended; sign in again\n", 401)
     if method in SAFE and "text/html" in headers.get("accept", ""):
         return RedirectResponse("/login", 303)
     return PlainTextResponse("Sign in first\n", 401)

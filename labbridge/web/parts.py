@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.beside import About, Alike
 from labbridge.model.messages import (
@@ -22,6 +22,7 @@ from labbridge.model.messages import (
     Waiting,
 )
 from labbridge.model.people import Person, Session, Token
+from labbridge.model.provider import Begun
 from labbridge.model.reference import Reference, Rules
 from labbridge.model.report import Identifier
 from labbridge.model.review import Decision, Reading, SecondReading, Signed
@@ -33,6 +34,9 @@ from labbridge.states import DeliveryState, State
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
+if TYPE_CHECKING:
+    from labbridge.web.oidc import OpenId
+
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 T = TypeVar("T")
 
@@ -41,6 +45,8 @@ class People(Protocol):
     """The accounts (store/people.py)."""
 
     def by_login(self, login: str) -> Person | None: ...
+
+    def by_subject(self, subject: str) -> Person | None: ...
 
     def everybody(self) -> list[Person]: ...
 
@@ -54,6 +60,14 @@ class People(Protocol):
 
     def session(self, digest: bytes) -> Session | None: ...
 
+    def begin(self, begun: Begun, oldest: datetime) -> None: ...
+
+    def begun(self, digest: bytes) -> Begun | None: ...
+
+    def given_up(self, begun: Begun, audit: AuditEvent) -> None: ...
+
+    def arrived(self, begun: Begun, session: Session, audit: AuditEvent, *, instead: bytes = b"") -> None: ...
+
     def seen(self, session: Session, now: datetime) -> None: ...
 
     def proven(self, session: Session, now: datetime) -> None: ...
@@ -65,6 +79,8 @@ class People(Protocol):
     def noted(self, *events: AuditEvent) -> None: ...
 
     def token(self, digest: bytes) -> Token | None: ...
+
+    def used(self, token: Token, now: datetime) -> None: ...
 
 
 class Cases(Protocol):
@@ -179,7 +195,8 @@ class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
     browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
     `rules` the rules in words (sources.RulesOnDemand), `undo_s` for how long what was signed can be undone. `feeds` says how
-    each feed's messages are read."""
+    each feed's messages are read. `hospital` is the identity provider, None without one; `test`: the instance is said to be
+    for tests."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -197,6 +214,13 @@ class Parts(NamedTuple):
     rules: Callable[[str], Rules | None] = lambda _version: None
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
+    hospital: OpenId | None = None
+    test: bool = False
+
+    @property
+    def trials(self) -> Mapping[str, str]:
+        """Feeds whose results are no patient's, with the MSH-11 they take (T training, D debugging)."""
+        return {name: feed.processing_id for name, feed in self.feeds.items() if feed.processing_id != "P"}
 
     def known_host(self, name: str) -> bool:
         return name.lower() in self.hosts

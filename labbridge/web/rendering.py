@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from labbridge.model.people import Right
+from labbridge.web.parts import Parts
 from labbridge.web.visits import Visit
 
 FOLDER = Path(__file__).parent
@@ -82,6 +83,7 @@ def said(request: Request, text: str) -> str:
 def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, with what every page shows. Raises where a template asks for what it was not given."""
     visit: Visit | None = getattr(request.state, "visit", None)
+    parts: Parts = request.app.state.parts
     language = language_of(request, visit)
     rights = {f"may_{right.value}": visit is not None and visit.may(right) for right in Right}
     given = {
@@ -91,6 +93,8 @@ def page(request: Request, name: str, *, status: int = 200, **context: Any) -> H
         "person": visit.person if visit else None,
         "csrf": visit.csrf if visit else "",
         "path": request.url.path,
+        "trials": parts.trials,
+        "test": parts.test or bool(parts.trials),
         **rights,
         **context,
     }

@@ -14,6 +14,7 @@ from labbridge.model.people import Person, Right, Session
 from labbridge.review import permissions
 
 COOKIE, SECURE_COOKIE = "labbridge", "__Host-labbridge"
+BEGUN, SECURE_BEGUN = "labbridge-begun", "__Host-labbridge-begun"
 
 
 class Visit(NamedTuple):
@@ -62,12 +63,21 @@ def digest(secret: str) -> bytes:
 
 def secret_of(headers: Mapping[str, str], secure: bool) -> str:
     """What the cookie of our name holds; empty without one. Over TLS only the cookie that is bound to this host counts."""
+    return _cookie(headers, SECURE_COOKIE if secure else COOKIE)
+
+
+def begun_of(headers: Mapping[str, str], secure: bool) -> str:
+    """The same of a sign-in that was begun at the identity provider."""
+    return _cookie(headers, SECURE_BEGUN if secure else BEGUN)
+
+
+def _cookie(headers: Mapping[str, str], name: str) -> str:
     cookies: SimpleCookie = SimpleCookie()
     try:
         cookies.load(headers.get("cookie", ""))
     except CookieError:
         return ""
-    found = cookies.get(SECURE_COOKIE if secure else COOKIE)
+    found = cookies.get(name)
     return found.value if found is not None else ""
 
 
@@ -77,3 +87,9 @@ def set_cookie(secret: str, secure: bool) -> str:
     name, more = (SECURE_COOKIE, "; Secure") if secure else (COOKIE, "")
     ends = "" if secret else "; Max-Age=0"
     return f"{name}={secret}; Path=/; HttpOnly; SameSite=Strict{more}{ends}"
+
+
+def set_begun(kept: str, secure: bool, seconds: int) -> str:
+    """The Set-Cookie header of a sign-in that was begun: it comes with the answer from elsewhere, hence Lax."""
+    name, more = (SECURE_BEGUN, "; Secure") if secure else (BEGUN, "")
+    return f"{name}={kept}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{more}"

@@ -184,6 +184,7 @@ def loop(one: Setup) -> None:
 
 
 Spoil = Callable[[Setup], Any]
+WEB = '[web]\nlisten = "127.0.0.1:8099"\n[web.oidc]\nissuer = "https://login.example"\nclient_id = "x"\n'
 ROWS: dict[str, tuple[Spoil, str]] = {
     "another process writes the store": (another_process, "Another labbridge process writes this store"),
     "journal mode cannot be WAL": (held_in_another_journal_mode, "store.db is held by another program; end it"),
@@ -243,6 +244,13 @@ ROWS: dict[str, tuple[Spoil, str]] = {
     "a site's knowledge with a fault": (bad_site, "policy.yaml:2: The value is not a decimal number"),
     "an environment variable with a wrong value": (
         lambda one: one.environment.update(LABBRIDGE_LIMITS__CONNECTIONS="many"), "limits.connections"
+    ),
+    "a provider's secret that is not there": (
+        lambda one: one.change('[web]\nlisten = ""\n', WEB + 'client_secret_file = "/nowhere/secret"\n'),
+        "web.oidc.client_secret_file: /nowhere/secret: No such file",
+    ),
+    "a provider's authorities that are none": (
+        lambda one: one.change('[web]\nlisten = ""\n', WEB + f'ca_file = "{__file__}"\n'), "web.oidc.ca_file: "
     ),
     "a file that is no TOML": (lambda one: one.add("[feeds"), "labbridge.toml"),
 }  # fmt: skip

@@ -50,7 +50,8 @@ def test_every_route_of_the_application_is_listed_and_every_listed_one_is_there(
     found = {(method, route.path) for route in site(bench.parts).routes for method in getattr(route, "methods", [])}
     assert found == {(one.method, one.path) for one in ROUTES}
     assert {one.right for one in CLOSED} <= set(MATRIX)
-    assert {named(one) for one in ROUTES if one.open} == {"GET /livez", "GET /login", "POST /login"}
+    provider = {"GET /login/oidc", "GET /login/oidc/callback"}
+    assert {named(one) for one in ROUTES if one.open} == {"GET /livez", "GET /login", "POST /login", *provider}
 
 
 @pytest.mark.parametrize("one", CLOSED, ids=named)

@@ -78,6 +78,11 @@ class Bench:
         )
         self.app = application(self.parts)
 
+    def with_parts(self, **changed: Any) -> None:
+        """The same workbench with other parts."""
+        self.parts = self.parts._replace(**changed)
+        self.app = application(self.parts)
+
     def _reader(self) -> Connection:
         self._readers.append(opening.reader(self._url))
         return self._readers[-1]

@@ -32,16 +32,33 @@ def first(request: Request) -> Response:
 
 
 def form(request: Request) -> Response:
-    return _form(request)
+    return shown(request)
 
 
-def _form(request: Request, said: str = "", status: int = 200, **more: object) -> Response:
+def shown(request: Request, said: str = "", status: int = 200, **more: object) -> Response:
+    """The page to sign in, with what is to be said there."""
+    hospital = request.app.state.parts.hospital is not None
     return rendering.page(
-        request, "login.html", status=status, said=said, may_sign_in=_safe(request), plain=PLAIN, **more
+        request,
+        "login.html",
+        status=status,
+        said=said,
+        may_sign_in=safe(request),
+        plain=PLAIN,
+        hospital=hospital,
+        **more,
     )
 
 
-def _safe(request: Request) -> bool:
+def waits(request: Request, left: float) -> Response:
+    """Too many were tried: so many seconds have to pass."""
+    seconds = int(left) + 1
+    response = shown(request, WAIT, 429, seconds=seconds)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def safe(request: Request) -> bool:
     """Whether a password may be sent over this connection: encrypted, or within this machine."""
     client = request.client.host if request.client else ""
     return request.url.scheme == "https" or (client in LOCAL and (request.url.hostname or "") in LOCAL)
@@ -49,16 +66,13 @@ def _safe(request: Request) -> bool:
 
 def sign_in(request: Request, login: Annotated[str, Form()] = "", password: Annotated[str, Form()] = "") -> Response:
     parts: Parts = request.app.state.parts
-    if not _safe(request):
-        return _form(request, PLAIN, 403)
+    if not safe(request):
+        return shown(request, PLAIN, 403)
     login = login.strip().lower()[:80]
     keys = (f"login {login}", f"address {request.client.host if request.client else ''}")
     left = parts.throttle.begun(*keys)
     if left > 0:
-        seconds = int(left) + 1
-        response = _form(request, WAIT, 429, seconds=seconds)
-        response.headers["Retry-After"] = str(seconds)
-        return response
+        return waits(request, left)
     now = parts.clock.now()
     with parts.people() as people:
         person = people.by_login(login)
@@ -66,7 +80,7 @@ def sign_in(request: Request, login: Annotated[str, Form()] = "", password: Anno
         with parts.people() as people:  # who asks need not be anybody: an unknown login is not written down
             name = person.login if person else "unknown"
             people.noted(AuditEvent(at=now, actor=name, action="sign-in failed", subject="workbench"))
-        return _form(request, WRONG, 401)
+        return shown(request, WRONG, 401)
     parts.throttle.succeeded(*keys)
     return _entered(request, parts, person, password, now)
 
@@ -86,7 +100,9 @@ def _entered(request: Request, parts: Parts, person: Person, password: str, now:
             people.change(renewed, AuditEvent(at=now, actor="labbridge", action="rehashed", subject=person.login))
         event = AuditEvent(at=now, actor=person.login, action="signed in", subject="workbench")
         people.open(session, event, now - parts.ages.idle, now - parts.ages.longest)
-    response = RedirectResponse("/", 303)
+    response: Response = RedirectResponse("/", 303)
+    if request.headers.get("hx-request"):  # over a page that stays: it goes on with the token of this sign-in
+        response = Response(status_code=204, headers={"X-CSRF-Token": Visit(session, secret).csrf})
     response.headers["Set-Cookie"] = visits.set_cookie(secret, secure)
     return response
 

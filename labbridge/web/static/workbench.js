@@ -12,6 +12,7 @@ function say(text) {
 }
 
 document.addEventListener("htmx:responseError", (event) => {
+  if ((event.detail.xhr.status === 401 || lock()?.contains(event.detail.elt)) && locked(event)) return;
   say(event.detail.xhr.responseText.slice(0, 400));
 });
 
@@ -36,4 +37,54 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-opens]");
   if (button) opens(button);
   if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+});
+
+// A sign-in that has ended: the page stays with what was typed, covered by a dialog to sign in again as the same person.
+// What was sent when it ended is not sent by itself: whoever is back looks first.
+function lock() {
+  return document.getElementById("lock");
+}
+
+function refusedThere(text) {
+  const alert = lock().querySelector("[role=alert]");
+  alert.textContent = text;
+  alert.hidden = !text;
+}
+
+function locked(event) {
+  const dialog = lock();
+  if (!dialog) return false;
+  if (dialog.contains(event.detail.elt)) {
+    refusedThere(new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("[role=alert]")?.textContent ?? "");
+  } else if (!dialog.open) {
+    refusedThere("");
+    dialog.showModal();
+    dialog.querySelector("input[type=password], a.button")?.focus();
+  }
+  return true;
+}
+
+function unlocked(token) {
+  document.body.dataset.csrf = token;
+  const password = lock().querySelector("input[type=password]");
+  if (password) password.value = "";
+  lock().close();
+}
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const token = event.detail.xhr.getResponseHeader("X-CSRF-Token");
+  if (event.detail.xhr.status === 204 && token && lock()?.contains(event.detail.elt)) unlocked(token);
+});
+
+document.addEventListener("cancel", (event) => {
+  if (event.target.id === "lock") event.preventDefault();
+}, true);
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-signed-in]");
+  if (!button) return;
+  const answer = await fetch("/account", { headers: { Accept: "text/html" }, cache: "no-store" });
+  const there = new DOMParser().parseFromString(await answer.text(), "text/html").body.dataset;
+  if (there.csrf && there.login === document.body.dataset.login) unlocked(there.csrf);
+  else refusedThere(button.dataset.failed);
 });
