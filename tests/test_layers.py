@@ -69,6 +69,7 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "calling",
     "repairing",
     "feed_settings",
     "memory",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from labbridge.model.people import Right
 from labbridge.web.pages import (
     alike,
+    calls,
     cases,
     exports,
     messages,
@@ -56,6 +57,8 @@ ROUTES = (
     Route("POST", "/cases/{case}/decide", cases.decide, Right.DECIDE),
     Route("POST", "/cases/{case}/sign", cases.sign, Right.SIGN),
     Route("POST", "/cases/{case}/countersign", cases.countersign, Right.SECOND_READ),
+    Route("POST", "/cases/{case}/call", calls.call, Right.DECIDE),
+    Route("POST", "/cases/{case}/remark", calls.remark, Right.DECIDE),
     Route("GET", "/cases/{case}/reading", second.form, Right.SECOND_READ),
     Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
     Route("GET", "/cases/{case}/alike", alike.listed, Right.SIGN),

@@ -23,7 +23,7 @@ from labbridge.model.messages import (
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.reference import Reference
 from labbridge.model.report import Identifier
-from labbridge.model.review import Decision, Reading, SecondReading, Signed
+from labbridge.model.review import Call, Decision, Reading, Remark, SecondReading, Signed
 from labbridge.model.status import Numbers
 from labbridge.model.work import AuditEvent, Case, Feed, HeldResults, StoredHistory
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
@@ -77,6 +77,10 @@ class Cases(Protocol):
     def decisions(self, key: int) -> list[Decision]: ...
 
     def signatures(self, key: int) -> list[Signed]: ...
+
+    def calls(self, key: int) -> list[Call]: ...
+
+    def remarks(self, key: int) -> list[Remark]: ...
 
     def two_readers(self, key: int) -> SecondReading: ...
 
