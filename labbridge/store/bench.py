@@ -11,10 +11,11 @@ import msgspec
 from labbridge.model.beside import About, Alike
 from labbridge.model.outcome import Outcome
 from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
+from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, calls, decisions, reading, second
+from labbridge.store import beside, calls, decisions, reading, second, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -107,6 +108,10 @@ class StoreBench:
         """Those of these cases whose words a person changed, in whatever version."""
         asked = f'SELECT DISTINCT "case" FROM decisions WHERE kind = \'wording\' AND "case" IN ({marks(len(keys))})'  # noqa: S608
         return {int(key) for (key,) in self._reader.execute(asked, tuple(keys)).fetchall()} if keys else set()
+
+    def wordings(self, asked: Asked, before: int) -> Window:
+        """What people decided of drafts, the newest before a key."""
+        return wordings.window(self._reader, asked, before)
 
     def held(self, key: int) -> HeldResults | None:
         """What is held of the patient of a case, for its evidence; None where there is no such case."""

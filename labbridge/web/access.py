@@ -20,6 +20,7 @@ from labbridge.web.pages import (
     second,
     sign_in,
     status,
+    wordings,
     worklist,
 )
 
@@ -78,6 +79,8 @@ ROUTES = (
     Route("GET", "/outbox/{delivery}", outbox.one, Right.SEE_MESSAGES),
     Route("POST", "/outbox/{delivery}/open", outbox.opened, Right.OPEN_RAW),
     Route("POST", "/outbox/{delivery}/again", outbox.again, Right.REPAIR),
+    Route("GET", "/wordings", wordings.listed, Right.SEE_CASES),
+    Route("GET", "/wordings/export.csv", wordings.as_csv, Right.EXPORT),
     Route("GET", "/status", status.page, Right.SEE_STATUS),
     Route("GET", "/status/figures", status.figures, Right.SEE_STATUS, polled=True),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),

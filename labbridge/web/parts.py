@@ -25,6 +25,7 @@ from labbridge.model.reference import Reference
 from labbridge.model.report import Identifier
 from labbridge.model.review import Call, Decision, Reading, Remark, SecondReading, Signed
 from labbridge.model.status import Numbers
+from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import AuditEvent, Case, Feed, HeldResults, StoredHistory
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
@@ -87,6 +88,8 @@ class Cases(Protocol):
     def readings(self, limit: int) -> list[Reading]: ...
 
     def worded(self, keys: Sequence[int]) -> set[int]: ...
+
+    def wordings(self, asked: Asked, before: int) -> Window: ...
 
     def held(self, key: int) -> HeldResults | None: ...
 

@@ -162,6 +162,8 @@ CASES = (
     ("/outbox?state=failed&receiver=lis", "outbox_unsettled"),
     ("/outbox?state=acknowledged", "outbox_unsettled"),
     ("/outbox/D1", "attempts_delivery"),
+    ("/wordings", "signatures_case"),
+    ("/wordings?rule=x&since=2026-01-01", "decisions_case"),
     ("/status", "journal_unread"),
     ("/status", "outbox_unsettled"),
     ("/status", "cases_states"),
