@@ -11,6 +11,7 @@ from typing import Any
 
 from labbridge import __version__, pipeline
 from labbridge.accounts import Accounts
+from labbridge.calling import Calling
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
@@ -48,7 +49,8 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
 
 
 class Acts:
-    """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force."""
+    """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force; `called_here`:
+    whether by its policy telephone calls of critical results are recorded here before a case is signed at the workbench."""
 
     def __init__(
         self,
@@ -57,11 +59,14 @@ class Acts:
         desk: StoreDesk,
         clock: Clock,
         people: StorePeople | None = None,
+        *,
+        called_here: bool = False,
     ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
         issuer = config.web.oidc.issuer if config.web.oidc else ""
         self._accounts = Accounts(people, clock, issuer) if people is not None else None
         self._deciding = Deciding(desk, clock)
+        self.calling = Calling(desk, clock, called_here=called_here)
         self._repairing = Repairing(config, desk, clock, people)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +87,8 @@ class Acts:
             "user": self._accounted,
             "decide": self._decided,
             "read": self._read,
+            "call": self._called,
+            "remark": self._remarked,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -95,6 +102,12 @@ class Acts:
 
     def _read(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._deciding.read(key, name, request)) for key in keys[:1]]
+
+    def _called(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self.calling.call(key, name, request)) for key in keys[:1]]
+
+    def _remarked(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self.calling.remark(key, name, request)) for key in keys[:1]]
 
     def _released(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         """From the workbench with {"person", "meaning", "screens", "undo_s"}: which signature it is, for which screens.
@@ -112,6 +125,9 @@ class Acts:
     def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> str:
         signing = signing_of(request, shown)
         case = self._desk.case(policies.parse_shown(shown)[0])
+        if signing is not None and case is not None:
+            policies.check_release(case, policies.parse_shown(shown)[1], name)
+            self.calling.check_told(case)
         letterhead = self._letterhead(case.feed if case else "", self._receiver(case) if case else "")
         key = pipeline.release(
             shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock, signing=signing

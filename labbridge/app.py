@@ -41,7 +41,7 @@ from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
-from labbridge.sources import comment_of, read_all
+from labbridge.sources import called_here, comment_of, read_all
 from labbridge.store import opening
 from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
@@ -128,7 +128,7 @@ class Service:
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._acts = Acts(config, comment_of(texts), self._desk, self._clock, people)
+        self._acts = Acts(config, comment_of(texts), self._desk, self._clock, people, called_here=called_here(texts))
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -245,9 +245,9 @@ class Service:
             task.cancel()
 
     def _taken(self, texts: Sequence[Source]) -> None:
-        """Other knowledge has come into force: the code our comments carry is part of it."""
+        """Other knowledge has come into force: the code our comments carry is part of it, and who calls about what."""
         self._ruleset = version(texts)
-        self._acts.comment = comment_of(texts)
+        self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:

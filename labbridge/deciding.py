@@ -41,7 +41,7 @@ class Deciding:
             name=name,
             at=self._clock.now(),
             why=str(request.get("why", "")),
-            until=_moment(str(request.get("until", ""))),
+            until=moment(str(request.get("until", ""))),
             text=str(request.get("text", "")),
         )
         decision = decisions.check(case, asked)
@@ -89,7 +89,8 @@ def signing_of(request: dict[str, Any], shown: str) -> Signing | None:
     )
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """A moment that a request names; None where it names none."""
     if not text:
         return None
     try:

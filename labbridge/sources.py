@@ -22,7 +22,7 @@ from labbridge.model.values import Coding
 
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
-FLAGS, POLICY, CITATIONS = "flags.yaml", "policy.yaml", "citations.yaml"
+FLAGS, POLICY, CITATIONS, OWNER = "flags.yaml", "policy.yaml", "citations.yaml", "critical_owner"
 NOT_OURS = ("schema", "site")
 
 
@@ -106,8 +106,19 @@ def meanings_of(texts: Sequence[Source]) -> dict[str, str]:
 
 def reference_of(texts: Sequence[Source]) -> Reference:
     """What a page shows of the pathway and of the policy, of files that were read before. What has a fault is left out."""
-    rows = [row for one in texts if one.name == POLICY for row in read_yaml(one, [])]
-    return Reference(_nodes(read_pathway(texts, [])), _windows(read_policy(rows, [])))
+    policy = _policy_of(texts)
+    owner = policy.choices.get(OWNER)
+    return Reference(_nodes(read_pathway(texts, [])), _windows(policy), owner.value if owner else "")
+
+
+def called_here(texts: Sequence[Source]) -> bool:
+    """Whether the telephone calls of critical results are recorded here and not in the LIS (policy `critical_owner`)."""
+    owner = _policy_of(texts).choices.get(OWNER)
+    return owner is not None and owner.value == "labbridge"
+
+
+def _policy_of(texts: Sequence[Source]) -> Policy:
+    return read_policy([row for one in texts if one.name == POLICY for row in read_yaml(one, [])], [])
 
 
 def _nodes(pathway: Pathway) -> tuple[PathwayNode, ...]:

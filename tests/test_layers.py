@@ -70,6 +70,7 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "calling",
     "previewing",
     "repairing",
     "feed_settings",

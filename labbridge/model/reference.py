@@ -1,5 +1,5 @@
-"""What a page shows of the knowledge beside a case: the published pathway, for how long a test may be added on, and the
-rules in words."""
+"""What a page shows of the knowledge beside a case: the published pathway, for how long a test may be added on, who calls
+about critical results, and the rules in words."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ class AddOnWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Both in the order of their files. Empty where the knowledge cannot be read."""
+    """Pathway and windows are in the order of their files. `critical_owner` (policy) is lis or labbridge. Empty where the
+    knowledge cannot be read."""
 
     pathway: tuple[PathwayNode, ...] = ()
     windows: tuple[AddOnWindow, ...] = ()
+    critical_owner: str = ""
 
 
 class RuleText(msgspec.Struct, frozen=True, kw_only=True):

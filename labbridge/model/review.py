@@ -104,6 +104,30 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return self.finding == self.first_finding
 
 
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody was told by telephone of the critical findings of a version: `told` is who, `read_back` whether they repeated
+    it. `person` is the login of who called."""
+
+    case: int
+    version: int
+    person: str
+    name: str
+    at: datetime
+    told: str
+    read_back: bool = False
+    note: str = ""
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wrote about a case for the others of the laboratory. It never leaves."""
+
+    case: int
+    person: str
+    name: str
+    at: datetime
+    text: str
+
+
 class SecondReading(msgspec.Struct, frozen=True):
     """All that is kept of two readers of a case, oldest first."""
 

@@ -10,11 +10,12 @@ import msgspec
 
 from labbridge.model.beside import About, Alike
 from labbridge.model.outcome import Outcome
-from labbridge.model.review import Decision, Disposition, Reading, SecondReading, Signed
+from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
+from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, decisions, reading, second
+from labbridge.store import beside, calls, decisions, reading, second, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -87,6 +88,14 @@ class StoreBench:
     def signatures(self, key: int) -> list[Signed]:
         return decisions.signatures(self._reader, key)
 
+    def calls(self, key: int) -> list[Call]:
+        """The telephone calls about a case, oldest first."""
+        return calls.of_case(self._reader, key)
+
+    def remarks(self, key: int) -> list[Remark]:
+        """The notes at a case, oldest first."""
+        return calls.remarks(self._reader, key)
+
     def two_readers(self, key: int) -> SecondReading:
         """The first signatures of a case, and what second readers read."""
         return second.of_case(self._reader, key)
@@ -99,6 +108,10 @@ class StoreBench:
         """Those of these cases whose words a person changed, in whatever version."""
         asked = f'SELECT DISTINCT "case" FROM decisions WHERE kind = \'wording\' AND "case" IN ({marks(len(keys))})'  # noqa: S608
         return {int(key) for (key,) in self._reader.execute(asked, tuple(keys)).fetchall()} if keys else set()
+
+    def wordings(self, asked: Asked, before: int) -> Window:
+        """What people decided of drafts, the newest before a key."""
+        return wordings.window(self._reader, asked, before)
 
     def held(self, key: int) -> HeldResults | None:
         """What is held of the patient of a case, for its evidence; None where there is no such case."""

@@ -9,10 +9,10 @@ from functools import partial
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.review import Decided, Decision, Disposition, Reading, SecondReading, Signature
+from labbridge.model.review import Call, Decided, Decision, Disposition, Reading, Remark, SecondReading, Signature
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
-from labbridge.store import backup, decisions, edits, journal, links, reading, retention, second, sums
+from labbridge.store import backup, calls, decisions, edits, journal, links, reading, retention, second, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -161,6 +161,22 @@ class StoreDesk:
     def read(self, reading: Reading, audit: AuditEvent) -> None:
         """What a second reader read. Refused where the case waits for none from this person."""
         self._writer.submit(lambda connection: second.add(connection, reading, audit)).result()
+
+    def draft(self, key: int, version: int) -> Case | None:
+        """The case as an earlier version had it; None where there was none."""
+        return reading.draft(self._reader, key, version)
+
+    def calls(self, key: int) -> list[Call]:
+        """The telephone calls about a case, oldest first."""
+        return calls.of_case(self._reader, key)
+
+    def call(self, call: Call, audit: AuditEvent) -> None:
+        """Keep a telephone call. Refused where the case has changed since it was read."""
+        self._writer.submit(lambda connection: calls.add(connection, call, audit)).result()
+
+    def remark(self, remark: Remark, audit: AuditEvent) -> None:
+        """Keep a note at a case."""
+        self._writer.submit(lambda connection: calls.remark(connection, remark, audit)).result()
 
     def wording(self, key: int, version: int) -> str:
         """The text a person gave this version of a case; empty where nobody did."""

@@ -11,6 +11,7 @@ from labbridge.model.people import Right, Scope
 from labbridge.web.pages import (
     alike,
     attachments,
+    calls,
     cases,
     explaining,
     exports,
@@ -23,6 +24,7 @@ from labbridge.web.pages import (
     second,
     sign_in,
     status,
+    wordings,
     worklist,
 )
 
@@ -65,6 +67,8 @@ ROUTES = (
     Route("POST", "/cases/{case}/decide", cases.decide, Right.DECIDE),
     Route("POST", "/cases/{case}/sign", cases.sign, Right.SIGN),
     Route("POST", "/cases/{case}/countersign", cases.countersign, Right.SECOND_READ),
+    Route("POST", "/cases/{case}/call", calls.call, Right.DECIDE),
+    Route("POST", "/cases/{case}/remark", calls.remark, Right.DECIDE),
     Route("GET", "/cases/{case}/reading", second.form, Right.SECOND_READ),
     Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
     Route("GET", "/cases/{case}/explain", explaining.explain, Right.SEE_CASES),
@@ -90,6 +94,8 @@ ROUTES = (
     Route("GET", "/outbox/{delivery}", outbox.one, Right.SEE_MESSAGES),
     Route("POST", "/outbox/{delivery}/open", outbox.opened, Right.OPEN_RAW),
     Route("POST", "/outbox/{delivery}/again", outbox.again, Right.REPAIR),
+    Route("GET", "/wordings", wordings.listed, Right.SEE_CASES),
+    Route("GET", "/wordings/export.csv", wordings.as_csv, Right.EXPORT),
     Route("GET", "/status", status.page, Right.SEE_STATUS),
     Route("GET", "/status/figures", status.figures, Right.SEE_STATUS, polled=True),
     Route("GET", "/people", people.everybody, Right.MANAGE_PEOPLE),

@@ -8,6 +8,7 @@ from labbridge.model.review import Decided
 from labbridge.model.work import Verdict
 
 LONGEST_DAYS = 90
+LONGEST_CALL_AGO = 7 * 24 * 60  # minutes
 
 
 class _Form(BaseModel):
@@ -45,6 +46,23 @@ class ReadingForm(_Form):
     version: int
     finding: str = Field(max_length=40)
     why: str = ""
+
+
+class CallForm(_Form):
+    """A telephone call about the version that was shown, so many minutes ago."""
+
+    version: int
+    told: str = ""
+    minutes: int = Field(0, ge=0, le=LONGEST_CALL_AGO)
+    read_back: bool = False
+    note: str = ""
+
+
+class RemarkForm(_Form):
+    """A note at a case that stays in the laboratory."""
+
+    version: int
+    text: str = ""
 
 
 class AlikeForm(_Form):

@@ -25,8 +25,9 @@ from labbridge.model.people import Person, Session, Token
 from labbridge.model.provider import Begun
 from labbridge.model.reference import Reference, Rules
 from labbridge.model.report import Identifier
-from labbridge.model.review import Decision, Reading, SecondReading, Signed
+from labbridge.model.review import Call, Decision, Reading, Remark, SecondReading, Signed
 from labbridge.model.status import Numbers
+from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import AuditEvent, Case, Feed, HeldResults, StoredHistory
 from labbridge.model.worklist import Chosen, Counted, Listed, Place, ShiftNote
 from labbridge.ports import Clock
@@ -95,11 +96,17 @@ class Cases(Protocol):
 
     def signatures(self, key: int) -> list[Signed]: ...
 
+    def calls(self, key: int) -> list[Call]: ...
+
+    def remarks(self, key: int) -> list[Remark]: ...
+
     def two_readers(self, key: int) -> SecondReading: ...
 
     def readings(self, limit: int) -> list[Reading]: ...
 
     def worded(self, keys: Sequence[int]) -> set[int]: ...
+
+    def wordings(self, asked: Asked, before: int) -> Window: ...
 
     def held(self, key: int) -> HeldResults | None: ...
 

@@ -82,7 +82,7 @@ async def test_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any)
         await site.patient("PT1", obx(CK, f"78{value}0"))
     many(site, 50)
     assert statements("/cases/C1") == before
-    assert len(before) <= 13
+    assert len(before) <= 14
 
 
 BESIDE = {"/cases/C1/explain": 9, "/cases/C1/attachments": 6, "/cases/C1/evidence/M1/OBX/1": 6}
@@ -178,6 +178,8 @@ CASES = (
     ("/outbox?state=failed&receiver=lis", "outbox_unsettled"),
     ("/outbox?state=acknowledged", "outbox_unsettled"),
     ("/outbox/D1", "attempts_delivery"),
+    ("/wordings", "signatures_case"),
+    ("/wordings?rule=x&since=2026-01-01", "decisions_case"),
     ("/status", "journal_unread"),
     ("/status", "outbox_unsettled"),
     ("/status", "cases_states"),

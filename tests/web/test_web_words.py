@@ -32,12 +32,12 @@ FRENCH = sorted((rendering.FOLDER / "words" / "fr").glob("*.yaml"))
 REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
     *(
-        PACKAGE / name
-        for name in ("acts.py", "deciding.py", "previewing.py", "repairing.py", "pipeline.py", "control.py")
+        PACKAGE / f"{name}.py"
+        for name in ("acts", "calling", "control", "deciding", "pipeline", "previewing", "repairing")
     ),
     *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair")),
-    *(PACKAGE / f"review/{name}.py" for name in ("alike", "decisions", "permissions", "policies", "second")),
-    *(PACKAGE / f"store/{name}.py" for name in ("decisions", "desk", "edits", "people", "second")),
+    *(PACKAGE / f"review/{name}.py" for name in ("alike", "calling", "decisions", "permissions", "policies", "second")),
+    *(PACKAGE / f"store/{name}.py" for name in ("calls", "decisions", "desk", "edits", "people", "second")),
 )
 NOT_HERE = (
     re.compile(  # what the command line alone is told: acts on patients and stores, and what no form lets through

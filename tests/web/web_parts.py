@@ -89,7 +89,8 @@ class Bench:
 
     def _act(self, request: dict[str, Any]) -> dict[str, Any]:
         """As the control socket carries it: JSON there and back."""
-        acts = Acts(CONFIG, comment_code(SITE), self.lab.desk, self.clock, self.people)
+        here = self.parts.reference.critical_owner == "labbridge"
+        acts = Acts(CONFIG, comment_code(SITE), self.lab.desk, self.clock, self.people, called_here=here)
         told = acts.perform(msgspec.json.decode(msgspec.json.encode(request), type=dict[str, Any]))
         return msgspec.json.decode(msgspec.json.encode(told), type=dict[str, Any])
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from labbridge.model.work import Case, HeldResults
+from labbridge.review import calling
 from labbridge.web import asking, rendering
 from labbridge.web.parts import Parts
 from labbridge.web.views.head import head
@@ -19,7 +20,7 @@ from labbridge.web.visits import Visit
 
 def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
     """What the templates of the case's evidence, head, reasons, specimens, pathway and similar cases are given. Asks the
-    store three statements."""
+    store five statements at most."""
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
     language = rendering.language_of(request, visit)
@@ -28,6 +29,8 @@ def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
         about = store.about(case)
         opened = store.opened([case.key], now - parts.ages.idle)
         past = store.alike(case, asking.sites(visit.person))
+        calls = store.calls(case.key) if calling.critical(case.outcome) else []
+        remarks = store.remarks(case.key)
     others = [name for login, name in opened.get(case.key, []) if login != visit.person.login]
     proposed = frozenset(one.analyte for one in case.outcome.retests)
     return {
@@ -39,4 +42,8 @@ def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
             said(parts.reference.pathway, lambda text: rendering.translated(language, text)), case.outcome.pathway
         ),
         "past": past,
+        "critical": bool(calling.critical(case.outcome)),
+        "calls": calls,
+        "call_of_lis": calling.OF_THE_LIS if parts.reference.critical_owner == "lis" else "",
+        "remarks": remarks,
     }
