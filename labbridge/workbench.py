@@ -25,6 +25,7 @@ import msgspec
 
 from labbridge.config import Config, split_address
 from labbridge.config_oidc import OidcSection
+from labbridge.errors import Refused
 from labbridge.feed_settings import feed_of
 from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
@@ -228,7 +229,13 @@ def _acting(beside: Path) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
     def act(request: dict[str, Any]) -> dict[str, Any]:
         within_s = STATUS_WITHIN_S if request.get("command") == "status" else ANSWER_WITHIN_S
-        return ask(beside, request, within_s) or {"ok": False, "error": "The service is not there; nothing was done"}
+        try:
+            answer = ask(beside, request, within_s)
+        except Refused as late:
+            return {"ok": False, "error": str(late)}
+        except OSError:
+            answer = None
+        return answer or {"ok": False, "error": "The service is not there; nothing was done"}
 
     return act
 
