@@ -3,9 +3,7 @@ one. Same rules, same audit."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,36 +14,15 @@ from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.hl7.outgoing import ReceiverFormat
+from labbridge.judging import JudgeProcess
 from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent, Case
-from labbridge.ports import Clock
+from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
 from labbridge.review import alike, policies
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
-
-JUDGE_WITHIN_S = 60.0
-
-
-class JudgeProcess:
-    """ports.Judge in a process of its own: hl7apy is large and slow, and is needed only while something is released."""
-
-    def __enter__(self) -> JudgeProcess:
-        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._pool.shutdown()
-
-    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
-        return self._pool.submit(_judge, raw, text, version).result(JUDGE_WITHIN_S)
-
-
-def _judge(raw: bytes, text: str, version: str) -> list[str]:
-    from labbridge.hl7 import conformance
-
-    return conformance.judge(raw, text, version)
 
 
 class Acts:
@@ -61,8 +38,10 @@ class Acts:
         people: StorePeople | None = None,
         *,
         called_here: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
+        self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
         self._accounts = Accounts(people, clock, issuer) if people is not None else None
         self._deciding = Deciding(desk, clock)
@@ -112,17 +91,16 @@ class Acts:
     def _released(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         """From the workbench with {"person", "meaning", "screens", "undo_s"}: which signature it is, for which screens.
         {"alike"}: one signature under several, which have to be like each other."""
-        with JudgeProcess() as judge:
-            if request.get("alike") and (refused := _tried(lambda: self._check_alike(keys))):
-                return [{"key": key, "ok": False, "error": refused} for key in keys or [""]]
-            return [_each(key, lambda key: self._release(key, name, judge, request)) for key in keys]
+        if request.get("alike") and (refused := _tried(lambda: self._check_alike(keys))):
+            return [{"key": key, "ok": False, "error": refused} for key in keys or [""]]
+        return [_each(key, lambda key: self._release(key, name, request)) for key in keys]
 
     def _check_alike(self, keys: list[str]) -> None:
         cases = [self._desk.case(policies.parse_shown(key)[0]) for key in keys]
         found = [one for one in cases if one is not None]
         alike.check(found, [one.key for one in found if self._desk.wording(one.key, one.version)])
 
-    def _release(self, shown: str, name: str, judge: JudgeProcess, request: dict[str, Any]) -> str:
+    def _release(self, shown: str, name: str, request: dict[str, Any]) -> str:
         signing = signing_of(request, shown)
         case = self._desk.case(policies.parse_shown(shown)[0])
         if signing is not None and case is not None:
@@ -130,7 +108,7 @@ class Acts:
             self.calling.check_told(case)
         letterhead = self._letterhead(case.feed if case else "", self._receiver(case) if case else "")
         key = pipeline.release(
-            shown, name, self._desk, letterhead=letterhead, judge=judge, clock=self._clock, signing=signing
+            shown, name, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock, signing=signing
         )
         return f"D{key}" if key else shown
 
@@ -142,8 +120,7 @@ class Acts:
         asked = Preview(shown=shown, signer=name, text=str(request["text"]) if "text" in request else None)
         case = case_of(asked, self._desk)
         letterhead = self._letterhead(case.feed, self._receiver(case))
-        with JudgeProcess() as judge:
-            return preview(asked, case, self._desk, letterhead=letterhead, judge=judge, clock=self._clock)
+        return preview(asked, case, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock)
 
     def _receiver(self, case: Case) -> str:
         receiver = self._config.receiver_of(case.feed)

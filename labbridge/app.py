@@ -30,6 +30,7 @@ from labbridge.feeds.connection import Handlers
 from labbridge.feeds.mllp import MllpServer
 from labbridge.feeds.slots import Slots
 from labbridge.hl7.mllp import Frame, Junk, Oversize
+from labbridge.judging import JudgeProcess
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
 from labbridge.memory import large_blocks_go_back
@@ -128,7 +129,9 @@ class Service:
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._acts = Acts(config, comment_of(texts), self._desk, self._clock, people, called_here=called_here(texts))
+        self._judge, here = JudgeProcess(), called_here(texts)
+        comment, judge = comment_of(texts), self._judge
+        self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -205,6 +208,7 @@ class Service:
         await server.start()
         yield
         await server.stop()
+        await asyncio.to_thread(self._judge.close)
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._stage != "running":

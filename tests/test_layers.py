@@ -70,6 +70,7 @@ WIRING = {
     "stopped",
     "accounts",
     "deciding",
+    "judging",
     "calling",
     "previewing",
     "repairing",

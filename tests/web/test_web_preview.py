@@ -10,12 +10,11 @@ import msgspec
 import pytest
 import web_parts
 from messages_parts import text_of
-from story_parts import CK, SITE, Judge, Lis, obx, order, oru
+from story_parts import CK, SITE, Lis, obx, order, oru
 from test_web_decisions import decide, sign
 from web_parts import Bench
 from worklist_parts import BLOT, ELSEWHERE
 
-from labbridge import acts
 from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.hl7 import reader
@@ -25,21 +24,6 @@ from labbridge.sources import comment_code
 SRP = oru("M1", order("F1", obx(BLOT, "58"), obx(CK, "3400")))
 NOTED = SRP.replace(b"|F\rOBX|2", b"|F\rNTE|1|L|Read twice \\T\\ compared\rOBX|2")
 PAGE = "/cases/C1/preview"
-
-
-class HereJudge(Judge):
-    """ports.Judge in this process: the same verdict, without a process for each look."""
-
-    def __enter__(self) -> HereJudge:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        return None
-
-
-@pytest.fixture(autouse=True)
-def judged_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acts, "JudgeProcess", HereJudge)
 
 
 @pytest.fixture

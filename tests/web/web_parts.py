@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from labbridge.acts import Acts
 from labbridge.config import Config
+from labbridge.judging import JudgeProcess
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
 from labbridge.sources import RulesOnDemand, comment_code, meanings_of, read_all, reference_of
@@ -44,6 +45,8 @@ CONFIG = Config.model_validate(
     }
 )
 TEXTS = read_all()
+JUDGE = JudgeProcess()
+"""One for all tests of a process."""
 PASSWORD = "river lantern tuba 93"
 SECRET = passwords.hashed(PASSWORD)
 HERE = "http://127.0.0.1"
@@ -90,7 +93,7 @@ class Bench:
     def _act(self, request: dict[str, Any]) -> dict[str, Any]:
         """As the control socket carries it: JSON there and back."""
         here = self.parts.reference.critical_owner == "labbridge"
-        acts = Acts(CONFIG, comment_code(SITE), self.lab.desk, self.clock, self.people, called_here=here)
+        acts = Acts(CONFIG, comment_code(SITE), self.lab.desk, self.clock, self.people, called_here=here, judge=JUDGE)
         told = acts.perform(msgspec.json.decode(msgspec.json.encode(request), type=dict[str, Any]))
         return msgspec.json.decode(msgspec.json.encode(told), type=dict[str, Any])
 

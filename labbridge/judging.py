@@ -1,0 +1,79 @@
+"""ports.Judge in a process of its own: hl7apy is large, and takes a second to load, so the process stays for a while."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+
+from labbridge.errors import Refused
+
+WITHIN_S = 60.0
+KEPT_S = 60.0  # after its last use
+
+
+class JudgeProcess:
+    """One process at a time, begun when it is first asked. Whoever is asked from several threads answers them in turn."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._ends: threading.Timer | None = None
+
+    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
+        """What is wrong with the message. Refused where no answer came: nothing may be sent that was not judged."""
+        with self._lock:
+            if self._ends is not None:
+                self._ends.cancel()
+            if self._pool is None:
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begun)
+            try:
+                return self._pool.submit(_judge, raw, text, version).result(WITHIN_S)
+            except (BrokenProcessPool, TimeoutError):
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
+                raise Refused("The check of the outgoing message did not end; nothing was signed, try again") from None
+            finally:
+                self._ends = threading.Timer(KEPT_S, _end, (weakref.ref(self),))
+                self._ends.daemon = True
+                self._ends.start()
+
+    def close(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+
+def _end(reference: weakref.ref[JudgeProcess]) -> None:
+    """A judge that is no longer held by anybody took its process with it."""
+    found = reference()
+    if found is not None:
+        found.close()
+
+
+# ---------------------------------------------------------------- the process
+
+
+def _begun() -> None:
+    threading.Thread(target=_go_with_the_service, name="with-the-service", daemon=True).start()
+
+
+def _go_with_the_service() -> None:
+    """A killed service leaves no process behind."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(0)
+
+
+def _judge(raw: bytes, text: str, version: str) -> list[str]:
+    from labbridge.hl7 import conformance
+
+    return conformance.judge(raw, text, version)
