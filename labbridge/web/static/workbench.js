@@ -41,6 +41,8 @@ document.addEventListener("click", (event) => {
 
 // A sign-in that has ended: the page stays with what was typed, covered by a dialog to sign in again as the same person.
 // What was sent when it ended is not sent by itself: whoever is back looks first.
+let isLocked = false;
+
 function lock() {
   return document.getElementById("lock");
 }
@@ -55,9 +57,11 @@ function locked(event) {
   const dialog = lock();
   if (!dialog) return false;
   if (dialog.contains(event.detail.elt)) {
-    refusedThere(new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("[role=alert]")?.textContent ?? "");
+    const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    refusedThere(answer.querySelector("[role=alert]")?.textContent ?? event.detail.xhr.responseText.slice(0, 200));
   } else if (!dialog.open) {
     refusedThere("");
+    isLocked = true;
     dialog.showModal();
     dialog.querySelector("input[type=password], a.button")?.focus();
   }
@@ -68,6 +72,7 @@ function unlocked(token) {
   document.body.dataset.csrf = token;
   const password = lock().querySelector("input[type=password]");
   if (password) password.value = "";
+  isLocked = false;
   lock().close();
 }
 
@@ -76,8 +81,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.xhr.status === 204 && token && lock()?.contains(event.detail.elt)) unlocked(token);
 });
 
-document.addEventListener("cancel", (event) => {
-  if (event.target.id === "lock") event.preventDefault();
+// Escape opens no lock, nor whatever else asks a dialog to close (a phone's way back).
+document.addEventListener("keydown", (event) => {
+  if (isLocked && event.key === "Escape") event.preventDefault();
+}, true);
+
+document.addEventListener("close", (event) => {
+  if (event.target === lock() && isLocked) lock().showModal();
 }, true);
 
 document.addEventListener("click", async (event) => {
