@@ -18,6 +18,7 @@ from worklist_parts import BLOT, ELSEWHERE
 from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.hl7 import reader
+from labbridge.judging import JudgeProcess
 from labbridge.model.people import Role
 from labbridge.sources import comment_code
 
@@ -203,8 +204,10 @@ async def test_too_many_for_one_specimen_is_said_before(bench: Bench, monkeypatc
 
 async def test_what_the_judge_refuses_is_shown_beside_the_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.lab.take(SRP)
-    real = HereJudge.judge
-    monkeypatch.setattr(HereJudge, "judge", lambda self, raw, text, version: [*real(self, raw, text, version), "OBX-5"])
+    real = JudgeProcess.judge
+    monkeypatch.setattr(
+        JudgeProcess, "judge", lambda self, raw, text, version: [*real(self, raw, text, version), "OBX-5"]
+    )
     page = bench.signed_in().get(PAGE)
     assert page.status_code == 200
     assert "The comment of C1 would not be a valid message for lis: OBX-5" in text_of(page.text)
