@@ -140,8 +140,8 @@ OF_PEOPLE = {  # what people wrote of a case, and what a receiver answered; each
     "signatures": '(meaning, "case", version, delivery, person, name, screen, at)'
     " VALUES (?,?,1,1,'a','A',CAST('x' AS {blob}),'x')",
     "countersigned": "(first, \"case\", signature, second) SELECT CAST(? AS text), ?, count(*) + 1, 'b' FROM countersigned",
-    "readings": '(finding, "case", version, person, name, at, first, first_finding)'
-    " VALUES (?,?,1,'a','A','x','b','y')",
+    "readings": '(finding, "case", version, person, name, at, first, first_finding, unseen)'
+    " VALUES (?,?,1,'a','A','x','b','y',1)",
     "calls": "(told, \"case\", version, person, name, at, read_back) VALUES (?,?,1,'a','A','x',1)",
     "remarks": "(text, \"case\", person, name, at) VALUES (?,?,'a','A','x')",
 }

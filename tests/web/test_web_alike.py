@@ -135,7 +135,7 @@ async def test_the_password_is_asked_and_another_site_is_not_there(bench: Bench)
     browser = bench.signed_in()
     these = chosen(browser.get("/cases/C1/alike").text)
     bench.clock.forward(minutes=6)
-    assert "current-password" in browser.get("/cases/C1/alike").text
+    assert 'id="alike-password"' in browser.get("/cases/C1/alike").text
     assert "nothing was signed" in sign(browser, these, password="guess").text
     stranger = bench.signed_in("otto", Role.SENIOR, feeds=("elsewhere",))
     assert stranger.get("/cases/C1/alike").status_code == 404

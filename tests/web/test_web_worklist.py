@@ -505,7 +505,7 @@ async def test_the_print_is_by_bench_and_says_when_and_by_whom(site: Site) -> No
     ]
     quant = text.split("Bench: quant")[1].split("</section>")[0]
     assert re.findall(r"(C\d)@1", quant) == ["C1", "C2", "C3", "C5"]
-    assert "SRP: quant, ip · urgent" in quant or "SRP: quant, ip · routine" in quant
+    assert re.search("anti-SRP: ELISA/CLIA or immunoprecipitation · (urgent|routine)", quant)
     assert "printed at 2026-11-13T12:05+00:00 · by Anna Test" in text
     assert "@page" in site.bench.signed_in().get("/static/print.css").text
     assert site.bench.audit("printed") == [("anna", "worklist", "C1 C2 C3 C4 C5")]
