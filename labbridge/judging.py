@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 
+from labbridge.children import go_with_the_service
 from labbridge.errors import Refused
 
 WITHIN_S = 60.0
@@ -32,7 +31,7 @@ class JudgeProcess:
                 self._ends.cancel()
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begun)
+                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=go_with_the_service)
             try:
                 return self._pool.submit(_judge, raw, text, version).result(WITHIN_S)
             except (BrokenProcessPool, TimeoutError):
@@ -59,18 +58,6 @@ def _end(reference: weakref.ref[JudgeProcess]) -> None:
 
 
 # ---------------------------------------------------------------- the process
-
-
-def _begun() -> None:
-    threading.Thread(target=_go_with_the_service, name="with-the-service", daemon=True).start()
-
-
-def _go_with_the_service() -> None:
-    """A killed service leaves no process behind."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(0)
 
 
 def _judge(raw: bytes, text: str, version: str) -> list[str]:

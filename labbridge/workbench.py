@@ -11,11 +11,10 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
@@ -23,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from labbridge.children import go_with_the_service
 from labbridge.config import Config, split_address
 from labbridge.config_oidc import OidcSection
 from labbridge.errors import Refused
@@ -158,7 +158,7 @@ def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.configure(json=settings.json_logs)
-    threading.Thread(target=_go_with_the_service, name="with-the-service", daemon=True).start()
+    go_with_the_service()
     config = uvicorn.Config(
         _application(settings, units),
         http="httptools",
@@ -173,14 +173,6 @@ def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[channel])
-
-
-def _go_with_the_service() -> None:
-    """A killed service leaves no workbench behind that could show what is there no more."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(0)
 
 
 def _application(settings: Settings, units: Connection) -> Any:

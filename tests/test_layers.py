@@ -71,6 +71,7 @@ WIRING = {
     "accounts",
     "deciding",
     "judging",
+    "children",
     "calling",
     "previewing",
     "repairing",

@@ -224,6 +224,8 @@ def _base36(number: int) -> str:
 def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
     def job(connection: Connection) -> int:
         now = audit.at.isoformat()
+        if out.signature and out.signature.first:
+            second.check_first(connection, out.signature, (out.case, out.version))
         if connection.execute(SIGN, (now, out.case, out.version)).rowcount != 1:
             raise Refused(f"C{out.case} has changed since version {out.version} was read: read it again")
         _check_storm(connection, out, audit.at)

@@ -12,6 +12,7 @@ from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 
 FIRSTS = 'SELECT version, person, name, screen, at FROM signatures WHERE "case" = ? AND delivery = 0 ORDER BY id'
+FIRST = 'SELECT 1 FROM signatures WHERE "case" = ? AND version = ? AND person = ? AND screen = ? AND delivery = 0'
 READINGS = 'SELECT "case", version, person, name, at, finding, first, first_finding, unseen, why FROM readings'
 ADD = (
     'INSERT INTO readings("case", version, person, name, at, finding, first, first_finding, unseen, why)'
@@ -52,6 +53,15 @@ def sign_first(connection: Connection, signature: Signature, about: tuple[int, i
         raise Refused(f"C{case} has changed since version {version} was read: read it again")
     decisions.sign(connection, signature, (case, version, 0), audit.at)
     connection.execute(INSERT_AUDIT, audit_row(audit))
+
+
+def check_first(connection: Connection, signature: Signature, about: tuple[int, int]) -> None:
+    """Before a second signature lets a comment leave: the case still waits for it, and the first one is for the same screen.
+    Refused where somebody took the case back meanwhile."""
+    case, version = about
+    waits = connection.execute(WAITS, about).fetchone()
+    if waits is None or connection.execute(FIRST, (*about, signature.first, signature.screen)).fetchone() is None:
+        raise Refused(f"C{case} has changed since version {version} was read: read it again")
 
 
 def add(connection: Connection, reading: Reading, audit: AuditEvent) -> None:

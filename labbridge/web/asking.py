@@ -42,7 +42,7 @@ def chosen(request: Request) -> Chosen:
         severity=_severity(asked.get("severity", "")),
         flag=_word(asked, "flag"),
         analyte=_word(asked, "analyte"),
-        since=_day(asked.get("since", "")),
+        since=day(asked.get("since", "")),
     )
 
 
@@ -110,7 +110,8 @@ def _word(asked: QueryParams, name: str) -> str:
     return text
 
 
-def _day(text: str) -> date | None:
+def day(text: str) -> date | None:
+    """A day as an address has it; None where it has none."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

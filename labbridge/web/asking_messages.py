@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -11,7 +10,7 @@ from labbridge.errors import Refused
 from labbridge.model.messages import ChosenDeliveries, ChosenMessages
 from labbridge.model.people import Person
 from labbridge.states import DeliveryState, Reason, State
-from labbridge.web.asking import LONGEST_KEY, sites
+from labbridge.web.asking import LONGEST_KEY, day, sites
 
 ROWS = 50
 LONGEST_WORD = 80
@@ -31,7 +30,7 @@ def messages(request: Request) -> ChosenMessages:
         reason=Reason(reason) if reason else None,
         feed=asked.get("feed", ""),
         message_type=_word(asked.get("type", "")),
-        since=_day(asked.get("since", "")),
+        since=day(asked.get("since", "")),
     )
 
 
@@ -107,10 +106,3 @@ def _word(text: str) -> str:
     if len(text) > LONGEST_WORD or not text.isprintable():
         raise Refused("There is no such message type or receiver")
     return text
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Refused("A day is written as 2026-11-27") from None

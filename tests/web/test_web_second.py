@@ -14,6 +14,7 @@ from web_parts import PASSWORD, Bench, Browser
 from labbridge.interpret import Interpreter
 from labbridge.model.people import Role
 from labbridge.model.review import Disposition, Signature
+from labbridge.model.work import AuditEvent, Outgoing
 from labbridge.sources import load
 from labbridge.states import CaseState
 from labbridge.store import decisions
@@ -109,6 +110,24 @@ async def test_a_new_result_wants_two_signatures_anew(bench: Bench) -> None:
     assert bench.lab.deliveries() == []
 
 
+async def test_a_case_taken_back_while_the_second_signs_stays(anywhere: Bench) -> None:
+    """Between what the act read of the case and its commit."""
+    two(anywhere)
+    await anywhere.lab.take(oru("M1", SRP))
+    first, other = anywhere.signed_in("anna", Role.SENIOR), anywhere.signed_in("bert", Role.SENIOR)
+    sign(first)
+    shown, real = other.get("/cases/C1").text, anywhere.lab.desk.release
+
+    def released(out: Outgoing, audit: AuditEvent) -> int:
+        decide(first, "return")
+        return real(out, audit)
+
+    anywhere.lab.desk.release = released  # type: ignore[method-assign]
+    answer = countersign(other, page=shown)
+    assert (answer.status_code, "read it again" in answer.text) == (422, True)
+    assert (anywhere.lab.deliveries(), anywhere.lab.case().state) == ([], CaseState.NEW)
+
+
 async def test_the_command_line_does_not_sign_for_two(bench: Bench) -> None:
     two(bench)
     await bench.lab.take(oru("M1", SRP))
@@ -172,6 +191,7 @@ async def test_the_second_reader_sees_nothing_before_the_reading_is_kept(anywher
     assert row is not None
     assert "when it has been read" in row[0]
     assert "MSA" not in row[0]
+    assert "MSA" not in other.get("/worklist/print?queue=second_reader").text
     stolen = other.post("/cases/C1/countersign", {"version": "1", "screen": "00" * 32, "password": PASSWORD})
     assert stolen.headers["hx-redirect"] == "/cases/C1/reading"
     assert read(other, "NUCLEAR", why="1:320, fine").status_code == 204

@@ -8,12 +8,12 @@ import msgspec
 from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, Response
 
-from labbridge.model.people import Person
 from labbridge.model.work import Case
 from labbridge.model.worklist import Listed, Place
 from labbridge.review import alike, decisions
 from labbridge.web import asking, rendering
 from labbridge.web.forms import AlikeForm
+from labbridge.web.pages import of_case
 from labbridge.web.pages.cases import MEANING, NO_CASE, NOT_YOURS, noted, proven, visible
 from labbridge.web.parts import Parts
 from labbridge.web.visits import Visit
@@ -30,21 +30,17 @@ class Alike(msgspec.Struct, frozen=True):
 
 def listed(request: Request, case: str) -> Response:
     """The case and those like it, oldest first."""
-    parts: Parts = request.app.state.parts
-    person: Person = request.state.visit.person
-    found = visible(parts, person, case)
-    if found is None:
-        return PlainTextResponse(NO_CASE, 404)
-    return _shown(request, found)
+    found = of_case.found(request, case)
+    return found if isinstance(found, Response) else _shown(request, found)
 
 
 def sign(request: Request, case: str, form: Annotated[AlikeForm, Form()]) -> Response:
     """One signature under the cases that were chosen, each kept for itself."""
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
-    found = visible(parts, visit.person, case)
-    if found is None:
-        return PlainTextResponse(NO_CASE, 404)
+    found = of_case.found(request, case)
+    if isinstance(found, Response):
+        return found
     if not proven(parts, visit, form.password):
         return _shown(request, found, NOT_YOURS, 422)
     screens = dict(one.partition(":")[::2] for one in form.chosen)

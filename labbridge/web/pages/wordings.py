@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -97,7 +96,7 @@ def _asked(request: Request) -> Asked:
         asking.sites(request.state.visit.person),
         _word(given.get("class", "")),
         _word(given.get("rule", "").partition("@")[0]),
-        _day(given.get("since", "")),
+        asking.day(given.get("since", "")),
     )
 
 
@@ -105,13 +104,6 @@ def _word(text: str) -> str:
     if text and not (len(text) <= 80 and text.isascii() and text.replace("_", "").replace("-", "").isalnum()):
         raise Refused("There is no such rule or comment class")
     return text
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Refused("A day is written as 2026-11-27") from None
 
 
 def _before(request: Request) -> int:
