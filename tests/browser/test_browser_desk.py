@@ -9,7 +9,10 @@ from browser_parts import SHOTS, Desk, settled, sign_in
 
 THEMES = ("light", "dark", "darkroom")
 WORST = ("serious", "critical")
-OTHERS = ("/cases/C4/alike", "/messages", "/messages/M1", "/outbox", "/readings", "/worklist/print", "/status")
+OTHERS = (
+    "/cases/C4/alike", "/cases/C4/explain", "/cases/C4/preview", "/cases/C4/attachments", "/messages", "/messages/M1",
+    "/outbox", "/readings", "/worklist/print", "/status", "/wordings",
+)  # fmt: skip
 
 
 def test_a_case_is_signed_by_keyboard_and_undone(page: Any, desk: Desk) -> None:
