@@ -58,7 +58,9 @@ EVERY_SITE = ""
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """Which cases. `feeds` are those of the person's sites (None: all of them); the rest is what the person chose: one
     feed, findings of a severity at least, a flag, the analyte that a finding or a retest names, the day since which the case
-    is open. Empty and None choose nothing. `now`: what a person held until before then is to be looked at again."""
+    is open. Empty and None choose nothing. `now`: what a person held until before then is to be looked at again. `unread`:
+    the person may be the second reader of what waits for one, so that no filter tells what the first one found there: such
+    a case is among those chosen, whatever was found."""
 
     now: datetime
     queue: Queue = FIRST
@@ -68,6 +70,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     flag: str = ""
     analyte: str = ""
     since: date | None = None
+    unread: bool = False
 
 
 class Place(NamedTuple):
@@ -96,6 +99,11 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def done(self) -> bool:
         return self.state in DONE
+
+    @property
+    def waits_for_reader(self) -> bool:
+        """Whether a second person has still to sign this version."""
+        return self.disposition is Disposition.SECOND_READER
 
     def set_aside(self, now: datetime) -> bool:
         """Whether a person put it where nobody has to look at it now."""

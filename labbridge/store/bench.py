@@ -42,6 +42,7 @@ KEYS = "SELECT {0} AS done, c.id FROM cases c WHERE {1} AND c.id > ? AND {2} ORD
 PART = "SELECT * FROM ({}) AS p"
 IN_FORCE = "c.disposition_version = c.version AND (c.until = '' OR c.until > ?)"
 DONE_WITH = f"CASE WHEN {IN_FORCE} THEN c.disposition ELSE '' END"  # what a person did with the present version
+WAITS_FOR_READER = f"(c.disposition = '{Disposition.SECOND_READER}' AND c.disposition_version = c.version)"
 FEED, UPDATED = "('' || c.feed)", "('' || c.updated)"  # not by their index: what is open or on its way is far less
 COUNT = (  # all of them along their index, then the few that were set aside, then the few that have a comment on its way
     "SELECT 0, c.feed, c.state, '', count(*) FROM cases c WHERE {0} GROUP BY c.feed, c.state UNION ALL"  # noqa: S608
@@ -216,6 +217,18 @@ def _where(chosen: Chosen, feed: str = FEED) -> tuple[str, list[object]]:
     if chosen.feed:
         parts.append(f"{feed} = ?")
         params.append(chosen.feed)
+    if chosen.since is not None:
+        parts.append("c.opened >= ?")
+        params.append(chosen.since.isoformat())
+    found, given = _found(chosen)
+    if found and chosen.unread:
+        found = f"({WAITS_FOR_READER} OR {found})"
+    return " AND ".join([*parts, found] if found else parts), [*params, *given]
+
+
+def _found(chosen: Chosen) -> tuple[str, list[object]]:
+    """By what was found in a case; empty where that is not asked."""
+    parts, params = list[str](), list[object]()
     if chosen.severity is not None:
         parts.append("c.severity >= ?")
         params.append(RANKS[chosen.severity])
@@ -223,9 +236,6 @@ def _where(chosen: Chosen, feed: str = FEED) -> tuple[str, list[object]]:
         if word:
             parts.append(f"{column} LIKE ? ESCAPE '!'")
             params.append(f"% {_literally(word)} %")
-    if chosen.since is not None:
-        parts.append("c.opened >= ?")
-        params.append(chosen.since.isoformat())
     return " AND ".join(parts), params
 
 

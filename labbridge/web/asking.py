@@ -11,8 +11,9 @@ from starlette.datastructures import QueryParams
 
 from labbridge.errors import Refused
 from labbridge.model.outcome import Severity
-from labbridge.model.people import EVERY_FEED, Person
+from labbridge.model.people import EVERY_FEED, Person, Right
 from labbridge.model.worklist import BY_NAME, FIRST, Chosen, Place
+from labbridge.web.visits import Visit
 
 ROWS, MOST_ROWS = 50, 200
 LONGEST_KEY = 18  # digits
@@ -25,7 +26,10 @@ def sites(person: Person) -> tuple[str, ...] | None:
 
 def nothing(request: Request) -> Chosen:
     """The worklist as it is first seen."""
-    return Chosen(feeds=sites(request.state.visit.person), now=request.app.state.parts.clock.now())
+    visit: Visit = request.state.visit
+    return Chosen(
+        feeds=sites(visit.person), now=request.app.state.parts.clock.now(), unread=visit.may(Right.SECOND_READ)
+    )
 
 
 def chosen(request: Request) -> Chosen:

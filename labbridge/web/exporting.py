@@ -17,18 +17,24 @@ from labbridge.model.worklist import Listed
 Value = str | int | Decimal | datetime | date | tuple[str, ...] | None
 FORMULA = frozenset("=+-@−\t\r\n")
 MARK = "'"
+UNREAD = "unread"
 _INVISIBLE = frozenset("\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 _INSIDE = re.compile(r"(?<=[;\t\r\n])(?=\s*[=+\-@−＝＋－＠﹦﹢﹣﹫])")
 ON_A_LINE = 1500  # characters of keys in one line of the audit
 
 
 class Column(NamedTuple):
-    """A column: its name, what kind of value it holds, what it means."""
+    """A column: its name, what kind of value it holds, what it means. `finds`: it tells what was found in the case."""
 
     name: str
     kind: str
     meaning: str
     take: Callable[[Listed], Value]
+    finds: bool = False
+
+    def value(self, one: Listed, *, unread: bool) -> Value:
+        """`unread`: for somebody who may be the second reader of what waits for one."""
+        return UNREAD if self.finds and unread and one.waits_for_reader else self.take(one)
 
 
 COLUMNS = (
@@ -62,30 +68,38 @@ COLUMNS = (
         "text",
         "the worst finding: info, minor, major, critical; empty: no finding",
         lambda one: one.severity.value if one.severity else None,
+        finds=True,
     ),
-    Column("flags", "list", "the findings by code", lambda one: tuple(flag.code for flag in one.outcome.flags)),
-    Column("anti_srp", "text", "the state of anti-SRP", lambda one: one.outcome.states.SRP),
-    Column("anti_hmgcr", "text", "the state of anti-HMGCR", lambda one: one.outcome.states.HMGCR),
-    Column("hep2", "text", "the state of HEp-2", lambda one: one.outcome.states.HEP2),
-    Column("ck", "text", "the state of CK", lambda one: one.outcome.states.CK),
-    Column("held", "list", "the analytes that hold it; empty: it is not held", lambda one: one.outcome.held),
+    Column(
+        "flags", "list", "the findings by code", lambda one: tuple(flag.code for flag in one.outcome.flags), finds=True
+    ),
+    Column("anti_srp", "text", "the state of anti-SRP", lambda one: one.outcome.states.SRP, finds=True),
+    Column("anti_hmgcr", "text", "the state of anti-HMGCR", lambda one: one.outcome.states.HMGCR, finds=True),
+    Column("hep2", "text", "the state of HEp-2", lambda one: one.outcome.states.HEP2, finds=True),
+    Column("ck", "text", "the state of CK", lambda one: one.outcome.states.CK, finds=True),
+    Column(
+        "held", "list", "the analytes that hold it; empty: it is not held", lambda one: one.outcome.held, finds=True
+    ),
     Column(
         "retests",
         "list",
         "the retests proposed, as analyte:method family",
         lambda one: tuple(f"{retest.analyte}:{'/'.join(retest.families)}" for retest in one.outcome.retests),
+        finds=True,
     ),
     Column(
         "comment",
         "text",
         "the class of the drafted comment; empty: there is none",
         lambda one: one.outcome.comment.comment_class if one.outcome.comment else None,
+        finds=True,
     ),
 )
 DICTIONARY = ("column", "kind", "meaning")
 ABOUT = (
     ("(moment)", "", "ISO 8601 with its offset from UTC"),
     ("(list)", "", "words with a blank between them"),
+    (UNREAD, "", "the case waits for a second reader, who may be you: what was found is shown when you have read it"),
     ("(text)", "", "begins with ' where a spreadsheet would take it for a formula"),
     ("rows", "number", "the last line: how many cases the file holds; without it the file is cut short"),
 )
@@ -122,13 +136,14 @@ def lines(rows: Iterable[Sequence[Value]], separator: str = ",") -> str:
     return text.getvalue()
 
 
-def row(one: Listed) -> tuple[Value, ...]:
-    return tuple(column.take(one) for column in COLUMNS)
+def row(one: Listed, *, unread: bool = False) -> tuple[Value, ...]:
+    """A case as a line of the table. `unread`: as in Column.value."""
+    return tuple(column.value(one, unread=unread) for column in COLUMNS)
 
 
-def record(one: Listed) -> dict[str, object]:
-    """A case as JSON has it: lists as lists, what is not there as null, texts as they are."""
-    taken = {column.name: column.take(one) for column in COLUMNS}
+def record(one: Listed, *, unread: bool = False) -> dict[str, object]:
+    """A case as JSON has it: lists as lists, what is not there as null, texts as they are. `unread`: as in Column.value."""
+    taken = {column.name: column.value(one, unread=unread) for column in COLUMNS}
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in taken.items()}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
+import pytest
 from story_parts import BLOT, CK, SITE, Lis, obx, order, oru
 from test_web_decisions import decide, field, sign
 from web_parts import PASSWORD, Bench, Browser
@@ -248,3 +250,22 @@ async def test_agreement_is_shown_by_pair(anywhere: Bench) -> None:
     assert "both gave one finding" in page
     some = anywhere.signed_in("dora", Role.SENIOR, feeds=("myolis",))
     assert "anna" not in some.get("/readings").text
+
+
+@pytest.mark.parametrize("asked", ["severity=critical", "flag=ANTISYNTHETASE", "analyte=CREATININE"])
+async def test_no_filter_and_no_file_tells_the_second_reader_what_was_found(anywhere: Bench, asked: str) -> None:
+    first, other = await waiting(anywhere)
+    looker = anywhere.signed_in("lena", Role.AUDITOR)
+    query = f"/worklist?queue=second_reader&{asked}"
+    assert 'data-case="C1"' in other.get(query).text  # there, whether it is among what was asked for or not
+    assert 'data-case="C1"' not in looker.get(query).text
+    files = {who: who.get(f"/worklist/export.csv{query[9:]}").text for who in (first, other)}
+    for told in ("MSA", "POS", "NUCLEAR", "C01", "LINE_BLOT"):
+        assert told not in "".join(files.values())
+    line = json.loads(other.get(f"/worklist/export.jsonl{query[9:]}").text.splitlines()[0])
+    assert [name for name, value in line.items() if value == "unread"] == UNTOLD
+    assert looker.get("/worklist/export.csv?queue=second_reader").text.count("unread") == 0
+    assert "no retest proposed" in other.get("/worklist/print?queue=second_reader").text
+
+
+UNTOLD = ["severity", "flags", "anti_srp", "anti_hmgcr", "hep2", "ck", "held", "retests", "comment"]

@@ -17,7 +17,8 @@ from labbridge.web.parts import Parts
 
 MOST = 100_000
 AT_ONCE = 200
-Writing = Callable[[Parts, Sequence[int]], Iterator[str]]
+Writing = Callable[[Parts, Sequence[int], bool], Iterator[str]]
+"""The lines of these cases. True: for somebody who may be the second reader of what waits for one."""
 BOM = "\ufeff"
 SEPARATORS = {"": ",", "comma": ",", "semicolon": ";"}
 
@@ -26,7 +27,7 @@ def as_csv(request: Request, bom: bool = False, separator: str = "") -> Response
     """`bom`: for spreadsheets that take UTF-8 for something else without it. `separator`: comma or semicolon."""
     if separator not in SEPARATORS:
         return _refused(request, "A separator is comma or semicolon")
-    return _exported(request, "csv", lambda parts, keys: _csv(parts, keys, SEPARATORS[separator], bom))
+    return _exported(request, "csv", lambda parts, keys, unread: _csv(parts, keys, unread, SEPARATORS[separator], bom))
 
 
 def as_json_lines(request: Request) -> Response:
@@ -58,7 +59,7 @@ def _exported(request: Request, kind: str, written: Writing) -> Response:
         people.noted(*events)
     name = f"worklist-{now:%Y%m%dT%H%M%SZ}.{kind}"
     media = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl; charset=utf-8"
-    return StreamingResponse(written(parts, keys), headers=_file(name), media_type=media)
+    return StreamingResponse(written(parts, keys, chosen.unread), headers=_file(name), media_type=media)
 
 
 def _refused(request: Request, text: str) -> Response:
@@ -77,18 +78,18 @@ def _some(parts: Parts, keys: Sequence[int]) -> Iterator[list[Listed]]:
         yield found
 
 
-def _csv(parts: Parts, keys: Sequence[int], separator: str, bom: bool) -> Iterator[str]:
+def _csv(parts: Parts, keys: Sequence[int], unread: bool, separator: str, bom: bool) -> Iterator[str]:
     yield (BOM if bom else "") + exporting.lines([[one.name for one in exporting.COLUMNS]], separator)
     count = 0
     for some in _some(parts, keys):
         count += len(some)
-        yield exporting.lines((exporting.row(one) for one in some), separator)
+        yield exporting.lines((exporting.row(one, unread=unread) for one in some), separator)
     yield exporting.lines([("rows", count)], separator)
 
 
-def _json_lines(parts: Parts, keys: Sequence[int]) -> Iterator[str]:
+def _json_lines(parts: Parts, keys: Sequence[int], unread: bool) -> Iterator[str]:
     count = 0
     for some in _some(parts, keys):
         count += len(some)
-        yield "".join(f"{json.dumps(exporting.record(one), ensure_ascii=False)}\n" for one in some)
+        yield "".join(f"{json.dumps(exporting.record(one, unread=unread), ensure_ascii=False)}\n" for one in some)
     yield f"{json.dumps({'rows': count})}\n"

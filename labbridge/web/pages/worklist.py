@@ -155,7 +155,7 @@ def printed(request: Request) -> Response:
     return rendering.page(
         request,
         "worklist_print.html",
-        benches=benches(shown),
+        benches=benches(shown, unread=chosen.unread),
         count=len(shown),
         chosen=chosen,
         meanings=parts.meanings,
@@ -164,13 +164,15 @@ def printed(request: Request) -> Response:
     )
 
 
-def benches(cases: Sequence[Listed]) -> list[Bench]:
-    """The cases by the method family that each of their retests names first; those without a retest last."""
+def benches(cases: Sequence[Listed], *, unread: bool = False) -> list[Bench]:
+    """The cases by the method family that each of their retests names first; those without a retest last, and (`unread`)
+    those that wait for a second reader, who may be the one that reads this."""
     found: dict[str, dict[int, list[Retest]]] = {}
     for case in cases:
-        for one in case.outcome.retests:
+        retests = () if unread and case.waits_for_reader else case.outcome.retests
+        for one in retests:
             found.setdefault(one.families[0] if one.families else "", {}).setdefault(case.key, []).append(one)
-        if not case.outcome.retests:
+        if not retests:
             found.setdefault("", {})[case.key] = []
     by_key = {case.key: case for case in cases}
     return [
