@@ -9,6 +9,7 @@ from typing import Any
 
 from labbridge import __version__, pipeline
 from labbridge.accounts import Accounts
+from labbridge.approving import Approving
 from labbridge.calling import Calling
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
@@ -21,6 +22,7 @@ from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
 from labbridge.review import alike, policies
+from labbridge.sources import ItemsOnDemand
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 
@@ -47,6 +49,7 @@ class Acts:
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
         self._repairing = Repairing(config, desk, clock, people)
+        self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
@@ -68,6 +71,7 @@ class Acts:
             "read": self._read,
             "call": self._called,
             "remark": self._remarked,
+            "sign": self.approving.perform,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")

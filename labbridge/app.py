@@ -287,9 +287,10 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:
-        if self._supervisor is None:
+        if self._supervisor is None or self._reloading is None:
             yield
             return
+        await self._reloading.started()
         self._supervisor.start()
         yield
         await self._supervisor.stop()

@@ -27,7 +27,7 @@ from labbridge.model.work import AuditEvent, Count
 from labbridge.observe import logs
 from labbridge.ports import Clock
 from labbridge.review import policies
-from labbridge.sources import KnowledgeError, read_all
+from labbridge.sources import KnowledgeError, packed, read_all
 from labbridge.store.desk import StoreDesk
 from labbridge.supervising import Supervisor, dismiss
 
@@ -51,6 +51,14 @@ class Reloading:
         self._waiting = False
         self._signals: set[asyncio.Task[dict[str, Any]]] = set()
         self._proof: BaseProcess | None = None
+
+    async def started(self) -> None:
+        """The knowledge that the service begins with is kept, as every one that comes into force is."""
+        await self._keep(self._supervisor.texts)
+
+    async def _keep(self, texts: Sequence[Source]) -> None:
+        """So that what was said by it can be said again, whatever the files are by then."""
+        await asyncio.to_thread(self._desk.approvals.keep, version(texts), packed(texts), self._clock.now())
 
     def signalled(self) -> None:
         """SIGHUP. One that waits already will read what is there when its turn comes: a further one adds nothing."""
@@ -99,6 +107,7 @@ class Reloading:
             return await self._refuse(name, before, after, faults)
         successor = await self._supervisor.successor(texts)
         try:
+            await self._keep(texts)
             await self._record(name, ACCEPTED, f"from {before} to {after}")
         except StoreUnavailable:
             dismiss(successor)  # what cannot be audited is not done

@@ -355,6 +355,12 @@ def _table(rows: Iterable[tuple[Any, ...]], names: Sequence[str], format: str) -
     listed = [tuple(map(str, row)) for row in rows]
     if format == "json":
         return json.dumps([dict(zip(names, row, strict=True)) for row in listed], ensure_ascii=False)
+    return table(listed, names)
+
+
+def table(rows: Iterable[tuple[Any, ...]], names: Sequence[str]) -> str:
+    """Columns under their names, as wide as they need."""
+    listed = [tuple(map(str, row)) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(names, *listed, strict=True)]
     lines = [tuple(names), *listed]
     return "\n".join(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
 import msgspec
 
+from labbridge.errors import Refused
 from labbridge.interpret.on_hand import WINDOWS
 from labbridge.interpret.vocabulary import check_vocabulary
 from labbridge.knowledge.build import Knowledge, build, version
 from labbridge.knowledge.decisions import FlagRow, Rule
-from labbridge.knowledge.documents import Fault, Source, read_records, read_yaml
+from labbridge.knowledge.documents import Fault, Source, counted, read_records, read_yaml
+from labbridge.knowledge.items import items
 from labbridge.knowledge.pathway import Pathway, read_pathway
 from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.references import check_references
 from labbridge.knowledge.tables import read_terminology
+from labbridge.model.items import Item
 from labbridge.model.reference import AddOnWindow, Citation, PathwayEdge, PathwayNode, Reference, Rules, RuleText
 from labbridge.model.values import Coding
 
@@ -82,6 +86,15 @@ def understood(sources: Sequence[Source]) -> Knowledge:
     if faults:
         raise KnowledgeError(faults)
     return knowledge
+
+
+def packed(texts: Sequence[Source]) -> bytes:
+    """Files of knowledge, to be kept; `unpacked` gives them back."""
+    return zlib.compress(msgspec.msgpack.encode(list(texts)), 9)
+
+
+def unpacked(body: bytes) -> list[Source]:
+    return msgspec.msgpack.decode(zlib.decompress(body), type=list[Source])
 
 
 def comment_code(site: str) -> tuple[Coding, ...]:
@@ -152,6 +165,38 @@ def _windows(policy: Policy) -> tuple[AddOnWindow, ...]:
         for analyte, one in found
         if one is not None
     )
+
+
+# ---------------------------------------------------------------- what is signed
+
+
+class ItemsOnDemand:
+    """The items of the knowledge that lies on the disk now, made anew where a file has changed."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self._kept: tuple[str, dict[str, Item]] = ("", {})
+        self._before: tuple[str, dict[str, Item]] = ("", {})
+        self._turn = Lock()
+
+    def __call__(self) -> Mapping[str, Item]:
+        """By key. Refused, with the first fault, where the files cannot be understood."""
+        with self._turn:
+            try:
+                texts = read_all(self._site)
+                if version(texts) != self._kept[0]:
+                    understood(texts)
+                    self._kept = version(texts), items(texts)
+            except KnowledgeError as error:
+                raise Refused(f"{counted(error.faults)} in the knowledge: {error.faults[0]}") from None
+            return self._kept[1]
+
+    def of(self, wanted: str, body: bytes) -> Mapping[str, Item]:
+        """The items of a knowledge that was kept under this version; remembered, for it is mostly the one in force."""
+        with self._turn:
+            if wanted != self._before[0]:
+                self._before = wanted, items(unpacked(body))
+            return self._before[1]
 
 
 # ---------------------------------------------------------------- rules in words

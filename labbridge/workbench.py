@@ -177,29 +177,16 @@ def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
 
 def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.processing import SystemClock
-    from labbridge.sources import RulesOnDemand
-    from labbridge.store.bench import StoreBench
-    from labbridge.store.deliveries import StoreDeliveries
-    from labbridge.store.messages import StoreMessages
-    from labbridge.store.people import StorePeople
-    from labbridge.store.shift import StoreShift
-    from labbridge.store.status import StoreStatus
+    from labbridge.sources import ItemsOnDemand, RulesOnDemand
     from labbridge.web.application import application
-    from labbridge.web.parts import LOCAL, Parts, Pool
+    from labbridge.web.parts import LOCAL, Parts
     from labbridge.web.throttle import Throttle
     from labbridge.web.visits import Ages
 
-    writer = SharedUnits(RemoteUnits(units))
     meanings, reference = _knowledge(settings.site)
-
     parts = Parts(
-        people=Pool(lambda: StorePeople(opening.reader(settings.store), writer), AT_ONCE),
-        cases=Pool(lambda: StoreBench(opening.reader(settings.store)), AT_ONCE),
-        messages=Pool(lambda: StoreMessages(opening.reader(settings.store)), AT_ONCE),
-        deliveries=Pool(lambda: StoreDeliveries(opening.reader(settings.store)), AT_ONCE),
-        status=Pool(lambda: StoreStatus(opening.reader(settings.store)), 1),
+        **_stores(settings.store, SharedUnits(RemoteUnits(units))),
         feeds={feed.name: feed for feed in settings.feeds},
-        shift=Pool(lambda: StoreShift(opening.reader(settings.store), writer), 1),
         act=_acting(Path(settings.beside)),
         clock=SystemClock(),
         ages=Ages(*(timedelta(seconds=one) for one in (settings.idle_s, settings.longest_s, settings.signing_s))),
@@ -209,10 +196,33 @@ def _application(settings: Settings, units: Connection) -> Any:
         meanings=meanings,
         reference=reference,
         rules=RulesOnDemand(settings.site),
+        items=ItemsOnDemand(settings.site),
         hospital=_openid(settings.hospital),
         test=settings.test,
     )
     return application(parts)
+
+
+def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:
+    """What the pages read, by its name in Parts; each on connections of its own."""
+    from labbridge.store.approvals import StoreApprovals
+    from labbridge.store.bench import StoreBench
+    from labbridge.store.deliveries import StoreDeliveries
+    from labbridge.store.messages import StoreMessages
+    from labbridge.store.people import StorePeople
+    from labbridge.store.shift import StoreShift
+    from labbridge.store.status import StoreStatus
+    from labbridge.web.parts import Pool
+
+    return {
+        "people": Pool(lambda: StorePeople(opening.reader(url), writer), AT_ONCE),
+        "cases": Pool(lambda: StoreBench(opening.reader(url)), AT_ONCE),
+        "messages": Pool(lambda: StoreMessages(opening.reader(url)), AT_ONCE),
+        "deliveries": Pool(lambda: StoreDeliveries(opening.reader(url)), AT_ONCE),
+        "status": Pool(lambda: StoreStatus(opening.reader(url)), 1),
+        "approvals": Pool(lambda: StoreApprovals(opening.reader(url)), 1),
+        "shift": Pool(lambda: StoreShift(opening.reader(url), writer), 1),
+    }
 
 
 def _acting(beside: Path) -> Callable[[dict[str, Any]], dict[str, Any]]:

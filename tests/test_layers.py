@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WIRING = {
     "app",
     "cli",
+    "cli_knowledge",
     "cli_parts",
     "cli_store",
     "cli_user",
@@ -49,6 +50,7 @@ WIRING = {
     "supervising",
     "offline",
     "show",
+    "signatures",
     "explanation",
     "keeping",
     "anchoring",
@@ -69,6 +71,7 @@ WIRING = {
     "workbench",
     "stopped",
     "accounts",
+    "approving",
     "deciding",
     "judging",
     "children",

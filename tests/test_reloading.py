@@ -18,7 +18,7 @@ from labbridge.knowledge.lock import raised_in_vain
 from labbridge.model.work import AuditEvent, Count
 from labbridge.processing import Started
 from labbridge.reloading import Reloading, printed, prove, with_certificates
-from labbridge.sources import read_all
+from labbridge.sources import read_all, unpacked
 from labbridge.store.desk import StoreDesk
 from labbridge.supervising import Supervisor
 
@@ -128,6 +128,14 @@ class Words:
         self.done.append("exchange")
         self.texts = texts
 
+    @property
+    def approvals(self) -> Words:
+        return self
+
+    def keep(self, taken: str, body: bytes, now: datetime) -> None:
+        assert taken == version(unpacked(body))
+        self.done.append(f"kept {taken}")
+
     def record(self, event: AuditEvent, counts: Sequence[Count]) -> None:
         if self.unavailable:
             raise StoreUnavailable("The store could not commit")
@@ -168,7 +176,7 @@ async def test_what_has_no_fault_is_audited_and_then_taken(
     after = version(edited(site, "policy.yaml", POLICY))
     answer = await of(words, site).perform({"command": "reload", "as": "Alex Smith"})
     assert answer == {"ok": True, "outcome": "accepted", "in_force": after, "before": before}
-    assert words.done == ["successor", "reload accepted", "exchange", f"taken {after}"]
+    assert words.done == ["successor", f"kept {after}", "reload accepted", "exchange", f"taken {after}"]
     (event,) = words.audit
     assert (event.actor, event.subject, event.detail) == ("Alex Smith", "knowledge", f"from {before} to {after}")
     assert words.counts == [Count("reloads", ("accepted",))]
@@ -211,7 +219,7 @@ async def test_a_reload_that_cannot_be_audited_is_not_done(
     words.unavailable = True
     answer = await of(words, site).perform({"as": "Alex Smith"})
     assert answer["error"] == "The store could not commit"
-    assert words.done == ["successor"]
+    assert [one.partition(" ")[0] for one in words.done] == ["successor", "kept"]
 
 
 async def test_where_no_process_comes_up_the_old_one_stays(

@@ -13,6 +13,7 @@ from labbridge.model.review import Call, Decided, Decision, Disposition, Reading
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
 from labbridge.store import backup, calls, decisions, edits, journal, links, reading, retention, second, sums
+from labbridge.store.approvals import StoreApprovals
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -47,6 +48,7 @@ class StoreDesk:
 
     def __init__(self, writer: Writer, reader: Connection) -> None:
         self._writer, self._reader = writer, reader
+        self.approvals = StoreApprovals(reader, writer)
 
     def case(self, key: int) -> Case | None:
         return reading.case(self._reader, key)

@@ -170,12 +170,27 @@ class StorePeople:
         row = self._reader.execute(sql, (value,)).fetchone()
         return _person(row) if row else None
 
+    def named(self, name: str) -> list[Person]:
+        """The open accounts whose login or name this is."""
+        asked = f"{PERSON} WHERE (login = ? OR name = ?) AND disabled = '' ORDER BY id"
+        return [_person(row) for row in self._reader.execute(asked, (name, name)).fetchall()]
+
+    def any(self) -> bool:
+        """Whether there is any account."""
+        return self._reader.execute("SELECT 1 FROM people LIMIT 1").fetchone() is not None
+
     def _written(self, audit: AuditEvent, *statements: Statement) -> None:
         if not self._post(*statements, Statement(INSERT_AUDIT, audit_row(audit))):
             raise Refused("It was changed by somebody else meanwhile: look again")
 
     def _post(self, *statements: Statement) -> bool:
         return self._writer.post([list(statements)])() == [True]
+
+
+def person_of(connection: Connection, login: str) -> Person | None:
+    """The account as it stands in a transaction."""
+    row = connection.execute(f"{PERSON} WHERE login = ?", (login,)).fetchone()
+    return _person(row) if row else None
 
 
 def _opened(session: Session) -> Statement:

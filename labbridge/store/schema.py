@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
+from labbridge.store.schema_knowledge import KNOWLEDGE
 from labbridge.store.schema_people import WORKBENCH
 
 journal = sa.Table(
@@ -332,7 +333,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
-    assert set(metadata.tables) >= WORKBENCH
+    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [

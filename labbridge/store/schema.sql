@@ -1,4 +1,25 @@
 -- Printed from schema.py by `make docs`.
+CREATE TABLE approvals (
+	id INTEGER NOT NULL,
+	item TEXT NOT NULL,
+	sha256 TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	text TEXT DEFAULT '' NOT NULL,
+	author TEXT NOT NULL,
+	author_name TEXT NOT NULL,
+	put_forward TEXT NOT NULL,
+	why TEXT DEFAULT '' NOT NULL,
+	approver TEXT DEFAULT '' NOT NULL,
+	approver_name TEXT DEFAULT '' NOT NULL,
+	approved TEXT DEFAULT '' NOT NULL,
+	meaning TEXT DEFAULT '' NOT NULL,
+	withdrawn TEXT DEFAULT '' NOT NULL,
+	withdrawn_by TEXT DEFAULT '' NOT NULL,
+	withdrawn_why TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id),
+	CONSTRAINT two_persons_approve CHECK (approver <> author)
+);
+CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = '';
 CREATE TABLE attempts (
 	id INTEGER NOT NULL,
 	delivery INTEGER NOT NULL,
@@ -155,6 +176,13 @@ CREATE TABLE journal (
 	CONSTRAINT ledger UNIQUE (sender, control_id, digest)
 );
 CREATE INDEX journal_unread ON journal (id) WHERE state = 'quarantined';
+CREATE TABLE knowledge (
+	version TEXT NOT NULL,
+	body BLOB NOT NULL,
+	taken TEXT NOT NULL,
+	PRIMARY KEY (version)
+)
+ WITHOUT ROWID;
 CREATE TABLE links (
 	id INTEGER NOT NULL,
 	prior TEXT NOT NULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labbridge.model.approvals import SignAct
 from labbridge.model.review import Decided
 from labbridge.model.work import Verdict
 
@@ -81,6 +82,15 @@ class AccountForm(_Form):
     feeds: str = ""
     password: str = ""
     closed: bool = False
+
+
+class ItemsForm(_Form):
+    """A signature under items of the knowledge: each as its key, @, and the hash that was read."""
+
+    act: SignAct
+    chosen: list[str] = []
+    why: str = ""
+    password: str = ""
 
 
 class WhyForm(_Form):

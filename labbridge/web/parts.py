@@ -9,7 +9,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from labbridge.model.approvals import Approval
 from labbridge.model.beside import About, Alike
+from labbridge.model.items import Item
 from labbridge.model.messages import (
     Bytes,
     ChosenDeliveries,
@@ -165,6 +167,24 @@ class Deliveries(Protocol):
     def one(self, key: int, feeds: Sequence[str] | None, *, opened: bool = False) -> DeliveryDetail | None: ...
 
 
+class Approvals(Protocol):
+    """Who signed what of the knowledge, and the knowledge that was in force (store/approvals.py)."""
+
+    def all(self) -> list[Approval]: ...
+
+    def of_item(self, key: str) -> list[Approval]: ...
+
+    def knowledge(self, version: str) -> bytes | None: ...
+
+
+class Items(Protocol):
+    """What is signed, of the files on the disk and of a knowledge that was kept (sources.ItemsOnDemand)."""
+
+    def __call__(self) -> Mapping[str, Item]: ...
+
+    def of(self, wanted: str, body: bytes) -> Mapping[str, Item]: ...
+
+
 class Status(Protocol):
     """The numbers of the status page (store/status.py)."""
 
@@ -199,11 +219,11 @@ class Pool(Generic[T]):
 
 
 class Parts(NamedTuple):
-    """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by which
-    browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge beside that,
-    `rules` the rules in words (sources.RulesOnDemand), `undo_s` for how long what was signed can be undone. `feeds` says how
-    each feed's messages are read. `hospital` is the identity provider, None without one; `test`: the instance is said to be
-    for tests."""
+    """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by
+    which browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge
+    beside that, `rules` the rules in words (sources.RulesOnDemand), `items` what of the knowledge is signed, `undo_s`
+    for how long what was signed can be undone. `feeds` says how each feed's messages are read. `hospital` is the
+    identity provider, None without one; `test`: the instance is said to be for tests."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -211,6 +231,8 @@ class Parts(NamedTuple):
     messages: Callable[[], AbstractContextManager[Messages]]
     deliveries: Callable[[], AbstractContextManager[Deliveries]]
     status: Callable[[], AbstractContextManager[Status]]
+    approvals: Callable[[], AbstractContextManager[Approvals]]
+    items: Items
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock
     ages: Ages

@@ -26,6 +26,9 @@ MATRIX = {
     Right.REPAIR: {Role.SENIOR, Role.INTEGRATOR},
     Right.SEE_STATUS: set(Role),
     Right.MANAGE_PEOPLE: {Role.ADMIN},
+    Right.SEE_KNOWLEDGE: {Role.VIEWER, Role.SCIENTIST, Role.SENIOR, Role.AUTHOR, Role.APPROVER, Role.AUDITOR},
+    Right.AUTHOR_KNOWLEDGE: {Role.AUTHOR},
+    Right.APPROVE_KNOWLEDGE: {Role.APPROVER},
     None: set(Role),
 }
 """By right, the roles that have it: written down here a second time, so that a change of one alone is noticed."""
@@ -39,6 +42,7 @@ def concrete(one: Route) -> str:
     return (
         one.path.replace("{case}", "C1")
         .replace("{login}", "nobody")
+        .replace("{item:path}", "rule:srp-strong")
         .replace("{message}", "M1")
         .replace("{delivery}", "D1")
         .replace("{name}", "OBX")

@@ -17,8 +17,9 @@ from labbridge.config import Config
 from labbridge.judging import JudgeProcess
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
-from labbridge.sources import RulesOnDemand, comment_code, meanings_of, read_all, reference_of
+from labbridge.sources import ItemsOnDemand, RulesOnDemand, comment_code, meanings_of, read_all, reference_of
 from labbridge.store import opening
+from labbridge.store.approvals import StoreApprovals
 from labbridge.store.bench import StoreBench
 from labbridge.store.connection import Connection
 from labbridge.store.deliveries import StoreDeliveries
@@ -68,6 +69,8 @@ class Bench:
             shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
             messages=Pool(lambda: StoreMessages(self._reader()), 2),
             deliveries=Pool(lambda: StoreDeliveries(self._reader()), 2),
+            approvals=Pool(lambda: StoreApprovals(self._reader()), 1),
+            items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),
             feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)},
             act=self._act,
