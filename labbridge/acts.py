@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from labbridge import __version__, pipeline
+from labbridge import __version__, composing, pipeline
 from labbridge.accounts import Accounts
 from labbridge.approving import Approving
 from labbridge.calling import Calling
@@ -17,7 +17,7 @@ from labbridge.errors import Refused, StoreUnavailable
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.judging import JudgeProcess
 from labbridge.model.values import Coding
-from labbridge.model.work import AuditEvent, Case
+from labbridge.model.work import AuditEvent
 from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
@@ -25,6 +25,7 @@ from labbridge.review import alike, policies
 from labbridge.sources import ItemsOnDemand
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
+from labbridge.suspending import Suspending
 
 
 class Acts:
@@ -49,6 +50,7 @@ class Acts:
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
         self._repairing = Repairing(config, desk, clock, people)
+        self._suspending = Suspending(desk.releases, clock)
         self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +74,9 @@ class Acts:
             "call": self._called,
             "remark": self._remarked,
             "sign": self.approving.perform,
+            "suspend": self._suspended,
+            "resume": self._resumed,
+            "review": self._reviewed,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -110,7 +115,7 @@ class Acts:
         if signing is not None and case is not None:
             policies.check_release(case, policies.parse_shown(shown)[1], name)
             self.calling.check_told(case)
-        letterhead = self._letterhead(case.feed if case else "", self._receiver(case) if case else "")
+        letterhead = self.letterhead_of(case.feed) if case else self._letterhead("", "")
         key = pipeline.release(
             shown, name, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock, signing=signing
         )
@@ -123,20 +128,35 @@ class Acts:
     def _preview(self, shown: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
         asked = Preview(shown=shown, signer=name, text=str(request["text"]) if "text" in request else None)
         case = case_of(asked, self._desk)
-        letterhead = self._letterhead(case.feed, self._receiver(case))
+        letterhead = self.letterhead_of(case.feed)
         return preview(asked, case, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock)
 
-    def _receiver(self, case: Case) -> str:
-        receiver = self._config.receiver_of(case.feed)
+    def letterhead_of(self, feed: str) -> composing.Letterhead:
+        """How the receiver of a feed takes comments. Refused where it has none."""
+        return self._letterhead(feed, self._receiver(feed))
+
+    def _receiver(self, feed: str) -> str:
+        receiver = self._config.receiver_of(feed)
         if receiver is None:
             raise Refused("No receiver is configured for this feed; add [receivers.NAME]")
         return receiver
 
-    def _letterhead(self, feed: str, receiver: str) -> pipeline.Letterhead:
+    def _letterhead(self, feed: str, receiver: str) -> composing.Letterhead:
         section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
         source = self._config.feeds.get(feed) or FeedSection()
         format = format_of(self._config, section, source, self.comment)
-        return pipeline.Letterhead(receiver, format, source.charset, self._config.limits.comments_per_specimen)
+        return composing.Letterhead(receiver, format, source.charset, self._config.limits.comments_per_specimen)
+
+    # ---------------------------------------------------------------- release by rule
+
+    def _suspended(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda _key: self._suspending.suspend(name, request)) for key in keys[:1]]
+
+    def _resumed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(" ".join(keys), lambda _key: self._suspending.resume(keys, name, request))]
+
+    def _reviewed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._suspending.review(key, name, request)) for key in keys]
 
     # ---------------------------------------------------------------- messages and deliveries that need a person
 

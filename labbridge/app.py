@@ -11,11 +11,11 @@ import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from labbridge import __version__, anchoring, gate, pipeline, processing, sections
+from labbridge import __version__, anchoring, automatic, gate, pipeline, processing, sections
 from labbridge.acts import Acts
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
@@ -37,6 +37,7 @@ from labbridge.memory import large_blocks_go_back
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
+from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
@@ -54,9 +55,6 @@ from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
 from labbridge.workbench import Workbench
-
-if TYPE_CHECKING:
-    from labbridge.observe.metrics import Metrics
 
 Role = Literal["listen", "process", "deliver", "web", "all"]
 FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
@@ -132,6 +130,7 @@ class Service:
         self._judge, here = JudgeProcess(), called_here(texts)
         comment, judge = comment_of(texts), self._judge
         self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
+        self._automatic = automatic.of(config, texts, self._desk, self._acts, (judge, self._clock, self._wake))
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -142,7 +141,6 @@ class Service:
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
         self._anchoring = anchoring.of(config, self._clock)
-        self._metrics: Metrics | None = None
         self._stage = "starting"
         self._drain_by = 0.0
         self._asked: set[signal.Signals] = set()
@@ -188,19 +186,14 @@ class Service:
 
     # ---------------------------------------------------------------- parts, each started and stopped in its turn
 
-    @contextlib.asynccontextmanager
-    async def _anchors(self) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as running:
-            if self._anchoring is not None:
-                await running.enter_async_context(self._anchoring.running(self._config.store.url))
-            yield
+    def _anchors(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._anchoring.running(self._config.store.url) if self._anchoring else contextlib.nullcontext()
 
     @contextlib.asynccontextmanager
     async def _control(self) -> AsyncIterator[None]:
         async def handle(request: dict[str, Any]) -> dict[str, Any]:
             answer = await asyncio.to_thread(self._acts.perform, request)
-            for delivery in self._deliveries:
-                delivery.wake()
+            self._wake()
             return answer
 
         apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status}
@@ -209,6 +202,10 @@ class Service:
         yield
         await server.stop()
         await asyncio.to_thread(self._judge.close)
+
+    def _wake(self) -> None:
+        for delivery in self._deliveries:
+            delivery.wake()
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._stage != "running":
@@ -241,7 +238,12 @@ class Service:
         """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
         self._certificates.warn()
         self._room.look()
-        tasks = [asyncio.create_task(self._certificates.watch()), asyncio.create_task(self._room.watch())]
+        watches = [
+            self._certificates.watch(),
+            self._room.watch(),
+            *([self._automatic.run()] if self._automatic else []),
+        ]
+        tasks = [asyncio.create_task(one) for one in watches]
         for task in tasks:
             task.add_done_callback(self._part_ended)
         yield
@@ -251,26 +253,23 @@ class Service:
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it, and who calls about what."""
         self._ruleset = version(texts)
+        if self._automatic is not None:
+            self._automatic.taken(texts)
         self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:
-        server = AdminServer(self._exposition, self._ready)
+        exposition = Exposition(lambda: counts(self._scrapes, self._clock.now()), self._traffic, self._about)
+        server = AdminServer(exposition, self._ready)
         host, port = split_address(self._config.admin.listen)
         bound = await server.start(host, port)
         _log.info("admin_listening", port=bound)
         yield
         await server.stop()
 
-    def _exposition(self) -> bytes:
-        """The metrics; prometheus-client is loaded by the first scrape, not by the start."""
-        from labbridge.observe.metrics import About, Metrics
-
+    def _about(self) -> tuple[str, str, str, bool]:
         single = self._sqlite is not None and self._sqlite.single_writer_mode
-        about = About(__version__, self._ruleset, platform.python_version(), single)
-        if self._metrics is None or self._metrics.about != about:
-            self._metrics = Metrics(lambda: counts(self._scrapes, self._clock.now()), self._traffic, about)
-        return self._metrics.exposition()
+        return __version__, self._ruleset, platform.python_version(), single
 
     async def _ready(self) -> Readiness:
         """Ready: everything listens, a real write was committed, and there is room on the disk."""
@@ -290,6 +289,7 @@ class Service:
         if self._supervisor is None or self._reloading is None:
             yield
             return
+        await asyncio.to_thread(self._desk.forgive)
         await self._reloading.started()
         self._supervisor.start()
         yield

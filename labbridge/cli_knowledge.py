@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labbridge.cli_parts import WRONG_USE, ConfigPath, Format, act, fail, load_config
+from labbridge.cli_parts import WRONG_USE, ConfigPath, Format, Name, act, fail, load_config, reading
 
 app = typer.Typer()
 Keys = Annotated[
@@ -38,3 +38,41 @@ def sign(
         fail("Say who signs: --as NAME", WRONG_USE)
     wanted = "put_forward" if put_forward else "withdraw" if withdraw else "approve"
     act(config, {"command": "sign", "keys": keys, "as": name, "act": wanted, "why": why}, format)
+
+
+@app.command()
+def suspend(
+    name: Annotated[str, typer.Option("--as", help="Who suspends; audited. Without: what is suspended.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, for who lifts it.")] = "",
+    feed: Annotated[str, typer.Option(help="Only of this feed.")] = "",
+    analyte: Annotated[str, typer.Option(help="Only of comments on this analyte.")] = "",
+    rule: Annotated[str, typer.Option(help="Only by this release row.")] = "",
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Stop release by rule at once, everywhere or in part; what has not left becomes a person's. No page is needed."""
+    from labbridge import suspended
+
+    if not name:
+        with reading(config) as store:
+            typer.echo(suspended.listed(store, format))
+        return
+    asked = {"command": "suspend", "keys": [""], "as": name, "why": why}
+    code, said = suspended.suspend(
+        load_config(config), {**asked, "feed": feed, "analyte": analyte, "rule": rule}, format
+    )
+    typer.echo(said)
+    raise typer.Exit(code)
+
+
+@app.command()
+def resume(
+    name: Name,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="S3, as `labbridge suspend` lists them; nothing: all.")
+    ] = None,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Let release by rule go on where it was suspended."""
+    act(config, {"command": "resume", "keys": keys or [], "as": name}, format)

@@ -255,7 +255,7 @@ class RetentionSection(_Section):
 
 
 class ReleaseSection(_Section):
-    enabled: Literal[False] = Field(False, description="automatic release; not in this version")
+    enabled: bool = Field(False, description="release by rule, as the signed rows of the site's release.yaml say")
 
 
 class LimitsSection(_Section):

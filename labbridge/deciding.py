@@ -11,9 +11,10 @@ from labbridge.errors import Refused
 from labbridge.model.review import Decided, Decision, Reading, Signing
 from labbridge.model.work import AuditEvent
 from labbridge.ports import Clock
-from labbridge.review import decisions, policies, second
+from labbridge.review import decisions, policies, releasing, second
 from labbridge.store.desk import StoreDesk
 
+ENDS_WITHOUT = (Decided.NO_ACTION, Decided.REJECT)
 LONGEST_UNDO_S = 540  # below the store's own limit for what is put off
 
 
@@ -49,7 +50,9 @@ class Deciding:
         event = AuditEvent(
             at=decision.at, actor=decision.person, action=decision.kind.value, subject=shown, detail=decision.why
         )
-        self._desk.review(decision, disposition, event)
+        judged = releasing.judged(case) if decision.kind in ENDS_WITHOUT else None
+        against = msgspec.structs.replace(judged, agreed=False, words=b"") if judged else None
+        self._desk.review(decision, disposition, event, against)
         return shown
 
     def read(self, shown: str, name: str, request: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 receive   read the structure, keep the bytes, then answer        (in the process that listens)
 process   read, normalise, look at the history, interpret, draft (in a process of its own)
-release   a person's signature: final bytes, judged, into the outbox
+release   a person's signature, or a release row that the laboratory signed: final bytes, judged, into the outbox
 deliver   outbox, receiver, matched acknowledgement
 
 Everything else is called from here. No file, socket, clock or environment: they come in through ports.
@@ -14,13 +14,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import structs
 
-from labbridge import counting, drafting, receiving
+from labbridge import composing, counting, drafting, receiving
+from labbridge.composing import Letterhead
 from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park, Refuse, Refused, Retry
-from labbridge.hl7 import ack, batch, echoes, outgoing
+from labbridge.hl7 import ack, batch
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Junk, Oversize
+from labbridge.model.release import ByRule
 from labbridge.model.report import PlacedNote
 from labbridge.model.review import Signature, Signing
 from labbridge.model.work import (
@@ -30,12 +33,11 @@ from labbridge.model.work import (
     Delivery,
     Feed,
     Kept,
-    Outgoing,
     Settled,
 )
 from labbridge.notes import note
 from labbridge.ports import Clock, Desk, Intake, Judge, Outbox, Receiver, Work
-from labbridge.review import decisions, policies, second, sending
+from labbridge.review import decisions, policies, releasing, second, sending
 from labbridge.states import DELIVERY_TRANSITIONS, SENTENCES, TRANSITIONS, Reason, State
 
 AT_ONCE = 64  # messages of one block that are kept in one commit
@@ -55,16 +57,6 @@ class Reply(msgspec.Struct, frozen=True):
     raw: bytes
     close: bool = False
     hl7: bool = True
-
-
-class Letterhead(msgspec.Struct, frozen=True):
-    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the character
-    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day."""
-
-    receiver: str
-    format: outgoing.ReceiverFormat
-    source_charset: str = ""
-    per_specimen: int = 0
 
 
 # ---------------------------------------------------------------- receive
@@ -107,8 +99,8 @@ async def receive_oversize(event: Oversize, peer: Peer, intake: Intake, clock: C
     now = clock.now()
     fault = Refuse("The message is longer than this feed takes", code="207", reject=True, close=True)
     read = receiving.refused(event.head, peer.feed, peer.address, now, fault)
-    whole = msgspec.structs.replace(read.arrival, digest=event.digest, length=event.length, reason=Reason.OVERSIZE)
-    return await _kept(msgspec.structs.replace(read, arrival=whole), intake, now)
+    whole = structs.replace(read.arrival, digest=event.digest, length=event.length, reason=Reason.OVERSIZE)
+    return await _kept(structs.replace(read, arrival=whole), intake, now)
 
 
 async def receive_junk(event: Junk, peer: Peer, intake: Intake, clock: Clock) -> None:
@@ -116,8 +108,8 @@ async def receive_junk(event: Junk, peer: Peer, intake: Intake, clock: Clock) ->
     now = clock.now()
     fault = Refuse("Bytes outside an MLLP frame", code="100", answer=False)
     read = receiving.refused(event.head, peer.feed, peer.address, now, fault)
-    whole = msgspec.structs.replace(read.arrival, length=event.length)
-    await _kept(msgspec.structs.replace(read, arrival=whole), intake, now)
+    whole = structs.replace(read.arrival, length=event.length)
+    await _kept(structs.replace(read, arrival=whole), intake, now)
 
 
 async def _kept(read: receiving.Read, intake: Intake, now: datetime) -> Reply:
@@ -203,37 +195,28 @@ def release(
     case = _to_sign(shown, signer, desk, signing)
     signature, waits = _signature(case, signer, desk, signing)
     now = clock.now()
-    letter = letter_of(case, signer, desk.next_control_id(now), now)
-    out = outgoing_of(case, letter, desk, letterhead, judge)
+    letter = composing.letter_of(case, signer, desk.next_control_id(now), now)
+    out = composing.outgoing_of(case, letter, desk, letterhead, judge)
     event = _event(now, signer, "released", shown, letter.control_id)
     if signature and waits:
-        desk.sign_first(signature, case, msgspec.structs.replace(event, action="signed first", detail=""))
+        desk.sign_first(signature, case, structs.replace(event, action="signed first", detail=""))
         return 0
     due = now + signing.undo if signing else None
-    return desk.release(msgspec.structs.replace(out, due=due, signature=signature), event)
+    return desk.release(structs.replace(out, due=due, signature=signature, judged=releasing.judged(case)), event)
 
 
-def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
-    """The comment as it will leave, judged."""
-    raw, specimen = final_bytes(case, letter, desk, letterhead)
-    faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
-    if faults:
-        raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
-    return Outgoing(
-        case=case.key,
-        version=case.version,
-        receiver=letterhead.receiver,
-        lane=f"{letterhead.receiver}/{letter.lanes[0]}",
-        control_id=letter.control_id,
-        raw=raw,
-        correction=bool(case.posted),
-        posted=policies.posted(case, letter.now),
-        counts=tuple(counting.stage("signed", case.updated, letter.now)),
-        expires=policies.expires(case, letter.now),
-        specimen=f"{letterhead.receiver}/{specimen}",
-        per_specimen=letterhead.per_specimen,
-        digest=echoes.digest(letter.text),
-    )
+def release_by_rule(
+    case: Case, by_rule: ByRule, desk: Desk, *, letterhead: Letterhead, judge: Judge, clock: Clock
+) -> int:
+    """A row that the laboratory has signed releases the comment in a person's place: its name stands where a person's would.
+    That nothing speaks against it (review/releasing.py) was asked before; whether it was stopped meanwhile, or the case has
+    changed, is asked where it is written: Refused. Returns the delivery's key."""
+    shown, signer, now = f"C{case.key}@{case.version}", f"rule {by_rule.rule}", clock.now()
+    policies.check_release(case, case.version, signer)
+    letter = composing.letter_of(case, signer, desk.next_control_id(now), now)
+    out = composing.outgoing_of(case, letter, desk, letterhead, judge)
+    event = _event(now, "labbridge", "released by rule", shown, f"{by_rule.rule} {letter.control_id}")
+    return desk.release(structs.replace(out, by_rule=by_rule), event)
 
 
 def _to_sign(shown: str, signer: str, desk: Desk, signing: Signing | None) -> Case:
@@ -266,32 +249,6 @@ def _signature(case: Case, signer: str, desk: Desk, signing: Signing | None) -> 
         screen=signing.screen,
         first=first.person if first else "",
     ), two and first is None
-
-
-def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
-    return outgoing.Letter(
-        at=case.subject_at,
-        lanes=case.lanes or (case.lane,),
-        text=policies.sent_text(case),
-        sub_id=case.sub_id,
-        correction=bool(case.posted),
-        signer=signer,
-        control_id=control_id,
-        now=now,
-    )
-
-
-def final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
-    """The comment's bytes, and the specimen it speaks of."""
-    message = desk.message(case.subject_message) if case.subject_message is not None else None
-    if message is None or not message.raw:
-        raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
-    if message.damaged:
-        raise Refused(f"M{message.key}, which C{case.key} was written from, was damaged on the disk; restore a backup")
-    naming = desk.naming(letter.lanes[0])
-    named, charset = naming.raw if naming else b"", letterhead.source_charset
-    raw = outgoing.comment_message(message.raw, charset, letterhead.format, letter, named)
-    return raw, outgoing.specimen(message.raw, charset, letter)
 
 
 # ---------------------------------------------------------------- deliver

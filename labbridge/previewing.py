@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from labbridge import pipeline
+from labbridge import composing
+from labbridge.composing import Letterhead
 from labbridge.errors import Refused
 from labbridge.hl7.read_back import read_back
 from labbridge.model.work import Case
-from labbridge.pipeline import Letterhead
 from labbridge.ports import Clock, Judge
 from labbridge.review import decisions, policies
 from labbridge.store.desk import StoreDesk
@@ -45,16 +45,16 @@ def preview(
 ) -> dict[str, Any]:
     """The comment read back from its final bytes, with how its receiver takes it; `refused` is why it could not be released
     as it is, empty where it could. Refused where there are no such bytes."""
-    letter = pipeline.letter_of(case, asked.signer, CONTROL_ID, clock.now())
+    letter = composing.letter_of(case, asked.signer, CONTROL_ID, clock.now())
     refused = ""
     try:
         policies.check_release(case, case.version, asked.signer)
-        out = pipeline.outgoing_of(case, letter, desk, letterhead, judge)
+        out = composing.outgoing_of(case, letter, desk, letterhead, judge)
         desk.check_specimen(out, letter.now)
         raw = out.raw
     except Refused as refusal:
         refused = str(refusal)
-        raw, _specimen = pipeline.final_bytes(case, letter, desk, letterhead)
+        raw, _specimen = composing.final_bytes(case, letter, desk, letterhead)
     return {
         **msgspec.to_builtins(read_back(raw)),
         "mode": letterhead.format.mode,

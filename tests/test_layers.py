@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes"}
 PURE = {"hl7", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
-STORY = {"pipeline", "ports", "counting", "receiving", "drafting", "identifying"}
+STORY = {"pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model", "states"},
@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "receiving": WORDS | {"hl7"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "drafting": WORDS | PURE | {"ports", "counting", "identifying"},
-    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting"},
+    "composing": WORDS | {"hl7", "review", "ports", "counting"},
+    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing"},
     "store": WORDS | STORY | {"store", "observe"},
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
@@ -54,6 +55,9 @@ WIRING = {
     "explanation",
     "keeping",
     "anchoring",
+    "automatic",
+    "suspended",
+    "suspending",
     "checking",
     "client",
     "control",

@@ -10,6 +10,7 @@ import msgspec
 from labbridge.knowledge.decisions import Decisions, read_decisions
 from labbridge.knowledge.documents import Fault, Source, read_yaml
 from labbridge.knowledge.policy import Policy, read_policy
+from labbridge.knowledge.release import ReleaseRow, check_release, read_release
 from labbridge.knowledge.tables import read_terminology
 from labbridge.knowledge.terminology import Terminology
 
@@ -21,6 +22,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     terminology: Terminology
     policy: Policy
     decisions: Decisions
+    releases: dict[str, ReleaseRow] = {}
 
 
 def build(sources: Sequence[Source]) -> tuple[Knowledge, list[Fault]]:
@@ -33,7 +35,9 @@ def build(sources: Sequence[Source]) -> tuple[Knowledge, list[Fault]]:
         terminology=read_terminology(ordered, faults),
         policy=policy,
         decisions=read_decisions(ordered, faults),
+        releases=read_release(ordered, faults),
     )
+    faults += check_release(ordered, knowledge.decisions, knowledge.terminology)
     return knowledge, faults
 
 

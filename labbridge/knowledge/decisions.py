@@ -21,7 +21,8 @@ BestSource = Literal["tier1", "quant", "blot", "tissue", "none", "any", "discord
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A flag of clinical.md C4. `severity`: those it may have; `hold`: nothing is posted until a person decides; `waits`:
     the policy number of days for which it waits, alone and no more than minor, before it reaches the worklist (C10.16).
-    `second_reader`: the policy choice by which a case with it is signed by two persons (standards.md 4.3)."""
+    `second_reader`: the policy choice by which a case with it is signed by two persons (standards.md 4.3).
+    `automatic_release`: a release row may name it; a case with any other flag is never released but by a person (R10)."""
 
     id: str
     meaning: str
@@ -29,6 +30,7 @@ class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hold: bool = False
     waits: str = ""
     second_reader: str = ""
+    automatic_release: bool = False
 
 
 class RetestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

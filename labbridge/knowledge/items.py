@@ -15,8 +15,13 @@ from labbridge.knowledge.documents import READERS_FIELDS, Row, Source, read_csv,
 from labbridge.knowledge.lock import entries
 from labbridge.model.items import KINDS, Item
 
-POLICY, METHODS, KITS, MAKERS = "policy.yaml", "assays/methods.yaml", "assays/kits.yaml", "assays/manufacturers.yaml"
-RECORDS = {POLICY: "policy", METHODS: "method", KITS: "kit", MAKERS: "manufacturer"}
+RECORDS = {
+    "policy.yaml": "policy",
+    "release.yaml": "release",
+    "assays/methods.yaml": "method",
+    "assays/kits.yaml": "kit",
+    "assays/manufacturers.yaml": "manufacturer",
+}
 LOCKED = {"rules/": "rule", "comments/": "comment", "pathway.yaml": "pathway"}
 CODES, PHRASES = "codes/", "comments/phrases.yaml"
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from labbridge.model.outcome import Outcome, PostedComment
+from labbridge.model.release import ByRule, Judged
 from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, PatientResults, Result
 from labbridge.model.review import Disposition, Signature
@@ -269,7 +270,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     A comment that has not left when it `expires` is read again by a person. `specimen` is what the comments of one
     specimen have in common; no more than `per_specimen` of them (0: any number) leave within a day. `digest` is what
     the text is known by when it comes back (hl7/echoes.py). It does not leave before it is `due`, and can be undone until
-    then. `signature`: under which it leaves, where it was signed at the workbench.
+    then. `signature`: under which it leaves, where it was signed at the workbench. `judged`: what a person's release says
+    of the draft; `by_rule`: what released it where no person did.
     """
 
     case: int
@@ -287,6 +289,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes = b""
     due: datetime | None = None
     signature: Signature | None = None
+    judged: Judged | None = None
+    by_rule: ByRule | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,14 +9,16 @@ from functools import partial
 import msgspec
 
 from labbridge.errors import Refused
+from labbridge.model.release import Judged
 from labbridge.model.review import Call, Decided, Decision, Disposition, Reading, Remark, SecondReading, Signature
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import State
-from labbridge.store import backup, calls, decisions, edits, journal, links, reading, retention, second, sums
+from labbridge.store import backup, calls, decisions, edits, journal, links, reading, releases, retention, second, sums
 from labbridge.store.approvals import StoreApprovals
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
+from labbridge.store.work import FORGIVEN, FORGIVEN_MOST
 from labbridge.store.writer import Job, Writer
 
 SIGN = (
@@ -33,7 +35,9 @@ OF_SPECIMEN = (
     "SELECT count(*) FROM outbox WHERE specimen = ? AND created > ? AND NOT (state = 'cancelled' AND attempts = 0)"
 )
 A_DAY = timedelta(hours=24)
-AGAIN = "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, updated = ? WHERE message = ?"
+AGAIN = (
+    "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, forgiven = 0, updated = ? WHERE message = ?"
+)
 AGAIN_WAITING = (
     "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
 )
@@ -49,6 +53,7 @@ class StoreDesk:
     def __init__(self, writer: Writer, reader: Connection) -> None:
         self._writer, self._reader = writer, reader
         self.approvals = StoreApprovals(reader, writer)
+        self.releases = releases.StoreReleases(reader, writer)
 
     def case(self, key: int) -> Case | None:
         return reading.case(self._reader, key)
@@ -66,6 +71,11 @@ class StoreDesk:
 
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit, edit)).result()
+
+    def forgive(self) -> None:
+        """At the start of a service: what was begun alone when the one before ended is not to blame for that, a few times.
+        Where only the process that works ends, the message in hand is."""
+        self._writer.submit(lambda connection: connection.execute(FORGIVEN, (FORGIVEN_MOST,))).result()
 
     def expire(self, before: datetime, audit: AuditEvent) -> int:
         """Wipe the bytes of finished messages received before a moment. How many."""
@@ -137,13 +147,20 @@ class StoreDesk:
         again."""
         self._writer.submit(_deciding(key, who, verdict, audit)).result()
 
-    def review(self, decision: Decision, disposition: Disposition | None, audit: AuditEvent) -> None:
-        """Keep what a person decided of a case. Refused where it has changed meanwhile, and where what is to be undone has
-        left."""
+    def review(
+        self, decision: Decision, disposition: Disposition | None, audit: AuditEvent, judged: Judged | None = None
+    ) -> None:
+        """Keep what a person decided of a case, and what that says of its draft. Refused where it has changed meanwhile, and
+        where what is to be undone has left."""
         steps = {Decided.UNDO: decisions.undo, Decided.CORRECT: decisions.correct}
+        about = (decision.case, decision.version)
 
         def job(connection: Connection) -> None:
             step = steps.get(decision.kind)
+            if decision.kind is Decided.UNDO:
+                releases.unjudged(connection, about)
+            if judged is not None:
+                releases.judged(connection, about, judged, decision.at)
             if step is not None:
                 step(connection, decision, audit)
             else:
@@ -237,6 +254,10 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
         due = out.due.isoformat() if out.due else ""
         key = connection.execute(SEND, (*row, expires, out.specimen, sums.of_bytes(out.raw), due)).lastrowid or 0
+        if out.by_rule:
+            releases.released(connection, (out.case, out.version, key), out.by_rule, audit.at)
+        if out.judged:
+            releases.judged(connection, (out.case, out.version), out.judged, audit.at)
         if out.signature:
             decisions.sign(connection, out.signature, (out.case, out.version, key), audit.at)
         if out.digest:

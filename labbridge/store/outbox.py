@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import links, sums
+from labbridge.store import links, releases, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest'
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule'
     " FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
 VERSION = "SELECT version, lane FROM cases WHERE id = ?"
@@ -27,6 +27,7 @@ PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due late
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
+SUSPENDED = "Release by rule was suspended before it left"
 DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
 REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
@@ -111,11 +112,11 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
         return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
     for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest = row
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule = row
         if lane in busy:
             continue
         open_one = _Open(id, case, version, attempts, state, due, expires)
-        if _out_of_date(connection, open_one, now):
+        if _out_of_date(connection, open_one, now) or (rule and _stopped(connection, open_one, now)):
             continue
         busy.add(lane)
         if _waits(connection, open_one, now):
@@ -163,6 +164,14 @@ def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
     if not one.expires or one.expires > now.isoformat():
         return False
     _give_up(connection, one, EXPIRED, now)
+    return True
+
+
+def _stopped(connection: Connection, one: _Open, now: datetime) -> bool:
+    """Released by rule, and stopped before it left: a person's now."""
+    if one.state == DeliveryState.SENT or one.attempts or not releases.stopped(connection, one.id):
+        return False
+    _give_up(connection, one, SUSPENDED, now)
     return True
 
 

@@ -48,6 +48,7 @@ work = sa.Table(
     text("notes"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated", sa.Text, nullable=False),
+    sa.Column("forgiven", sa.Integer, nullable=False, server_default="0"),
 )
 sa.Index("work_open", work.c.id, sqlite_where=work.c.state.in_(("kept", "parked")))
 sa.Index("work_lane", work.c.lane, sqlite_where=work.c.state.in_(("kept", "parked")))
@@ -212,6 +213,7 @@ outbox = sa.Table(
     text("expires"),
     text("specimen"),
     sa.Column("digest", sa.LargeBinary),
+    text("rule"),
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)

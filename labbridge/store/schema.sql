@@ -176,6 +176,17 @@ CREATE TABLE journal (
 	CONSTRAINT ledger UNIQUE (sender, control_id, digest)
 );
 CREATE INDEX journal_unread ON journal (id) WHERE state = 'quarantined';
+CREATE TABLE judgements (
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	feed TEXT NOT NULL,
+	class TEXT NOT NULL,
+	agreed INTEGER NOT NULL,
+	at TEXT NOT NULL,
+	PRIMARY KEY ("case", version)
+)
+ WITHOUT ROWID;
+CREATE INDEX judgements_class ON judgements (feed, class, agreed);
 CREATE TABLE knowledge (
 	version TEXT NOT NULL,
 	body BLOB NOT NULL,
@@ -195,6 +206,13 @@ CREATE TABLE links (
 CREATE INDEX links_message ON links (message);
 CREATE INDEX links_prior ON links (prior);
 CREATE INDEX links_surviving ON links (surviving);
+CREATE TABLE lots (
+	feed TEXT NOT NULL,
+	lot TEXT NOT NULL,
+	first TEXT NOT NULL,
+	PRIMARY KEY (feed, lot)
+)
+ WITHOUT ROWID;
 CREATE TABLE merged (
 	lane TEXT NOT NULL,
 	surviving TEXT NOT NULL,
@@ -236,6 +254,7 @@ CREATE TABLE outbox (
 	expires TEXT DEFAULT '' NOT NULL,
 	specimen TEXT DEFAULT '' NOT NULL,
 	digest BLOB,
+	rule TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (control_id)
 );
@@ -283,6 +302,19 @@ CREATE TABLE readings (
 	CONSTRAINT two_persons_read CHECK (first <> person)
 );
 CREATE INDEX readings_case ON readings ("case");
+CREATE TABLE releases (
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	rule TEXT DEFAULT '' NOT NULL,
+	class TEXT DEFAULT '' NOT NULL,
+	analytes TEXT DEFAULT '' NOT NULL,
+	delivery INTEGER DEFAULT '0' NOT NULL,
+	refusals TEXT DEFAULT '' NOT NULL,
+	due TEXT DEFAULT '' NOT NULL,
+	at TEXT NOT NULL,
+	PRIMARY KEY ("case", version)
+)
+ WITHOUT ROWID;
 CREATE TABLE remarks (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -314,6 +346,21 @@ CREATE TABLE results (
 	PRIMARY KEY (id)
 );
 CREATE INDEX results_lane ON results (lane);
+CREATE TABLE reviews (
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	rule TEXT NOT NULL,
+	feed TEXT NOT NULL,
+	released TEXT NOT NULL,
+	agrees TEXT DEFAULT '' NOT NULL,
+	person TEXT DEFAULT '' NOT NULL,
+	name TEXT DEFAULT '' NOT NULL,
+	why TEXT DEFAULT '' NOT NULL,
+	at TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY ("case", version)
+)
+ WITHOUT ROWID;
+CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = '';
 CREATE TABLE seals (
 	id INTEGER NOT NULL,
 	last INTEGER NOT NULL,
@@ -362,6 +409,18 @@ CREATE TABLE signatures (
 	PRIMARY KEY (id)
 );
 CREATE INDEX signatures_case ON signatures ("case");
+CREATE TABLE suspensions (
+	id INTEGER NOT NULL,
+	feed TEXT DEFAULT '' NOT NULL,
+	analyte TEXT DEFAULT '' NOT NULL,
+	rule TEXT DEFAULT '' NOT NULL,
+	why TEXT NOT NULL,
+	"by" TEXT NOT NULL,
+	at TEXT NOT NULL,
+	lifted TEXT DEFAULT '' NOT NULL,
+	lifted_by TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE tally (
 	name TEXT NOT NULL,
 	labels TEXT NOT NULL,
@@ -411,6 +470,12 @@ CREATE TABLE unmapped (
 	PRIMARY KEY (feed, system, code, label)
 )
  WITHOUT ROWID;
+CREATE TABLE words_seen (
+	feed TEXT NOT NULL,
+	digest BLOB NOT NULL,
+	PRIMARY KEY (feed, digest)
+)
+ WITHOUT ROWID;
 CREATE TABLE work (
 	id INTEGER NOT NULL,
 	message INTEGER NOT NULL,
@@ -421,6 +486,7 @@ CREATE TABLE work (
 	notes TEXT DEFAULT '' NOT NULL,
 	attempts INTEGER DEFAULT '0' NOT NULL,
 	updated TEXT NOT NULL,
+	forgiven INTEGER DEFAULT '0' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX work_lane ON work (lane) WHERE state IN ('kept', 'parked');

@@ -40,5 +40,81 @@ sa.Index(
     "approvals_in_force", approvals.c.item, approvals.c.sha256, unique=True, sqlite_where=approvals.c.withdrawn == ""
 )
 
-KNOWLEDGE = {one.name for one in (knowledge, approvals)}
+releases = sa.Table(  # what was looked at for release by rule, and why it stayed a person's; `due`: look again
+    "releases",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    text("rule"),
+    text("class"),
+    text("analytes"),
+    sa.Column("delivery", sa.Integer, nullable=False, server_default="0"),
+    text("refusals"),
+    text("due"),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reviews = sa.Table(  # released by rule and read by a person afterwards: `agrees` is empty until then, else yes or no
+    "reviews",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("released", sa.Text, nullable=False),
+    text("agrees"),
+    text("person"),
+    text("name"),
+    text("why"),
+    text("at"),
+    sqlite_with_rowid=False,
+)
+sa.Index("reviews_open", reviews.c.feed, sqlite_where=reviews.c.agrees == "")
+
+judgements = sa.Table(  # what persons did with drafts: signed as drafted (1), or not
+    "judgements",
+    metadata,
+    sa.Column("case", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("class", sa.Text, nullable=False),
+    sa.Column("agreed", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("judgements_class", judgements.c.feed, judgements.c["class"], judgements.c.agreed)
+
+words_seen = sa.Table(  # the words that a person has signed for a feed, whichever numbers stood in them
+    "words_seen",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+lots = sa.Table(  # when a reagent lot first came by a feed
+    "lots",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("lot", sa.Text, primary_key=True),
+    sa.Column("first", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+suspensions = sa.Table(  # where release by rule is stopped; an empty feed, analyte or rule is any
+    "suspensions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    text("feed"),
+    text("analyte"),
+    text("rule"),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    text("lifted"),
+    text("lifted_by"),
+)
+
+KNOWLEDGE = {one.name for one in (knowledge, approvals, releases, reviews, judgements, words_seen, lots, suspensions)}
 """The names of these tables: who makes the schema asks that they are among its own."""

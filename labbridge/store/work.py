@@ -19,6 +19,7 @@ from labbridge.states import Reason, State
 from labbridge.store import edits, links, reading, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
+from labbridge.store.releases import NOTE_LOT
 from labbridge.store.tally import counted
 
 BATCH = 64
@@ -39,6 +40,11 @@ BEGUN = (  # with others: it counts once, however often the service ends meanwhi
     "UPDATE work SET attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END WHERE id IN ({}) AND state = 'kept'"
 )
 BEGUN_ALONE = "UPDATE work SET attempts = attempts + 1 WHERE id IN ({}) AND state = 'kept'"
+FORGIVEN_MOST = 4  # that the service itself is ended so often within one message, and not by it, is not believed
+FORGIVEN = (
+    "UPDATE work SET attempts = attempts - 1, forgiven = forgiven + 1"
+    " WHERE state = 'kept' AND attempts > 1 AND forgiven < ?"
+)
 GIVEN_BACK = "UPDATE work SET attempts = 0 WHERE id IN ({}) AND state = 'kept' AND attempts = 1"
 SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
@@ -250,6 +256,8 @@ class StoreWork:
         for numbers in _in_parts(_numbers(found.results)):
             named = [value for number in numbers for value in (number, found.lane, message.key)]
             self._add(of_rows(NUMBER, len(numbers)), *named)
+        for lot in sorted({lot for one in found.results for lot in one.lots}):
+            self._add(NOTE_LOT, message.feed, lookup_key(lot), message.received.isoformat())
         patient = drafted.patient
         if patient is not None and patient.key is not None:
             self._add(KEEP_PATIENT, *reading.patient_key(patient.key), _encode(patient))

@@ -14,6 +14,7 @@ from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
 from labbridge.knowledge.documents import READERS_FIELDS
 from labbridge.knowledge.pathway import Node
 from labbridge.knowledge.prove import Record
+from labbridge.knowledge.release import ReleaseRow
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "mappings/schema"
 KINDS: dict[str, Any] = {
@@ -24,8 +25,9 @@ KINDS: dict[str, Any] = {
     "pathway": Node,
     "facts": FactRow,
     "properties": Record,
+    "release": ReleaseRow,
 }
-RECORDS = ("flags", "retests", "pathway", "facts", "properties")
+RECORDS = ("flags", "retests", "pathway", "facts", "properties", "release")
 
 
 def schema(kind: str) -> dict[str, Any]:

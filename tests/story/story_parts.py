@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from labbridge import pipeline
+from labbridge.composing import Letterhead
 from labbridge.delivery.retry import retry_delay
 from labbridge.hl7.ack import Acknowledgement, read_ack
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.interpret import Interpreter
 from labbridge.model.work import Case, Feed
 from labbridge.normalise import Normaliser
-from labbridge.pipeline import Letterhead, Peer, Reader, Reply
+from labbridge.pipeline import Peer, Reader, Reply
 from labbridge.sources import comment_code, load
 from labbridge.store import opening
 from labbridge.store.desk import StoreDesk

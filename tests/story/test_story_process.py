@@ -13,6 +13,7 @@ from labbridge.drafting import Progress
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent, Kept
 from labbridge.states import CaseState, Reason, State
+from labbridge.store.work import FORGIVEN_MOST
 
 
 def flags(lab: Laboratory) -> set[tuple[str, str]]:
@@ -141,6 +142,26 @@ async def test_a_message_that_stopped_the_worker_too_often_is_parked_unread(lab:
     lab.process()
     assert lab.states() == [("parked", "crashed")]
     assert lab.cases() == []
+
+
+async def test_a_service_that_is_ended_a_few_times_within_a_message_does_not_blame_it(lab: Laboratory) -> None:
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.work.claim(lab.clock.now())  # begun with others
+    for _start in range(FORGIVEN_MOST + 1):
+        lab.desk.forgive()
+        assert len(lab.work.claim(lab.clock.now(), singly=True)) == 1
+    assert pipeline.run_once(lab.work, lab.reader, lab.clock, singly=True) == 1
+    lab.process()
+    assert lab.states() == [("done", "drafted")]
+
+
+async def test_a_message_that_ends_the_service_itself_is_found_too(lab: Laboratory) -> None:
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    attempts = list[int]()
+    while not attempts or attempts[-1] <= drafting.MAX_ATTEMPTS:
+        lab.desk.forgive()
+        attempts += [one.attempts for one in lab.work.claim(lab.clock.now(), singly=True)]
+    assert len(attempts) == FORGIVEN_MOST + drafting.MAX_ATTEMPTS + 1
 
 
 async def test_the_knowledge_in_force_is_written_beside_every_draft(lab: Laboratory) -> None:

@@ -33,6 +33,72 @@ STATEMENTS = (
     PRIMARY KEY (id),
     CONSTRAINT two_persons_approve CHECK (approver <> author)
 )""",
+    "ALTER TABLE work ADD COLUMN forgiven INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE outbox ADD COLUMN rule TEXT DEFAULT '' NOT NULL",
+    """CREATE TABLE releases (
+    "case" INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    rule TEXT DEFAULT '' NOT NULL,
+    class TEXT DEFAULT '' NOT NULL,
+    analytes TEXT DEFAULT '' NOT NULL,
+    delivery INTEGER DEFAULT '0' NOT NULL,
+    refusals TEXT DEFAULT '' NOT NULL,
+    due TEXT DEFAULT '' NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY ("case", version)
+)
+    WITHOUT ROWID""",
+    """CREATE TABLE reviews (
+    "case" INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    feed TEXT NOT NULL,
+    released TEXT NOT NULL,
+    agrees TEXT DEFAULT '' NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    name TEXT DEFAULT '' NOT NULL,
+    why TEXT DEFAULT '' NOT NULL,
+    at TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY ("case", version)
+)
+    WITHOUT ROWID""",
+    """CREATE TABLE judgements (
+    "case" INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    feed TEXT NOT NULL,
+    class TEXT NOT NULL,
+    agreed INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY ("case", version)
+)
+    WITHOUT ROWID""",
+    """CREATE TABLE words_seen (
+    feed TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (feed, digest)
+)
+    WITHOUT ROWID""",
+    """CREATE TABLE lots (
+    feed TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    first TEXT NOT NULL,
+    PRIMARY KEY (feed, lot)
+)
+    WITHOUT ROWID""",
+    """CREATE TABLE suspensions (
+    id INTEGER NOT NULL,
+    feed TEXT DEFAULT '' NOT NULL,
+    analyte TEXT DEFAULT '' NOT NULL,
+    rule TEXT DEFAULT '' NOT NULL,
+    why TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at TEXT NOT NULL,
+    lifted TEXT DEFAULT '' NOT NULL,
+    lifted_by TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id)
+)""",
+    "CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = ''",
+    "CREATE INDEX judgements_class ON judgements (feed, class, agreed)",
     "CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = ''",
 )
 

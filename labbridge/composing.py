@@ -1,0 +1,73 @@
+"""A comment as the message that leaves: its final bytes, judged, addressed as its receiver wants it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from labbridge import counting
+from labbridge.errors import Refused
+from labbridge.hl7 import echoes, outgoing
+from labbridge.model.work import Case, Outgoing
+from labbridge.ports import Desk, Judge
+from labbridge.review import policies
+
+
+class Letterhead(msgspec.Struct, frozen=True):
+    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the character
+    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day."""
+
+    receiver: str
+    format: outgoing.ReceiverFormat
+    source_charset: str = ""
+    per_specimen: int = 0
+
+
+def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
+    """The comment as it will leave, judged."""
+    raw, specimen = final_bytes(case, letter, desk, letterhead)
+    faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
+    if faults:
+        raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
+    return Outgoing(
+        case=case.key,
+        version=case.version,
+        receiver=letterhead.receiver,
+        lane=f"{letterhead.receiver}/{letter.lanes[0]}",
+        control_id=letter.control_id,
+        raw=raw,
+        correction=bool(case.posted),
+        posted=policies.posted(case, letter.now),
+        counts=tuple(counting.stage("signed", case.updated, letter.now)),
+        expires=policies.expires(case, letter.now),
+        specimen=f"{letterhead.receiver}/{specimen}",
+        per_specimen=letterhead.per_specimen,
+        digest=echoes.digest(letter.text),
+    )
+
+
+def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
+    return outgoing.Letter(
+        at=case.subject_at,
+        lanes=case.lanes or (case.lane,),
+        text=policies.sent_text(case),
+        sub_id=case.sub_id,
+        correction=bool(case.posted),
+        signer=signer,
+        control_id=control_id,
+        now=now,
+    )
+
+
+def final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
+    """The comment's bytes, and the specimen it speaks of."""
+    message = desk.message(case.subject_message) if case.subject_message is not None else None
+    if message is None or not message.raw:
+        raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
+    if message.damaged:
+        raise Refused(f"M{message.key}, which C{case.key} was written from, was damaged on the disk; restore a backup")
+    naming = desk.naming(letter.lanes[0])
+    named, charset = naming.raw if naming else b"", letterhead.source_charset
+    raw = outgoing.comment_message(message.raw, charset, letterhead.format, letter, named)
+    return raw, outgoing.specimen(message.raw, charset, letter)
