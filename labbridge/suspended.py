@@ -11,6 +11,7 @@ from labbridge.cli_parts import NEEDS_A_PERSON
 from labbridge.config import Config
 from labbridge.control import ask
 from labbridge.errors import Refused
+from labbridge.model.release import Standing
 from labbridge.review.proportions import exact
 from labbridge.stopped import acts_on
 from labbridge.store import releases
@@ -41,7 +42,7 @@ def listed(store: Connection, format: str) -> str:
         (f"S{one.key}", one.feed, one.analyte, one.rule, one.why, one.by, f"{one.at:%Y-%m-%d %H:%M}")
         for one in releases.suspensions(store)
     ]
-    record = [_record(*row) for row in releases.records(store)]
+    record = [_record(one) for one in releases.standings(store)]
     if format == "json":
         found = {"suspended": [dict(zip(SUSPENSIONS, row, strict=True)) for row in stopped]}
         return json.dumps(
@@ -51,6 +52,7 @@ def listed(store: Connection, format: str) -> str:
     return "\n\n".join((first, show.table(record, RECORD) if record else "no draft was decided by a person yet"))
 
 
-def _record(feed: str, comment_class: str, reviewed: int, agreed: int, released: int) -> tuple[object, ...]:
+def _record(one: Standing) -> tuple[object, ...]:
+    reviewed, agreed = one.record.reviewed, one.record.agreed
     share = f"{agreed / reviewed:.1%}" if reviewed else ""
-    return feed, comment_class, reviewed, agreed, share, f"{exact(agreed, reviewed)[0]:.1%}", released
+    return one.feed, one.comment_class, reviewed, agreed, share, f"{exact(agreed, reviewed)[0]:.1%}", one.released

@@ -44,6 +44,8 @@ class Right(StrEnum):
     SEE_STATUS = "see_status"
     READ_AUDIT = "read_audit"
     MANAGE_PEOPLE = "manage_people"
+    SUSPEND = "suspend"
+    RESUME = "resume"
     SEE_KNOWLEDGE = "see_knowledge"
     AUTHOR_KNOWLEDGE = "author_knowledge"
     APPROVE_KNOWLEDGE = "approve_knowledge"

@@ -113,6 +113,28 @@ class ByRule(msgspec.Struct, frozen=True, kw_only=True):
         return self.rule.partition("@")[0]
 
 
+class LookedAt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a version that was looked at for release by rule: the row (empty: none), the delivery (0: none), why it
+    stayed a person's; whether a person is to read it afterwards, and what they said."""
+
+    rule: str
+    delivery: int
+    refusals: tuple[Refusal, ...]
+    to_review: bool = False
+    reviewer: str = ""
+    agrees: str = ""
+    why: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """By feed and comment class: drafts that persons decided, those they signed as drafted, and what rules released."""
+
+    feed: str
+    comment_class: str
+    record: Record
+    released: int
+
+
 class Suspension(msgspec.Struct, frozen=True, kw_only=True):
     """Release by rule is stopped: everywhere, or for a feed, an analyte or a release row (empty: any)."""
 

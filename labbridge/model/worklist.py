@@ -20,14 +20,16 @@ RANKS = {one: rank for rank, one in enumerate(Severity, 1)}
 
 
 class Queue(NamedTuple):
-    """`name` stands in addresses. A case is in it by its state and by what a person did with it (`dispositions`, None:
-    whatever that was), or by what became of a comment that is to leave. `group` is what it stands under."""
+    """`name` stands in addresses. A case is in it by its state and by what a person did with it (`dispositions`,
+    None: whatever that was), or by what became of a comment that is to leave; `review`: it was released by rule, and
+    a person is to read it afterwards. `group` is what it stands under."""
 
     name: str
     title: str
     group: str
     states: tuple[CaseState, ...] = ()
     deliveries: tuple[DeliveryState, ...] = ()
+    review: bool = False
     dispositions: tuple[Disposition, ...] | None = (Disposition.NONE,)
 
 
@@ -45,6 +47,7 @@ QUEUES = (
     Queue("to_be_sent", "Waiting to be sent", LEAVING, deliveries=(DeliveryState.WAITING,)),
     Queue("sent", "Sent, not acknowledged", LEAVING, deliveries=(DeliveryState.SENT,)),
     Queue("send_failed", "Send failed", LEAVING, deliveries=(DeliveryState.FAILED,)),
+    Queue("independent_review", "Released by rule, to be read", LEAVING, review=True),
     Queue("signed", "Signed", WHOLE, (CaseState.SIGNED,), dispositions=None),
     Queue("closed", "Closed", WHOLE, (CaseState.CLOSED,), dispositions=None),
     Queue("all", "All", WHOLE, tuple(CaseState), dispositions=None),
@@ -130,10 +133,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """So many cases by feed, state and disposition, and so many that have a comment in a state of delivery, by feed."""
+    """So many cases by feed, state and disposition, so many that have a comment in a state of delivery, and so many that a
+    person is to read after their release by rule, by feed."""
 
     cases: Mapping[tuple[str, CaseState, Disposition], int]
     deliveries: Mapping[tuple[str, DeliveryState], int]
+    reviews: Mapping[str, int] = {}
 
     def of(self, queue: Queue, feed: str = "") -> int:
         """How many are in a queue, of one feed where it is named."""
@@ -142,6 +147,7 @@ class Counted(msgspec.Struct, frozen=True):
             for (of, state, done), n in self.cases.items()
             if state in queue.states and feed in ("", of) and (queue.dispositions is None or done in queue.dispositions)
         )
+        found += sum(n for of, n in self.reviews.items() if queue.review and feed in ("", of))
         return found + sum(n for (of, s), n in self.deliveries.items() if s in queue.deliveries and feed in ("", of))
 
     @property

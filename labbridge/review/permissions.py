@@ -9,15 +9,15 @@ from labbridge.errors import Refused
 from labbridge.model.people import EVERY_FEED, Person, Right, Role
 
 READS = frozenset({Right.SEE_CASES, Right.SEE_STATUS, Right.SEE_KNOWLEDGE})
-DECIDES = READS | {Right.DECIDE, Right.SIGN, Right.SEE_MESSAGES, Right.EXPORT}
+DECIDES = READS | {Right.DECIDE, Right.SIGN, Right.SEE_MESSAGES, Right.EXPORT, Right.SUSPEND}
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: READS,
     Role.SCIENTIST: DECIDES,
     Role.SENIOR: DECIDES | {Right.SECOND_READ, Right.OPEN_RAW, Right.REPAIR},
     Role.AUTHOR: READS | {Right.AUTHOR_KNOWLEDGE},
-    Role.APPROVER: READS | {Right.APPROVE_KNOWLEDGE},
-    Role.INTEGRATOR: frozenset({Right.SEE_STATUS, Right.SEE_MESSAGES, Right.OPEN_RAW, Right.REPAIR}),
+    Role.APPROVER: READS | {Right.APPROVE_KNOWLEDGE, Right.SUSPEND, Right.RESUME},
+    Role.INTEGRATOR: frozenset({Right.SEE_STATUS, Right.SUSPEND, Right.SEE_MESSAGES, Right.OPEN_RAW, Right.REPAIR}),
     Role.ADMIN: frozenset({Right.SEE_STATUS, Right.MANAGE_PEOPLE}),
     Role.AUDITOR: READS | {Right.SEE_MESSAGES, Right.READ_AUDIT, Right.EXPORT},
 }

@@ -10,17 +10,18 @@ import msgspec
 
 from labbridge.model.beside import About, Alike
 from labbridge.model.outcome import Outcome
+from labbridge.model.release import LookedAt, Standing, Suspension
 from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
 from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, calls, decisions, reading, second, wordings
+from labbridge.store import beside, calls, decisions, reading, releases, second, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
 AT_ONCE = 200  # cases in one statement
-SET_ASIDE, LEAVING = 1, 2  # parts of COUNT
+SET_ASIDE, LEAVING, TO_REVIEW = 1, 2, 3  # parts of COUNT
 UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
 
 
@@ -49,7 +50,9 @@ COUNT = (  # all of them along their index, then the few that were set aside, th
     " SELECT 1, c.feed, c.state, c.disposition, count(*) FROM cases c"
     f" WHERE c.disposition != '' AND {IN_FORCE} AND {{1}} GROUP BY c.feed, c.state, c.disposition UNION ALL"
     " SELECT 2, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""
-    f" WHERE {ON_ITS_WAY} AND {{1}} GROUP BY c.feed, o.state"
+    f" WHERE {ON_ITS_WAY} AND {{1}} GROUP BY c.feed, o.state UNION ALL"
+    " SELECT 3, c.feed, '', '', count(*) FROM reviews v JOIN cases c ON c.id = v.\"case\""
+    " WHERE v.agrees = '' AND {1} GROUP BY c.feed"
 )
 NEWS = "SELECT count(*) FROM cases c WHERE {0} > ? AND {1}"
 NEWEST = "SELECT max({0}) FROM cases c WHERE {1}"
@@ -88,6 +91,18 @@ class StoreBench:
 
     def signatures(self, key: int) -> list[Signed]:
         return decisions.signatures(self._reader, key)
+
+    def looked_at(self, case: Case) -> LookedAt | None:
+        """What became of the case when it was looked at for release by rule."""
+        return releases.of_case(self._reader, case.key, case.version)
+
+    def release_standings(self) -> list[Standing]:
+        """What stands on record of drafts, by feed and comment class."""
+        return releases.standings(self._reader)
+
+    def suspensions(self) -> list[Suspension]:
+        """Where release by rule is stopped."""
+        return releases.suspensions(self._reader)
 
     def calls(self, key: int) -> list[Call]:
         """The telephone calls about a case, oldest first."""
@@ -149,15 +164,19 @@ class StoreBench:
         (along, params), (of_feeds, _same) = _of_feeds(feeds), _of_feeds(feeds, FEED)
         cases: defaultdict[tuple[str, CaseState, Disposition], int] = defaultdict(int)  # the parts come in any order
         deliveries: dict[tuple[str, DeliveryState], int] = {}
-        given = (*params, now.isoformat(), *params, *params)
+        given = (*params, now.isoformat(), *params, *params, *params)
+        reviews: dict[str, int] = {}
         for kind, feed, state, put, count in self._reader.execute(COUNT.format(along, of_feeds), given).fetchall():
+            if kind == TO_REVIEW:
+                reviews[feed] = count
+                continue
             if kind == LEAVING:
                 deliveries[feed, DeliveryState(state)] = count
                 continue
             cases[feed, CaseState(state), Disposition(put)] += count
             if kind == SET_ASIDE:
                 cases[feed, CaseState(state), Disposition.NONE] -= count
-        return Counted(dict(cases), deliveries)
+        return Counted(dict(cases), deliveries, reviews)
 
     def newest(self, chosen: Chosen) -> str:
         """When one of the cases last changed, as the store writes moments; empty where there are none."""
@@ -245,6 +264,8 @@ def _of_queue(queue: Queue) -> str:
     if queue.states:
         found = _in("c.state", queue.states)
         return found if set(queue.states) & set(DONE) else f"{IS_OPEN} AND {found}"
+    if queue.review:
+        return "c.id IN (SELECT v.\"case\" FROM reviews v WHERE v.agrees = '')"
     return f'c.id IN (SELECT o."case" FROM outbox o WHERE {ON_ITS_WAY} AND {_in("o.state", queue.deliveries)})'  # noqa: S608
 
 

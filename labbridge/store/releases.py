@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from labbridge.errors import Refused
-from labbridge.model.release import Beside, ByRule, Judged, Record, Refusal, Suspension
+from labbridge.model.release import Beside, ByRule, Judged, LookedAt, Record, Refusal, Standing, Suspension
 from labbridge.model.work import AuditEvent, Case, Count, HeldResults
 from labbridge.store import reading
 from labbridge.store.audit import INSERT_AUDIT, audit_row
@@ -24,7 +24,10 @@ LOOKED_AT = (
     " analytes = excluded.analytes, delivery = excluded.delivery, refusals = excluded.refusals, due = excluded.due,"
     " at = excluded.at"
 )
-OF_CASE = 'SELECT rule, delivery, refusals FROM releases WHERE "case" = ? AND version = ?'
+OF_CASE = (
+    "SELECT r.rule, r.delivery, r.refusals, v.agrees, v.name, v.why FROM releases r LEFT JOIN reviews v"
+    ' ON v."case" = r."case" AND v.version = r.version WHERE r."case" = ? AND r.version = ? AND r.due = \'\''
+)
 REVIEW = 'INSERT INTO reviews("case", version, rule, feed, released) VALUES (?,?,?,?,?)'
 TO_REVIEW = "SELECT rule FROM reviews WHERE \"case\" = ? AND version = ? AND agrees = ''"
 REVIEWED = 'UPDATE reviews SET agrees = ?, person = ?, name = ?, why = ?, at = ? WHERE "case" = ? AND version = ?'
@@ -71,11 +74,11 @@ def record(connection: Connection, feed: str, comment_class: str) -> Record:
     return Record(*map(int, connection.execute(RECORD, (feed, comment_class)).fetchone()))
 
 
-def records(connection: Connection) -> list[tuple[str, str, int, int, int]]:
-    """By feed and comment class: drafts that persons decided, those signed as drafted, and what a rule released."""
+def standings(connection: Connection) -> list[Standing]:
+    """By feed and comment class, in their order."""
     return [
-        (feed, name, int(n), int(agreed), int(by_rule))
-        for feed, name, n, agreed, by_rule in connection.execute(RECORDS)
+        Standing(feed=feed, comment_class=name, record=Record(int(reviewed), int(agreed)), released=int(released))
+        for feed, name, reviewed, agreed, released in connection.execute(RECORDS).fetchall()
     ]
 
 
@@ -110,10 +113,21 @@ def suspensions(connection: Connection) -> list[Suspension]:
     ]
 
 
-def of_case(connection: Connection, case: int, version: int) -> tuple[str, int, tuple[Refusal, ...]] | None:
-    """What was found when this version was looked at: the row, the delivery (0: none), why it stayed a person's."""
+def of_case(connection: Connection, case: int, version: int) -> LookedAt | None:
+    """What was found when this version was looked at; None where nobody has, or it is to be looked at again."""
     row = connection.execute(OF_CASE, (case, version)).fetchone()
-    return (str(row[0]), int(row[1]), tuple(Refusal(one) for one in str(row[2]).split())) if row else None
+    if row is None:
+        return None
+    rule, delivery, refusals, agrees, reviewer, why = row
+    return LookedAt(
+        rule=rule,
+        delivery=int(delivery),
+        refusals=tuple(Refusal(one) for one in refusals.split()),
+        to_review=agrees == "",
+        reviewer=reviewer or "",
+        agrees=agrees or "",
+        why=why or "",
+    )
 
 
 def stopped(connection: Connection, delivery: int) -> bool:

@@ -11,6 +11,7 @@ from labbridge.model.people import Right, Scope
 from labbridge.web.pages import (
     alike,
     attachments,
+    by_rule,
     calls,
     cases,
     explaining,
@@ -70,6 +71,10 @@ ROUTES = (
     Route("POST", "/cases/{case}/countersign", cases.countersign, Right.SECOND_READ),
     Route("POST", "/cases/{case}/call", calls.call, Right.DECIDE),
     Route("POST", "/cases/{case}/remark", calls.remark, Right.DECIDE),
+    Route("POST", "/cases/{case}/review", by_rule.review, Right.DECIDE),
+    Route("GET", "/release", by_rule.standing, Right.SUSPEND),
+    Route("POST", "/release/suspend", by_rule.suspend, Right.SUSPEND),
+    Route("POST", "/release/resume", by_rule.resume, Right.RESUME),
     Route("GET", "/cases/{case}/reading", second.form, Right.SECOND_READ),
     Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
     Route("GET", "/cases/{case}/explain", explaining.explain, Right.SEE_CASES),

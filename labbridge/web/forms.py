@@ -93,6 +93,29 @@ class ItemsForm(_Form):
     password: str = ""
 
 
+class ReviewForm(_Form):
+    """What a person says of what a rule released."""
+
+    version: int
+    agrees: bool
+    why: str = ""
+
+
+class SuspendForm(_Form):
+    """Where release by rule is to stop; an empty field is any."""
+
+    feed: str = ""
+    analyte: str = ""
+    rule: str = ""
+    why: str = ""
+
+
+class ResumeForm(_Form):
+    """Suspensions to be lifted, by their keys."""
+
+    key: list[str] = []
+
+
 class WhyForm(_Form):
     """An act that needs its reason and nothing else."""
 

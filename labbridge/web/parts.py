@@ -26,6 +26,7 @@ from labbridge.model.messages import (
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.provider import Begun
 from labbridge.model.reference import Reference, Rules
+from labbridge.model.release import LookedAt, Standing, Suspension
 from labbridge.model.report import Identifier
 from labbridge.model.review import Call, Decision, Reading, Remark, SecondReading, Signed
 from labbridge.model.status import Numbers
@@ -97,6 +98,12 @@ class Cases(Protocol):
     def decisions(self, key: int) -> list[Decision]: ...
 
     def signatures(self, key: int) -> list[Signed]: ...
+
+    def looked_at(self, case: Case) -> LookedAt | None: ...
+
+    def release_standings(self) -> list[Standing]: ...
+
+    def suspensions(self) -> list[Suspension]: ...
 
     def calls(self, key: int) -> list[Call]: ...
 

@@ -104,7 +104,7 @@ class Office:
         """Why a version stayed a person's; fails where nobody looked at it."""
         found = releases.of_case(self.lab.rows, case, version)
         assert found is not None
-        return found[2]
+        return found.refusals
 
 
 __all__ = ["NEGATIVE", "POLICY", "ROW", "Office", "negative", "releasing"]

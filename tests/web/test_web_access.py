@@ -26,6 +26,8 @@ MATRIX = {
     Right.REPAIR: {Role.SENIOR, Role.INTEGRATOR},
     Right.SEE_STATUS: set(Role),
     Right.MANAGE_PEOPLE: {Role.ADMIN},
+    Right.SUSPEND: {Role.SCIENTIST, Role.SENIOR, Role.APPROVER, Role.INTEGRATOR},
+    Right.RESUME: {Role.APPROVER},
     Right.SEE_KNOWLEDGE: {Role.VIEWER, Role.SCIENTIST, Role.SENIOR, Role.AUTHOR, Role.APPROVER, Role.AUDITOR},
     Right.AUTHOR_KNOWLEDGE: {Role.AUTHOR},
     Right.APPROVE_KNOWLEDGE: {Role.APPROVER},
