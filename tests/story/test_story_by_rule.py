@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -16,6 +18,7 @@ from labbridge import automatic
 from labbridge.acts import Acts
 from labbridge.config import Config, ReleaseSection
 from labbridge.errors import Refused
+from labbridge.hl7.ack import Acknowledgement
 from labbridge.model.release import SENTENCES, Beside, Record, Refusal
 from labbridge.model.report import Timestamp
 from labbridge.model.result import Analyte, Result
@@ -477,3 +480,54 @@ async def test_where_it_is_off_that_is_the_reason(one: Office) -> None:
     beside = one.lab.desk.releases.beside(one.lab.case(), "C07", b"", one.lab.clock.now())
     known = releasing.Known(enabled=False, in_force="", beside=beside, now=one.lab.clock.now())
     assert Refusal.OFF in releasing.refusals(one.lab.case(), None, known, knowledge_of(ROW, POLICY)[1].policy)
+
+
+# ---------------------------------------------------------------- suspended under load
+
+
+@pytest.mark.parametrize("part", range(4))
+async def test_after_the_switch_one_message_leaves_at_most(one: Office, part: int) -> None:
+    """25 of 100 trials: comments are released and delivered as fast as can be while somebody stops it."""
+    await one.reviewed()
+    lis, random = SlowLis(), Random(part)
+    await one.lab.deliver(lis)
+    for trial in range(25):
+        await one.lab.take(*(negative(100 * trial + number) for number in range(10, 18)))
+        if busy := random.random() < 0.5:
+            lis.free.clear()
+        working = asyncio.create_task(delivering(one, lis))
+        looking = asyncio.create_task(asyncio.to_thread(one.look))
+        await asyncio.sleep(random.uniform(0, 0.2))
+        await asyncio.to_thread(one.suspending.suspend, "Cora", {"why": "control is out"})
+        left = len(lis.received)
+        if busy:
+            lis.free.set()
+        await looking
+        await asyncio.sleep(0.01)
+        await one.lab.deliver(lis)
+        working.cancel()
+        assert len(lis.received) <= left + 1, trial
+        assert all(case.state in (CaseState.SIGNED, CaseState.NEW) for case in one.lab.cases())
+        one.suspending.resume([], "Dora", {})
+    assert len(lis.received) > 25  # of 200: some had left before
+    stopped = "SELECT count(*) FROM outbox WHERE state = 'cancelled'"
+    assert one.lab.rows.execute(stopped).fetchone()[0] + one.lab.counted("release_refusals") > 25
+
+
+class SlowLis(Lis):
+    """One that may be busy: then it takes a message and answers later, while others wait in the outbox."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
+        await self.free.wait()
+        return await super().send(raw, control_id)
+
+
+async def delivering(office: Office, lis: Lis) -> None:
+    while True:
+        await office.lab.deliver(lis)
+        await asyncio.sleep(0.001)
