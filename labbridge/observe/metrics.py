@@ -228,6 +228,18 @@ MEASURES = (
         "Changed certificates since the start: taken, or refused (what was in force stays)",
         lambda s: list(s.traffic.reloads.items()),
     ),
+    Measure(
+        "labbridge_released_by_rule", C, ("rule",), "Comments that a release row let leave in a person's place",
+        _tally("releases"),
+    ),
+    Measure(
+        "labbridge_release_refusals", C, ("reason",), "Why drafts that were looked at for release stayed a person's",
+        _tally("release_refusals"),
+    ),
+    Measure(
+        "labbridge_release_reviews", C, ("rule", "verdict"),
+        "What persons said who read afterwards what a rule released: agrees or disagrees", _tally("release_reviews"),
+    ),
     Measure("labbridge_outbox_messages", G, ("receiver",), "Comments not yet acknowledged", _open),
     Measure(
         "labbridge_outbox_oldest_age_seconds", G, ("receiver",), "Age of the oldest of them",

@@ -77,6 +77,10 @@ class Service:
     def url(self, page: str) -> str:
         return f"http://127.0.0.1:{self.admin}/{page}"
 
+    def metrics(self) -> str:
+        with urllib.request.urlopen(self.url("metrics"), timeout=5) as answer:
+            return str(answer.read().decode())
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(how)
