@@ -28,7 +28,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "river lantern tuba 93"
-PEOPLE = {"anna": "senior", "bert": "senior", "ada": "admin", "vera": "viewer"}
+PEOPLE = {"anna": "senior", "bert": "senior", "ada": "admin", "vera": "viewer", "nora": "author", "otto": "approver"}
 SHOTS = ROOT / ".make/screenshots"  # ignored by git: to be looked at
 
 
