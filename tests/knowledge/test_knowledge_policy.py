@@ -171,6 +171,7 @@ def test_every_choice_that_is_asked_for_is_there() -> None:
         "critical_owner": "lis",
         "second_reader_positive": "no",
         "second_reader_fluorescence": "no",
+        "worklist_order": "table",
     }
     assert all(one.still_valid_on and one.reviewed == () for one in choices.values())
 

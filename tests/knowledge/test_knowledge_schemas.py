@@ -11,8 +11,9 @@ from labbridge.knowledge.documents import Source, read_yaml
 from labbridge.sources import read_folder, shipped
 from tests.checks.schemas import FOLDER, KINDS, schema, text
 
-FILES = {kind: f"{kind}.yaml" for kind in ("flags", "retests", "pathway", "facts", "properties")}
+FILES = {kind: f"{kind}.yaml" for kind in ("flags", "retests", "pathway", "facts", "properties", "probabilities")}
 NUMBERS = ("version", "sentences_most", "characters_most", "addendum_characters_most", "addenda_most")
+FIGURES = ("default", "low", "high")
 
 
 def records(kind: str) -> list[dict[str, Any]]:
@@ -21,7 +22,11 @@ def records(kind: str) -> list[dict[str, Any]]:
     rows = [row.fields for source in sources for row in read_yaml(source, [])]
     if kind == "comments":
         rows = [row for row in rows if row["id"] != "style" and "words" not in row]
-    return [{name: int(value) if name in NUMBERS else value for name, value in row.items()} for row in rows]
+    return [{name: _number(name, value) for name, value in row.items()} for row in rows]
+
+
+def _number(name: str, value: Any) -> Any:
+    return int(value) if name in NUMBERS else float(value) if name in FIGURES else value
 
 
 def _is(kind: str, source: Source) -> bool:
@@ -56,6 +61,10 @@ def test_what_ships_meets_its_schema(kind: str) -> None:
         ("facts", "usually", "NEG"),
         ("properties", "kind", "together"),
         ("properties", "where", {"ck": 4}),
+        ("probabilities", "kind", "posterior"),
+        ("probabilities", "tag", "RECALLED"),
+        ("probabilities", "default", "high"),
+        ("probabilities", "when", {"ck": "UNKNOWN"}),
         ("pathway", "decision", "patient"),
         ("pathway", "edges", [{"node": "N1"}]),
         ("pathway", "says", [{"txt": "A."}]),
