@@ -11,7 +11,7 @@ import msgspec
 
 from labbridge.errors import Refused
 from labbridge.interpret.on_hand import WINDOWS
-from labbridge.interpret.vocabulary import check_vocabulary
+from labbridge.interpret.vocabulary import check_figures, check_vocabulary
 from labbridge.knowledge.build import Knowledge, build, version
 from labbridge.knowledge.decisions import FlagRow, Rule
 from labbridge.knowledge.documents import Fault, Source, counted, read_records, read_yaml
@@ -66,7 +66,8 @@ def read_folder(folder: Path, site: bool = False) -> list[Source]:
 
 def unfit(knowledge: Knowledge) -> list[Fault]:
     """What no table alone can show: rows that name what is not there, and would be silent or fail at a message."""
-    return [*check_references(knowledge), *check_vocabulary(knowledge.decisions)]
+    of_figures = check_figures(knowledge.probabilities)
+    return [*check_references(knowledge), *check_vocabulary(knowledge.decisions), *of_figures]
 
 
 def load(site: str = "", folder: Path | None = None) -> Knowledge:

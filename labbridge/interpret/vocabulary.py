@@ -11,6 +11,7 @@ from labbridge.interpret.slots import ASKED, SLOTS
 from labbridge.knowledge.decisions import Alternative, CommentRow, Decisions, Rule
 from labbridge.knowledge.documents import Fault
 from labbridge.knowledge.pathway import Node
+from labbridge.knowledge.probabilities import Probabilities
 
 _SLOT = re.compile(r"\{([A-Za-z_0-9]+)\}")
 
@@ -29,6 +30,16 @@ def check_vocabulary(decisions: Decisions) -> list[Fault]:
     for node in pathway.nodes.values():
         faults += [pathway.fault(node.id, message, repair) for message, repair in _of_node(node, domains(pathway))]
     return faults
+
+
+def check_figures(probabilities: Probabilities) -> list[Fault]:
+    """Every fact and value that a figure of probabilities.yaml asks for and that does not exist, with its row."""
+    domains = {name: fact.domain for name, fact in REGISTRY.items()}
+    return [
+        probabilities.fault(id, message, repair)
+        for id, when in probabilities.conditions()
+        for message, repair in _unknown(when, domains)
+    ]
 
 
 def _alternatives(comment: CommentRow) -> Iterator[Alternative]:

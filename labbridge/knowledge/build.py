@@ -10,6 +10,7 @@ import msgspec
 from labbridge.knowledge.decisions import Decisions, read_decisions
 from labbridge.knowledge.documents import Fault, Source, read_yaml
 from labbridge.knowledge.policy import Policy, read_policy
+from labbridge.knowledge.probabilities import Probabilities, read_probabilities
 from labbridge.knowledge.release import ReleaseRow, check_release, read_release
 from labbridge.knowledge.tables import read_terminology
 from labbridge.knowledge.terminology import Terminology
@@ -23,6 +24,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     decisions: Decisions
     releases: dict[str, ReleaseRow] = {}
+    probabilities: Probabilities = Probabilities()
 
 
 def build(sources: Sequence[Source]) -> tuple[Knowledge, list[Fault]]:
@@ -36,6 +38,7 @@ def build(sources: Sequence[Source]) -> tuple[Knowledge, list[Fault]]:
         policy=policy,
         decisions=read_decisions(ordered, faults),
         releases=read_release(ordered, faults),
+        probabilities=read_probabilities(ordered, faults),
     )
     faults += check_release(ordered, knowledge.decisions, knowledge.terminology)
     return knowledge, faults

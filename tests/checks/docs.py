@@ -13,10 +13,12 @@ from labbridge.interpret.facts import REGISTRY
 from labbridge.knowledge.pathway import Node
 from labbridge.notes import NOTES
 from labbridge.observe import metrics as metrics_table
+from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
 from tests.faults.table import reference as faults
+from tests.review import review_figures
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -138,6 +140,52 @@ def interpretation() -> str:
     return "\n".join([before + BEGIN, *diagram(), END]) + after
 
 
+FIGURES_BEGIN = "<!-- printed from mappings/probabilities.yaml -->"
+BY_BLOT, BY_QUANT = {"srp_source": "blot"}, {"hmgcr_source": "quant"}
+RANKED: dict[str, tuple[dict[str, str | bool], str, tuple[str, ...]]] = {
+    "anti-SRP strong, blot": ({"srp": "POS_STRONG", **BY_BLOT}, "SRP", ("quant",)),
+    "... HEp-2 compatible": ({"srp": "POS_STRONG", "hep2": "CYTO_COMPAT", **BY_BLOT}, "SRP", ("quant",)),
+    "... HEp-2 not": ({"srp": "POS_STRONG", "hep2": "NEG", **BY_BLOT}, "SRP", ("quant",)),
+    "anti-SRP low, blot": ({"srp": "POS_LOW", **BY_BLOT}, "SRP", ("quant",)),
+    "... HEp-2 compatible ": ({"srp": "POS_LOW", "hep2": "CYTO_COMPAT", **BY_BLOT}, "SRP", ("quant",)),
+    "... HEp-2 not ": ({"srp": "POS_LOW", "hep2": "NEG", **BY_BLOT}, "SRP", ("quant",)),
+    "anti-SRP equivocal, blot": ({"srp": "EQUIVOCAL", **BY_BLOT}, "SRP", ("quant",)),
+    "anti-SRP negative, blot": ({"srp": "NEG", **BY_BLOT}, "SRP", ("ip",)),
+    "anti-SRP positive, ELISA": ({"srp": "POS_STRONG", "srp_source": "quant"}, "SRP", ("ip",)),
+    "anti-HMGCR strong, ELISA/CLIA": ({"hmgcr": "POS_STRONG", **BY_QUANT}, "HMGCR", ("ip",)),
+    "anti-HMGCR low, ELISA/CLIA": ({"hmgcr": "POS_LOW", **BY_QUANT}, "HMGCR", ("ip",)),
+}
+"""Cases of the page on the order of the worklist: their facts, the antibody, and the method of its retest."""
+PRIORS: dict[str, dict[str, str | bool]] = {
+    "no CK known": {"ck": "UNKNOWN"},
+    "CK raised": {"ck": "MOD"},
+    "suspicion, CK above 10 times": {"ck": "HIGH", "suspicion": True},
+}
+
+
+def worklist_order() -> str:
+    """The explanation as it is written, with what the figures of today raise between its marks."""
+    text = (ROOT / "docs/explanation/worklist-order.md").read_text(encoding="utf-8")
+    before, _begin, rest = text.partition(FIGURES_BEGIN)
+    _old, _end, after = rest.partition(END)
+    lines = [f"| | {' | '.join(PRIORS)} |", f"|---|{'---|' * len(PRIORS)}"]
+    ranker = Ranker(review_figures.switched_on())
+    for name, (said, antibody, families) in RANKED.items():
+        cells = [_worth(ranker, {**said, **prior}, antibody, families) for prior in PRIORS.values()]
+        lines.append(f"| {name.strip()} | {' | '.join(cells)} |")
+    return "\n".join([before + FIGURES_BEGIN, "", *lines, "", END]) + after
+
+
+def _worth(ranker: Ranker, said: dict[str, str | bool], antibody: str, families: tuple[str, ...]) -> str:
+    case = review_figures.outcome(review_figures.facts(**said), review_figures.retest(antibody, *families))
+    (found,) = ranker(case).retests
+    assert found.probability is not None
+    assert found.value is not None
+    value = f"{found.value.point:.3f}"
+    band = f"{found.value.low:.3f} to {found.value.high:.3f}"
+    return f"{found.probability.point:.3f}; {f'**{value}**' if found.rank else value} ({band})"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/configuration.md": config_text.reference,
     "docs/reference/states.md": states,
@@ -148,6 +196,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/pathway.md": pathway,
     "docs/reference/faults.md": faults,
     "docs/explanation/interpretation.md": interpretation,
+    "docs/explanation/worklist-order.md": worklist_order,
     "labbridge/store/schema.sql": schema.script,
 }
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from labbridge.knowledge import probabilities
 from labbridge.knowledge.combinations import FactRow
 from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
 from labbridge.knowledge.documents import READERS_FIELDS
@@ -26,6 +27,7 @@ KINDS: dict[str, Any] = {
     "facts": FactRow,
     "properties": Record,
     "release": ReleaseRow,
+    "probabilities": probabilities.Record,
 }
 RECORDS = ("flags", "retests", "pathway", "facts", "properties", "release")
 

@@ -171,6 +171,10 @@ def test_every_choice_that_is_asked_for_is_there() -> None:
         "critical_owner": "lis",
         "second_reader_positive": "no",
         "second_reader_fluorescence": "no",
+        "release_qc_unknown": "no",
+        "release_lot_unknown": "no",
+        "release_hep2_read": "no",
+        "worklist_order": "table",
     }
     assert all(one.still_valid_on and one.reviewed == () for one in choices.values())
 
@@ -207,6 +211,9 @@ SPECIFIED = {
     "ck_fallback_limit_boy": "870",
     "ck_implausible_above": "1000000",
     "clock_skew_h": "24",
+    "release_reviewed_least": "200",
+    "release_agreement_least": "99",
+    "release_sample": "2",
 }
 
 
