@@ -17,6 +17,7 @@ import msgspec
 
 from labbridge import __version__, anchoring, automatic, gate, pipeline, processing, sections
 from labbridge.acts import Acts
+from labbridge.automatic import Automatic
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
 from labbridge.config_oidc import loopback
@@ -40,6 +41,7 @@ from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
+from labbridge.ordering import Ordering
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
@@ -130,7 +132,7 @@ class Service:
         self._judge, here = JudgeProcess(), called_here(texts)
         comment, judge = comment_of(texts), self._judge
         self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
-        self._automatic = automatic.of(config, texts, self._desk, self._acts, (judge, self._clock, self._wake))
+        self._beside = self._ranks_and_rules(texts) if supervisor is not None else []
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -144,6 +146,11 @@ class Service:
         self._stage = "starting"
         self._drain_by = 0.0
         self._asked: set[signal.Signals] = set()
+
+    def _ranks_and_rules(self, texts: Sequence[Source]) -> list[Ordering | Automatic]:
+        ordering = Ordering(opening.reader(self._config.store.url), self._writer, texts)
+        parts = (self._judge, self._clock, self._wake)
+        return [ordering, *automatic.of(self._config, texts, self._desk, self._acts, parts)]
 
     async def run(self) -> None:
         stop = asyncio.Event()
@@ -238,11 +245,7 @@ class Service:
         """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
         self._certificates.warn()
         self._room.look()
-        watches = [
-            self._certificates.watch(),
-            self._room.watch(),
-            *([self._automatic.run()] if self._automatic else []),
-        ]
+        watches = [self._certificates.watch(), self._room.watch(), *(one.run() for one in self._beside)]
         tasks = [asyncio.create_task(one) for one in watches]
         for task in tasks:
             task.add_done_callback(self._part_ended)
@@ -253,8 +256,8 @@ class Service:
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it, and who calls about what."""
         self._ruleset = version(texts)
-        if self._automatic is not None:
-            self._automatic.taken(texts)
+        for one in self._beside:
+            one.taken(texts)
         self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
 
     @contextlib.asynccontextmanager

@@ -168,10 +168,10 @@ class Automatic:
 
 def of(
     config: Config, texts: Sequence[Source], desk: StoreDesk, acts: Acts, parts: tuple[Judge, Clock, Callable[[], None]]
-) -> Automatic | None:
-    """Release by rule as a service is configured; None where it is off."""
+) -> list[Automatic]:
+    """Release by rule as a service is configured; nothing where it is off."""
     if not config.release.enabled:
-        return None
+        return []
     judge, clock, wake = parts
     made = Automatic(
         desk,
@@ -184,4 +184,4 @@ def of(
         woken=wake,
     )
     made.taken(texts)
-    return made
+    return [made]

@@ -56,6 +56,7 @@ WIRING = {
     "keeping",
     "anchoring",
     "automatic",
+    "ordering",
     "suspended",
     "suspending",
     "checking",

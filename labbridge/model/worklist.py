@@ -32,6 +32,11 @@ class Queue(NamedTuple):
     review: bool = False
     dispositions: tuple[Disposition, ...] | None = (Disposition.NONE,)
 
+    @property
+    def ranked(self) -> bool:
+        """Whether what ranks higher comes first: where everybody may know what was found, and somebody has to look."""
+        return bool(self.states) and not set(self.states) & set(DONE) and self.dispositions == (Disposition.NONE,)
+
 
 TO_DO, SET_ASIDE, LEAVING, WHOLE = "To do", "Set aside by a person", "On its way", "Done and all"
 QUEUES = (
@@ -76,11 +81,16 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     unread: bool = False
 
 
+HIGHEST = 2**31 - 1
+
+
 class Place(NamedTuple):
-    """Where a page begins: behind this case, which is of those to look at or (`done`) of the others."""
+    """Where a page begins: behind this case, which is of those to look at or (`done`) of the others, and in a queue that is
+    `ranked` has this rank."""
 
     done: bool = False
     key: int = 0
+    rank: int = HIGHEST
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +108,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     delivery: DeliveryState | None = None
     disposition: Disposition = Disposition.NONE
     until: datetime | None = None
+    rank: int = 0
 
     @property
     def done(self) -> bool:
@@ -124,7 +135,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> Place:
-        return Place(self.done, self.key)
+        return Place(self.done, self.key, self.rank)
 
     @property
     def severity(self) -> Severity | None:

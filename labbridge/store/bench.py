@@ -34,12 +34,16 @@ def _in(column: str, words: Iterable[str]) -> str:
 IS_DONE, IS_OPEN = _in("c.state", DONE), "c.state NOT IN ('signed', 'closed')"
 ON_ITS_WAY = "o.state IN ('waiting', 'sent', 'failed')"
 ROW = (
-    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, c.disposition, c.disposition_version, c.until,"  # noqa: S608
+    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, c.rank, c.disposition, c.disposition_version, c.until,"  # noqa: S608
     " d.outcome, (SELECT min(CASE o.state"
     " WHEN 'failed' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END) FROM outbox o WHERE o.\"case\" = c.id AND"
     f' {ON_ITS_WAY}) FROM {{}} JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 KEYS = "SELECT {0} AS done, c.id FROM cases c WHERE {1} AND c.id > ? AND {2} ORDER BY c.id LIMIT ?"
+RANKED = (
+    "SELECT 0 AS done, c.id FROM cases c WHERE {0} AND (c.rank < ? OR (c.rank = ? AND c.id > ?)) AND {1}"
+    " ORDER BY c.rank DESC, c.id LIMIT ?"
+)
 PART = "SELECT * FROM ({}) AS p"
 IN_FORCE = "c.disposition_version = c.version AND (c.until = '' OR c.until > ?)"
 DONE_WITH = f"CASE WHEN {IN_FORCE} THEN c.disposition ELSE '' END"  # what a person did with the present version
@@ -144,13 +148,15 @@ class StoreBench:
     def page(self, chosen: Chosen, after: Place, limit: int) -> list[Listed]:
         """The cases that were chosen, behind a place: those that a person has to look at, oldest first, then the others."""
         sql, params = _keys(chosen, after, limit)
-        asked = f"{ROW.format(f'({sql}) k JOIN cases c ON c.id = k.id')} ORDER BY k.done, c.id LIMIT ?"
+        order = "c.rank DESC, c.id" if chosen.queue.ranked else "k.done, c.id"
+        asked = f"{ROW.format(f'({sql}) k JOIN cases c ON c.id = k.id')} ORDER BY {order} LIMIT ?"
         return [_listed(row) for row in self._reader.execute(asked, (*params, limit)).fetchall()]
 
     def keys(self, chosen: Chosen, limit: int) -> list[int]:
         """The same cases by their keys alone."""
         sql, params = _keys(chosen, Place(), limit)
-        rows = self._reader.execute(f"{sql} ORDER BY 1, 2 LIMIT ?", (*params, limit)).fetchall()
+        order = "" if chosen.queue.ranked else " ORDER BY 1, 2"
+        rows = self._reader.execute(f"{sql}{order} LIMIT ?", (*params, limit)).fetchall()
         return [int(key) for _done, key in rows]
 
     def rows(self, keys: Sequence[int]) -> list[Listed]:
@@ -208,7 +214,11 @@ class StoreBench:
 
 
 def _keys(chosen: Chosen, after: Place, limit: int) -> tuple[str, list[object]]:
-    """The keys of a page in two parts, each along the keys: one order over both would be sorted anew for each page."""
+    """The keys of a page in two parts, each along the keys: one order over both would be sorted anew for each page. A
+    ranked queue has one part, along the ranks."""
+    if chosen.queue.ranked:
+        where, params = _where(chosen)
+        return PART.format(RANKED.format(IS_OPEN, where)), [after.rank, after.rank, after.key, *params, limit]
     parts, given = [], list[object]()
     states = set(chosen.queue.states)
     if not states or states - set(DONE):
@@ -281,7 +291,7 @@ def _literally(word: str) -> str:
 
 
 def _listed(row: Sequence[object]) -> Listed:
-    key, version, state, feed, opened, updated, *put, outcome, leaving = row
+    key, version, state, feed, opened, updated, rank, *put, outcome, leaving = row
     return Listed(
         key=key,  # type: ignore[arg-type]
         version=version,  # type: ignore[arg-type]
@@ -290,6 +300,7 @@ def _listed(row: Sequence[object]) -> Listed:
         opened=datetime.fromisoformat(str(opened)),
         updated=datetime.fromisoformat(str(updated)),
         outcome=_outcome.decode(outcome),  # type: ignore[arg-type]
+        rank=int(str(rank)),
         delivery=None if leaving is None else UNSETTLED[int(str(leaving))],
         **reading.disposed(version, *put),
     )

@@ -159,7 +159,10 @@ cases = sa.Table(
     text("disposition"),
     sa.Column("disposition_version", sa.Integer, nullable=False, server_default="0"),
     text("until"),
+    sa.Column("rank", sa.Integer, nullable=False, server_default="0"),  # 0 unless the site orders by expected value
+    text("ranked"),
 )
+sa.Index("cases_ranked", cases.c.rank.desc(), cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
 sa.Index("cases_lane", cases.c.lane)
 sa.Index("cases_open", cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
 sa.Index("cases_states", cases.c.feed, cases.c.state)

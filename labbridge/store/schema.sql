@@ -69,11 +69,14 @@ CREATE TABLE cases (
 	disposition TEXT DEFAULT '' NOT NULL,
 	disposition_version INTEGER DEFAULT '0' NOT NULL,
 	until TEXT DEFAULT '' NOT NULL,
+	rank INTEGER DEFAULT '0' NOT NULL,
+	ranked TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX cases_alike ON cases (flags, id) WHERE state IN ('signed', 'closed');
 CREATE INDEX cases_lane ON cases (lane);
 CREATE INDEX cases_open ON cases (id) WHERE (state NOT IN ('signed', 'closed'));
+CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed', 'closed'));
 CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != '';
 CREATE INDEX cases_states ON cases (feed, state);
 CREATE INDEX cases_updated ON cases (updated);

@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from labbridge.errors import Refused
 from labbridge.model.outcome import Severity
 from labbridge.model.people import EVERY_FEED, Person, Right
-from labbridge.model.worklist import BY_NAME, FIRST, Chosen, Place
+from labbridge.model.worklist import BY_NAME, FIRST, HIGHEST, Chosen, Place
 from labbridge.web.visits import Visit
 
 ROWS, MOST_ROWS = 50, 200
@@ -51,13 +51,15 @@ def chosen(request: Request) -> Chosen:
 
 
 def after(request: Request) -> Place:
-    """Where the page begins: `0-12` behind case 12 of those to look at, `1-12` of the others."""
+    """Where the page begins: `0-12` behind case 12 of those to look at, `1-12` of the others; `0-12-345` where that has a
+    rank of 345."""
     text = request.query_params.get("after", "")
-    done, dash, key = text.partition("-")
     if not text:
         return Place()
-    if dash and done in ("0", "1") and _is_number(key):
-        return Place(done == "1", int(key))
+    done, *numbers = text.split("-")
+    if done in ("0", "1") and 1 <= len(numbers) <= 2 and all(map(_is_number, numbers)):
+        key, rank = (*map(int, numbers), 0)[:2]
+        return Place(done == "1", key, min(rank, HIGHEST))
     raise Refused("There is no such page")
 
 
@@ -87,7 +89,7 @@ def written(chosen: Chosen, **more: str) -> str:
 
 
 def place(at: Place) -> str:
-    return f"{int(at.done)}-{at.key}"
+    return f"{int(at.done)}-{at.key}" + (f"-{at.rank}" if 0 < at.rank < HIGHEST else "")
 
 
 def key(shown: str) -> int:

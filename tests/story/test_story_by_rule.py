@@ -470,9 +470,9 @@ def test_off_is_off(one: Office) -> None:
     assert Config().release.enabled is False
     parts = (one.lab.judge, one.lab.clock, print)
     acts = Acts(CONFIG, (), one.lab.desk, one.lab.clock)
-    assert automatic.of(CONFIG, one.automatic._texts, one.lab.desk, acts, parts) is None
+    assert automatic.of(CONFIG, one.automatic._texts, one.lab.desk, acts, parts) == []
     on = CONFIG.model_copy(update={"release": ReleaseSection(enabled=True)})
-    assert automatic.of(on, one.automatic._texts, one.lab.desk, acts, parts) is not None
+    assert automatic.of(on, one.automatic._texts, one.lab.desk, acts, parts) != []
 
 
 async def test_where_it_is_off_that_is_the_reason(one: Office) -> None:

@@ -156,14 +156,14 @@ async def test_the_status_page_asks_as_many_statements_whatever_there_is(watched
 
 
 CASES = (
-    ("/worklist", "cases_open"),
-    ("/worklist?queue=new&feed=other", "cases_open"),
+    ("/worklist", "cases_ranked"),
+    ("/worklist?queue=new&feed=other", "cases_ranked"),
     ("/worklist?queue=held_by_a_person", "cases_open"),
-    ("/worklist?severity=critical&flag=CK_EXTREME", "cases_open"),
+    ("/worklist?severity=critical&flag=CK_EXTREME", "cases_ranked"),
     ("/worklist?queue=closed", "cases_states"),
     ("/worklist?queue=all&after=1-40", "cases_states"),
     ("/worklist?queue=send_failed", "outbox_unsettled"),
-    ("/worklist/news?seen=2026-11-13T12:00:00%2B00:00", "cases_open"),
+    ("/worklist/news?seen=2026-11-13T12:00:00%2B00:00", "cases_(open|ranked)"),
     ("/worklist/news?queue=all&seen=2026-11-13T12:00:00%2B00:00", "cases_updated"),
     ("/cases/C1", "results_lane"),
     ("/cases/C1", "cases_alike"),

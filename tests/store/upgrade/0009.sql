@@ -62,10 +62,10 @@ CREATE TABLE cases (
 	version INTEGER NOT NULL, 
 	state TEXT NOT NULL, 
 	opened TEXT NOT NULL, 
-	updated TEXT NOT NULL, restore INTEGER DEFAULT '0' NOT NULL, severity INTEGER DEFAULT '0' NOT NULL, flags TEXT DEFAULT '' NOT NULL, analytes TEXT DEFAULT '' NOT NULL, disposition TEXT DEFAULT '' NOT NULL, disposition_version INTEGER DEFAULT '0' NOT NULL, until TEXT DEFAULT '' NOT NULL, 
+	updated TEXT NOT NULL, restore INTEGER DEFAULT '0' NOT NULL, severity INTEGER DEFAULT '0' NOT NULL, flags TEXT DEFAULT '' NOT NULL, analytes TEXT DEFAULT '' NOT NULL, disposition TEXT DEFAULT '' NOT NULL, disposition_version INTEGER DEFAULT '0' NOT NULL, until TEXT DEFAULT '' NOT NULL, rank INTEGER DEFAULT '0' NOT NULL, ranked TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id)
 );
-INSERT INTO "cases" VALUES(1,'p:LABA|PT1','lis','2026-11-09',1,'new','2026-11-10T12:00:00+00:00','2026-11-10T12:00:00+00:00',0,0,'','','',0,'');
+INSERT INTO "cases" VALUES(1,'p:LABA|PT1','lis','2026-11-09',1,'new','2026-11-10T12:00:00+00:00','2026-11-10T12:00:00+00:00',0,0,'','','',0,'',0,'');
 CREATE TABLE comments (
 	id INTEGER NOT NULL, 
 	"case" INTEGER NOT NULL, 
@@ -490,6 +490,7 @@ CREATE INDEX calls_case ON calls ("case");
 CREATE INDEX remarks_case ON remarks ("case");
 CREATE INDEX cases_alike ON cases (flags, id) WHERE state IN ('signed', 'closed');
 CREATE UNIQUE INDEX people_subject ON people (subject) WHERE subject != '';
+CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed', 'closed'));
 CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = '';
 CREATE INDEX judgements_class ON judgements (feed, class, agreed);
 CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = '';

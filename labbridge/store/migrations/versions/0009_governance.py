@@ -34,6 +34,9 @@ STATEMENTS = (
     CONSTRAINT two_persons_approve CHECK (approver <> author)
 )""",
     "ALTER TABLE work ADD COLUMN forgiven INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE cases ADD COLUMN rank INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE cases ADD COLUMN ranked TEXT DEFAULT '' NOT NULL",
+    "CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed', 'closed'))",
     "ALTER TABLE outbox ADD COLUMN rule TEXT DEFAULT '' NOT NULL",
     """CREATE TABLE releases (
     "case" INTEGER NOT NULL,

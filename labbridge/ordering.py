@@ -1,0 +1,68 @@
+"""The worklist by expected value, where a site has chosen it (policy `worklist_order`): open cases are ranked beside the
+message path, from what was drafted; nothing that is drafted or sent comes to depend on it (clinical.md E5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from labbridge.errors import StoreUnavailable
+from labbridge.knowledge.build import Knowledge
+from labbridge.knowledge.documents import Source
+from labbridge.observe import logs
+from labbridge.review.ranking import BY_VALUE, CHOICE, Ranker
+from labbridge.sources import understood
+from labbridge.store import ranks
+from labbridge.store.connection import Connection
+from labbridge.store.ranks import Ranked
+from labbridge.store.writer import Writer
+
+LOOK_EVERY_S = 2.0
+AT_ONCE = 100
+
+_log = logs.logger("ordering")
+
+
+class Ordering:
+    """Ranks open cases by the knowledge in force; takes every rank away where the site orders by the table."""
+
+    def __init__(self, reader: Connection, writer: Writer, texts: Sequence[Source]) -> None:
+        self._reader, self._writer, self._texts = reader, writer, texts
+        self._knowledge: Knowledge | None = None
+        self._ranker: Ranker | None = None
+
+    def taken(self, texts: Sequence[Source]) -> None:
+        """The knowledge that is in force from now on."""
+        self._texts, self._knowledge = texts, None
+
+    async def run(self) -> None:
+        while True:
+            try:
+                more = await asyncio.to_thread(self.look)
+            except StoreUnavailable:
+                more = False
+                _log.warning("ordering_waits")
+            await asyncio.sleep(0 if more else LOOK_EVERY_S)
+
+    def look(self) -> bool:
+        """Rank some of what is not ranked; whether there may be more."""
+        if self._knowledge is None:
+            self._understand()
+        if self._knowledge is None or self._ranker is None:
+            return False
+        found = ranks.unranked(self._reader, self._knowledge.version, AT_ONCE)
+        ranked = [
+            Ranked(key, version, self._ranker(outcome).rank, self._knowledge.version) for key, version, outcome in found
+        ]
+        if ranked:
+            self._writer.submit(partial(ranks.rank, ranked=ranked)).result()
+        return len(found) == AT_ONCE
+
+    def _understand(self) -> None:
+        knowledge = understood(self._texts)
+        on = knowledge.policy.choice(CHOICE) == BY_VALUE
+        self._ranker = Ranker(knowledge) if on else None
+        if not on:
+            self._writer.submit(ranks.clear).result()
+        self._knowledge = knowledge
