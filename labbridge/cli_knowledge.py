@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -41,6 +43,30 @@ def sign(
 
 
 @app.command()
+def replay(
+    mappings: Annotated[Path | None, typer.Option(help="Folder laid in the place of the shipped mappings.")] = None,
+    site: Annotated[str, typer.Option(help="A site's folder in the place of the one configured.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Patients of whom a message came since this day.", formats=["%Y-%m-%d"])
+    ] = None,
+    processes: Annotated[int, typer.Option(help="How many work at it; as many as there are processors without.")] = 0,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Go through the stored past by other knowledge; print what would change, patient by patient and in sum. Sends nothing.
+
+    JSON Lines: a case a line, the sum last."""
+    from labbridge.replaying import printed
+    from labbridge.replaying import replay as run
+    from labbridge.sources import read_all
+
+    settings = load_config(config)
+    before, after = in_force(settings), read_all(site or settings.knowledge.site, mappings)
+    for one in run(settings, before, after, since.date() if since else None, processes):
+        typer.echo(printed(one, format))
+
+
+@app.command()
 def suspend(
     name: Annotated[str, typer.Option("--as", help="Who suspends; audited. Without: what is suspended.")] = "",
     why: Annotated[str, typer.Option(help="The reason, for who lifts it.")] = "",
@@ -76,3 +102,21 @@ def resume(
 ) -> None:
     """Let release by rule go on where it was suspended."""
     act(config, {"command": "resume", "keys": keys or [], "as": name}, format)
+
+
+def in_force(config: Any) -> Any:
+    """The knowledge of the running service, as it is kept in the store; the files on the disk where none runs."""
+    from contextlib import closing
+
+    from labbridge.control import ask
+    from labbridge.sources import read_all, unpacked
+    from labbridge.store import opening
+    from labbridge.store.approvals import StoreApprovals
+
+    version = str((ask(config.store.beside, {"command": "knowledge"}) or {}).get("in_force", ""))
+    if version:
+        with closing(opening.reader(config.store.url)) as store:
+            body = StoreApprovals(store).knowledge(version)
+        if body is not None:
+            return unpacked(body)
+    return read_all(config.knowledge.site)

@@ -57,6 +57,8 @@ WIRING = {
     "anchoring",
     "automatic",
     "ordering",
+    "past",
+    "replaying",
     "suspended",
     "suspending",
     "checking",

@@ -1,4 +1,4 @@
-"""The worklist by expected value: only the order differs, who may read a case unseen learns nothing, pages keep their place."""
+"""The worklist by expected value: only the order differs, who may read unseen learns nothing, pages keep their place."""
 
 from __future__ import annotations
 
