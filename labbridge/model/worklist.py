@@ -143,27 +143,35 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         return max((flag.severity for flag in self.outcome.flags), key=RANKS.__getitem__, default=None)
 
 
+MOST_COUNTED = 10_000
+"""Of the cases that nobody has to look at any more so many are counted for a tab, and one to say that there are more."""
+
+
 class Counted(msgspec.Struct, frozen=True):
-    """So many cases by feed, state and disposition, so many that have a comment in a state of delivery, and so many that a
-    person is to read after their release by rule, by feed."""
+    """So many cases by state and disposition, so many that have a comment in a state of delivery, and so many that a person
+    is to read after their release by rule. `feeds` of the open ones."""
 
-    cases: Mapping[tuple[str, CaseState, Disposition], int]
-    deliveries: Mapping[tuple[str, DeliveryState], int]
-    reviews: Mapping[str, int] = {}
+    cases: Mapping[tuple[CaseState, Disposition], int]
+    deliveries: Mapping[DeliveryState, int]
+    reviews: int = 0
+    feeds: tuple[str, ...] = ()
 
-    def of(self, queue: Queue, feed: str = "") -> int:
-        """How many are in a queue, of one feed where it is named."""
+    def of(self, queue: Queue) -> int:
+        """How many are in a queue."""
         found = sum(
             n
-            for (of, state, done), n in self.cases.items()
-            if state in queue.states and feed in ("", of) and (queue.dispositions is None or done in queue.dispositions)
+            for (state, done), n in self.cases.items()
+            if state in queue.states and (queue.dispositions is None or done in queue.dispositions)
         )
-        found += sum(n for of, n in self.reviews.items() if queue.review and feed in ("", of))
-        return found + sum(n for (of, s), n in self.deliveries.items() if s in queue.deliveries and feed in ("", of))
+        found += self.reviews if queue.review else 0
+        return found + sum(n for state, n in self.deliveries.items() if state in queue.deliveries)
 
-    @property
-    def feeds(self) -> tuple[str, ...]:
-        return tuple(sorted({feed for feed, _state, _done in self.cases}))
+    def said(self, queue: Queue) -> str:
+        """The same as a tab says it: `10000+` where there are more than were counted."""
+        many = any(
+            self.cases.get((state, Disposition.NONE), 0) > MOST_COUNTED for state in set(queue.states) & set(DONE)
+        )
+        return f"{MOST_COUNTED}+" if many else str(self.of(queue))
 
 
 class ShiftNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,14 +14,14 @@ from labbridge.model.release import LookedAt, Standing, Suspension
 from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
 from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
-from labbridge.model.worklist import DONE, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
+from labbridge.model.worklist import DONE, MOST_COUNTED, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
 from labbridge.store import beside, calls, decisions, reading, releases, second, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
 AT_ONCE = 200  # cases in one statement
-SET_ASIDE, LEAVING, TO_REVIEW = 1, 2, 3  # parts of COUNT
+SET_ASIDE, LEAVING, TO_REVIEW = 1, 2, 3  # parts of COUNT; 0: open, 4: done
 UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
 
 
@@ -49,15 +49,22 @@ IN_FORCE = "c.disposition_version = c.version AND (c.until = '' OR c.until > ?)"
 DONE_WITH = f"CASE WHEN {IN_FORCE} THEN c.disposition ELSE '' END"  # what a person did with the present version
 WAITS_FOR_READER = f"(c.disposition = '{Disposition.SECOND_READER}' AND c.disposition_version = c.version)"
 FEED, UPDATED = "('' || c.feed)", "('' || c.updated)"  # not by their index: what is open or on its way is far less
-COUNT = (  # all of them along their index, then the few that were set aside, then the few that have a comment on its way
-    "SELECT 0, c.feed, c.state, '', count(*) FROM cases c WHERE {0} GROUP BY c.feed, c.state UNION ALL"  # noqa: S608
-    " SELECT 1, c.feed, c.state, c.disposition, count(*) FROM cases c"
-    f" WHERE c.disposition != '' AND {IN_FORCE} AND {{1}} GROUP BY c.feed, c.state, c.disposition UNION ALL"
-    " SELECT 2, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""
-    f" WHERE {ON_ITS_WAY} AND {{1}} GROUP BY c.feed, o.state UNION ALL"
-    " SELECT 3, c.feed, '', '', count(*) FROM reviews v JOIN cases c ON c.id = v.\"case\""
-    " WHERE v.agrees = '' AND {1} GROUP BY c.feed"
+COUNTS = (
+    # what is open, what of it was set aside, what has a comment on its way, what is to be read after its release by rule
+    f"SELECT 0, c.feed, c.state, '', count(*) FROM cases c WHERE {IS_OPEN} AND {{1}} GROUP BY c.feed, c.state",  # noqa: S608
+    "SELECT 1, c.feed, c.state, c.disposition, count(*) FROM cases c WHERE c.disposition != '' AND"  # noqa: S608
+    f" {IS_OPEN} AND {IN_FORCE} AND {{1}} GROUP BY c.feed, c.state, c.disposition",
+    "SELECT 2, c.feed, o.state, '', count(DISTINCT c.id) FROM outbox o JOIN cases c ON c.id = o.\"case\""  # noqa: S608
+    f" WHERE {ON_ITS_WAY} AND {{1}} GROUP BY c.feed, o.state",
+    "SELECT 3, c.feed, '', '', count(*) FROM reviews v JOIN cases c ON c.id = v.\"case\""
+    " WHERE v.agrees = '' AND {1} GROUP BY c.feed",
+    *(  # of the others, which are all that ever were, as many as anybody wants to know
+        f"SELECT 4, '', '{state}', '', count(*) FROM (SELECT 1 FROM cases c"  # noqa: S608
+        f" WHERE c.state = '{state}' AND {{0}} LIMIT {MOST_COUNTED + 1}) AS {state}"
+        for state in DONE
+    ),
 )
+COUNT = " UNION ALL ".join(COUNTS)
 NEWS = "SELECT count(*) FROM cases c WHERE {0} > ? AND {1}"
 NEWEST = "SELECT max({0}) FROM cases c WHERE {1}"
 FOUND = (  # the lanes of a number, and every lane that is the same patient's
@@ -168,21 +175,21 @@ class StoreBench:
     def counts(self, feeds: Sequence[str] | None, now: datetime) -> Counted:
         """Every queue of these feeds, in one statement."""
         (along, params), (of_feeds, _same) = _of_feeds(feeds), _of_feeds(feeds, FEED)
-        cases: defaultdict[tuple[str, CaseState, Disposition], int] = defaultdict(int)  # the parts come in any order
-        deliveries: dict[tuple[str, DeliveryState], int] = {}
-        given = (*params, now.isoformat(), *params, *params, *params)
-        reviews: dict[str, int] = {}
+        cases: defaultdict[tuple[CaseState, Disposition], int] = defaultdict(int)  # the parts come in any order
+        deliveries: defaultdict[DeliveryState, int] = defaultdict(int)
+        reviews, seen = 0, set[str]()
+        given = (*params, now.isoformat(), *params, *params, *params, *params, *params)
         for kind, feed, state, put, count in self._reader.execute(COUNT.format(along, of_feeds), given).fetchall():
+            seen.add(feed)
             if kind == TO_REVIEW:
-                reviews[feed] = count
-                continue
-            if kind == LEAVING:
-                deliveries[feed, DeliveryState(state)] = count
-                continue
-            cases[feed, CaseState(state), Disposition(put)] += count
+                reviews += count
+            elif kind == LEAVING:
+                deliveries[DeliveryState(state)] += count
+            else:
+                cases[CaseState(state), Disposition(put)] += count
             if kind == SET_ASIDE:
-                cases[feed, CaseState(state), Disposition.NONE] -= count
-        return Counted(dict(cases), deliveries, reviews)
+                cases[CaseState(state), Disposition.NONE] -= count
+        return Counted(dict(cases), dict(deliveries), reviews, tuple(sorted(seen - {""})))
 
     def newest(self, chosen: Chosen) -> str:
         """When one of the cases last changed, as the store writes moments; empty where there are none."""

@@ -50,6 +50,13 @@ def chosen(request: Request) -> Chosen:
     )
 
 
+def narrowed(chosen: Chosen) -> tuple[str, ...] | None:
+    """The feeds of which the queues are counted: the one that was chosen, where the person may see it."""
+    if not chosen.feed:
+        return chosen.feeds
+    return (chosen.feed,) if chosen.feeds is None or chosen.feed in chosen.feeds else ()
+
+
 def after(request: Request) -> Place:
     """Where the page begins: `0-12` behind case 12 of those to look at, `1-12` of the others; `0-12-345` where that has a
     rank of 345."""

@@ -185,7 +185,7 @@ CASES = (
     ("/status", "cases_states"),
 )
 OF_A_FEW = re.compile(
-    r"SCAN (p|s|k|patient|newest|alike|unmapped|CONSTANT ROW|\d+ CONSTANT ROWS?)|SEARCH s"
+    r"SCAN (p|s|k|patient|newest|alike|unmapped|signed|closed|CONSTANT ROW|\d+ CONSTANT ROWS?)|SEARCH s"
 )  # rows that were chosen in the statement; codes that no table names are few
 
 

@@ -63,11 +63,11 @@ def _rendered(
     person: Person = request.state.visit.person
     now, keys = parts.clock.now(), [case.key for case in cases]
     with parts.cases() as store:
-        counted = store.counts(chosen.feeds, chosen.now)
+        counted = store.counts(asking.narrowed(chosen), chosen.now)
         opened = store.opened(keys, now - parts.ages.idle)
     if cases:
         noted(parts, person, "worklist", " ".join(f"C{key}" for key in keys))
-    known = sorted({*counted.feeds, *(chosen.feeds or ())})
+    known = sorted({*counted.feeds, *(chosen.feeds or parts.feeds)})
     told = {"said": "", "following": "", "first": "", "later": False, "seen": "", "searched": False, **more}
     return rendering.page(
         request,
@@ -91,9 +91,9 @@ def _rendered(
     )
 
 
-def _tab(chosen: Chosen, queue: Queue, counted: Counted) -> tuple[Queue, int, str]:
+def _tab(chosen: Chosen, queue: Queue, counted: Counted) -> tuple[Queue, str, str]:
     """A queue, how many are in it, and its address in the same filters."""
-    return queue, counted.of(queue, chosen.feed), f"/worklist{asking.written(replace(chosen, queue=queue))}"
+    return queue, counted.said(queue), f"/worklist{asking.written(replace(chosen, queue=queue))}"
 
 
 def news(request: Request, seen: str = "") -> Response:
