@@ -23,7 +23,7 @@ from labbridge.pack.given import brief
 from labbridge.review.wordings import differences
 
 T = TypeVar("T")
-TEXTS = ("says", "why", "comment")
+TEXTS = ("says", "why", "comment", "given", "expected")
 
 
 def difference(before: Pack, now: Pack, sha256: str) -> Difference:

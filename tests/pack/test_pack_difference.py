@@ -195,6 +195,12 @@ def test_a_case_that_is_given_or_judged_otherwise_is_named(now: Case, what: set[
     assert set(told(only.changes)) == what
 
 
+def test_a_case_that_is_given_otherwise_shows_the_words_that_changed() -> None:
+    now = {**POSITIVE, "patient": {"sex": "M", "age_years": 52}}
+    ((given,),) = [one.changes for one in compared(pack_of(POSITIVE), pack_of(now)).changed_cases]
+    assert [one for one in given.words if one.kind != "same"] == [Word("deleted", "F;"), Word("inserted", "M;")]
+
+
 def test_a_verdict_is_told_in_words() -> None:
     found = compared(pack_of(POSITIVE), pack_of({**POSITIVE, "expected": None}))
     assert told(found.changed_cases[0].changes)["passed"] == ("passed", "no expectation")

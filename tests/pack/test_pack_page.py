@@ -344,7 +344,7 @@ def test_it_is_made_for_dark_for_paper_and_for_a_phone() -> None:
 def test_a_comment_says_its_language() -> None:
     found = page_of(pack_of(POSITIVE, by=readers("fr")))
     assert 'class="comment" lang="fr"' in found
-    assert '<td lang="fr">' in found
+    assert '<td class="wide" lang="fr">' in found
 
 
 # ---------------------------------------------------------------- hostile text
