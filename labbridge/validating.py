@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ import msgspec
 from labbridge import __version__, show
 from labbridge.config import Config
 from labbridge.errors import CannotCreate
+from labbridge.knowledge.items import items
+from labbridge.model.items import Item
 from labbridge.offline import (
     COMPARED,
     CaseFile,
@@ -63,7 +65,7 @@ def validate_packed(paths: Sequence[Path], config: Config, wanted: Wanted) -> tu
     readers = Readers.of(understood(texts), config.language_of(""))
     read = [read_cases(path) for path in paths]
     tried = list(tried_of(read, readers))
-    pack = packed(read, tried, readers, wanted)
+    pack = packed(read, tried, readers, items(texts), wanted)
     pack = msgspec.structs.replace(
         pack,
         sources=sources(pack.rows, rules_of(readers.interpret.knowledge, texts).citations),
@@ -89,8 +91,11 @@ def tried_of(read: Sequence[CaseFile], readers: Readers) -> Iterator[Tried]:
             yield Tried(file.path, values, values.pop("expected", None), one, Ran(one.id, one.outcome, exercised))
 
 
-def packed(read: Sequence[CaseFile], tried: Sequence[Tried], readers: Readers, wanted: Wanted) -> form.Pack:
-    """The pack of cases that were run, without its sources, held against none before."""
+def packed(
+    read: Sequence[CaseFile], tried: Sequence[Tried], readers: Readers, signed: Mapping[str, Item], wanted: Wanted
+) -> form.Pack:
+    """The pack of cases that were run, without its sources, held against none before. `signed`: what people sign of the
+    knowledge of the readers."""
     knowledge = readers.interpret.knowledge
     at, tester = wanted.now.isoformat(timespec="seconds"), _written(wanted.tester) or _account()
     return form.Pack(
@@ -104,7 +109,7 @@ def packed(read: Sequence[CaseFile], tried: Sequence[Tried], readers: Readers, w
         cases=tuple(_case(one, at, tester) for one in tried),
         coverage=coverage(knowledge.decisions, readers.language, [one.ran for one in tried]),
         difference=None,
-        rows=rows(knowledge),
+        rows=rows(knowledge, signed),
         sources=(),
     )
 

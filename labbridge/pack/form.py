@@ -30,20 +30,25 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the knowledge in force. Words, units and specimens are not rows here; `knowledge` covers them."""
+    """A row of the knowledge in force: what `labbridge sign` signs, retired rules, and flags and retest lists one by one."""
 
     id: Annotated[
         str,
-        told("Kind and id: `rule:`, `comment:` (a translation `comment:fr:C01`), `pathway:`, `flag:`, `retest:`, `policy:`,"
-        " `method:`, `kit:`, `code:` (table and code)."),
-    ]  # fmt: skip
+        told(
+            "Kind and id, as `labbridge sign` names it: `rule:`, `comment:` (a translation `comment:fr:C01`), `words:`,"
+            " `release:`, `policy:`, `method:`, `kit:`, `manufacturer:`, `code:` (table and code), `pathway:`, `table:`;"
+            " and `flag:`, `retest:`."
+        ),
+    ]
     version: Annotated[int | None, told("Null for rows that bear none.")]
-    sha256: Annotated[str, told("Of what the row says and does; who reviewed it is not part of that. As in the lock.")]
+    sha256: Annotated[str, told("Of what the row says and does; who reviewed it is not part of that. What is signed.")]
     status: Annotated[str, told("Of a rule: draft, review, active, retired. Of a number or choice: its tag.")] = ""
-    says: Annotated[str, told("The row in words, in one line.")]
+    says: Annotated[str, told("The row in words, in one line; of a table, its file.")]
     why: Annotated[str, told("Why a rule is there; of a number or choice, its source.")] = ""
     citations: Annotated[tuple[str, ...], told("Ids of `sources`.")] = ()
-    reviewed: Annotated[tuple[str, ...], told("Who has reviewed it; empty: nobody.")] = ()
+    reviewed: Annotated[
+        tuple[str, ...], told("Who has reviewed it, as the row says; empty: nobody. Signatures are in the store.")
+    ] = ()
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

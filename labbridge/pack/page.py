@@ -21,10 +21,14 @@ KINDS = {
     "pathway": "Nodes of the pathway",
     "flag": "Flags",
     "retest": "Retest lists",
+    "release": "Release by rule",
     "policy": "Numbers and choices of the policy",
     "method": "Methods",
     "kit": "Kits",
+    "manufacturer": "Manufacturers",
     "code": "Codes",
+    "words": "Words and style of the comments",
+    "table": "Whole tables",
 }
 NUMBERS = {
     "rules": "Active rules that held in some case",

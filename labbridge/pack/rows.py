@@ -1,4 +1,4 @@
-"""The rows in force, each with what it says in one line and the hash of its content; and the sources they cite."""
+"""The rows in force, each with what it says in one line and the hash that people sign; and the sources they cite."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import msgspec
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import CommentRow, Decisions, RetestAction, Rule
 from labbridge.knowledge.lock import Entry, entries
-from labbridge.knowledge.policy import Policy, PolicyChoice, PolicyNumber
-from labbridge.knowledge.terminology import CodeRow, Terminology
+from labbridge.knowledge.policy import PolicyChoice, PolicyNumber
+from labbridge.knowledge.terminology import CodeRow, KitRow
+from labbridge.model.items import Item
 from labbridge.model.reference import Citation
 from labbridge.pack.form import Row, Source
 
+VERSIONED = ("rule", "comment", "pathway")
 
-def rows(knowledge: Knowledge) -> tuple[Row, ...]:
-    """Every rule, comment text, node, flag, retest list, number, choice, method, kit and code in force."""
+
+def rows(knowledge: Knowledge, signed: Mapping[str, Item]) -> tuple[Row, ...]:
+    """Every rule, comment text and node, and whatever else people sign, by the hash that they sign; flags and retest lists
+    one by one beside the tables that hold them. `signed`: the items of the files the knowledge was understood from."""
     decisions = knowledge.decisions
     locked = entries(decisions)
     return (
@@ -25,9 +29,7 @@ def rows(knowledge: Knowledge) -> tuple[Row, ...]:
         *_comments(decisions, locked),
         *_nodes(decisions, locked),
         *_flags_and_retests(decisions),
-        *_policy(knowledge.policy),
-        *_assays(knowledge.terminology),
-        *_codes(knowledge.terminology),
+        *_others(knowledge, signed),
     )
 
 
@@ -93,39 +95,43 @@ def _flags_and_retests(decisions: Decisions) -> Iterator[Row]:
         yield Row(id=f"retest:{analyte}:{source}", version=None, sha256=its, says=", ".join(families))
 
 
-def _policy(policy: Policy) -> Iterator[Row]:
-    for number in policy.numbers.values():
-        yield _chosen(number, f"{number.value} {number.unit}")
-    for choice in policy.choices.values():
-        yield _chosen(choice, f"{choice.value} (of {', '.join(choice.choices)})")
+def _others(knowledge: Knowledge, signed: Mapping[str, Item]) -> Iterator[Row]:
+    """The items that bear no version: one that is told by nothing better is told as it is written, a table by its file."""
+    policy, terms = knowledge.policy, knowledge.terminology
+    numbers: dict[str, PolicyNumber | PolicyChoice] = {f"policy:{id}": one for id, one in policy.numbers.items()}
+    numbers |= {f"policy:{id}": one for id, one in policy.choices.items()}
+    says = {f"method:{one.id}": one.name for one in terms.methods.values()}
+    says |= {f"kit:{one.id}": _kit(one) for one in terms.kits.values()}
+    says |= {
+        f"code:{table}:{code}": "; ".join(map(_code, found))
+        for table, codes in terms.codes.items()
+        for code, found in codes.items()
+    }
+    for key, item in signed.items():
+        if key in numbers:
+            yield _chosen(item, numbers[key])
+        elif item.kind not in VERSIONED:
+            told = says.get(key) or " ".join(item.text.split()) or item.file
+            yield Row(id=key, version=None, sha256=item.sha256, says=told)
 
 
-def _chosen(one: PolicyNumber | PolicyChoice, says: str) -> Row:
-    """Who reviewed it and when is not part of its hash, as in the lock."""
+def _chosen(item: Item, one: PolicyNumber | PolicyChoice) -> Row:
     return Row(
-        id=f"policy:{one.id}",
+        id=item.key,
         version=None,
-        sha256=_hash(msgspec.structs.replace(one, reviewed=(), still_valid_on="")),
+        sha256=item.sha256,
         status=one.tag,
-        says=says,
+        says=f"{one.value} {one.unit}"
+        if isinstance(one, PolicyNumber)
+        else f"{one.value} (of {', '.join(one.choices)})",
         why=one.source,
         reviewed=one.reviewed,
     )
 
 
-def _assays(terminology: Terminology) -> Iterator[Row]:
-    for method in terminology.methods.values():
-        yield Row(id=f"method:{method.id}", version=None, sha256=_hash(method), says=method.name)
-    for kit in terminology.kits.values():
-        says = ", ".join(filter(None, (kit.name, kit.method, f"cut-off {kit.cut_off}" if kit.cut_off else "")))
-        yield Row(id=f"kit:{kit.id}", version=None, sha256=_hash(kit), says=says)
-
-
-def _codes(terminology: Terminology) -> Iterator[Row]:
-    for table, codes in terminology.codes.items():
-        for code, found in codes.items():
-            says = "; ".join(map(_code, found))
-            yield Row(id=f"code:{table}:{code}", version=None, sha256=_hash(found), says=says)
+def _kit(kit: KitRow) -> str:
+    cut_off = f"cut-off {kit.cut_off}" if kit.cut_off is not None else ""
+    return ", ".join(filter(None, (kit.name, kit.method, cut_off)))
 
 
 def _code(row: CodeRow) -> str:

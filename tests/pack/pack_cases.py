@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from labbridge.interpret.facts import REGISTRY
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import Rule, Then
+from labbridge.knowledge.documents import Source
+from labbridge.knowledge.items import items
+from labbridge.model.items import Item
 from labbridge.offline import CaseFile, Readers
 from labbridge.pack.form import Pack
 from labbridge.pack.page import html
-from labbridge.sources import load
+from labbridge.sources import load, read_all, understood
 from labbridge.validating import Wanted, packed, tried_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +31,26 @@ Case = dict[str, Any]
 @lru_cache
 def knowledge() -> Knowledge:
     return load()
+
+
+@lru_cache
+def signed() -> dict[str, Item]:
+    return items(read_all())
+
+
+class Laid(NamedTuple):
+    """A knowledge with files of a site over ours: its readers, and what is signed of it."""
+
+    readers: Readers
+    signed: dict[str, Item]
+
+
+@lru_cache
+def laid(**files: str) -> Laid:
+    """Files of a site by their names, a stroke for the point: `policy_yaml="- {...}"`."""
+    names = {name: name.replace("__", "/").replace("_yaml", ".yaml").replace("_csv", ".csv") for name in files}
+    sources = [*read_all(), *(Source(names[name], text, site=True) for name, text in files.items())]
+    return Laid(Readers.of(understood(sources)), items(sources))
 
 
 @lru_cache
@@ -87,11 +110,16 @@ def case(id: str, *rows: Row, **more: Any) -> Case:
     return {**usual, "results": list(rows), **more}
 
 
-def pack_of(*cases: Case, by: Readers | None = None, tester: str = "A. Smith", name: str = "lab/cases.yaml") -> Pack:
+def pack_of(
+    *cases: Case,
+    by: Readers | Laid | None = None,
+    tester: str = "A. Smith",
+    name: str = "lab/cases.yaml",
+) -> Pack:
     """A pack of these cases, of one file, without sources."""
-    used = by or readers()
+    used, its = by if isinstance(by, Laid) else (by or readers(), signed())
     file = CaseFile(Path(name), "ab" * 32, list(cases))
-    return packed([file], list(tried_of([file], used)), used, Wanted(Path("unused"), NOW, tester))
+    return packed([file], list(tried_of([file], used)), used, its, Wanted(Path("unused"), NOW, tester))
 
 
 def page_of(pack: Pack) -> str:

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from pack_cases import (
     Case,
+    Laid,
     case,
     ck,
     hep2,
     hmgcr,
     knowledge,
+    laid,
     pack_of,
     readers_changed,
     readers_with,
@@ -38,7 +40,7 @@ def compared(before: Pack, now: Pack) -> Difference:
     return difference(before, now, "ef" * 32)
 
 
-def of(*cases: Case, by: Readers | None = None, earlier: Readers | None = None) -> Difference:
+def of(*cases: Case, by: Readers | Laid | None = None, earlier: Readers | None = None) -> Difference:
     """The same cases by the shipped rules and by others."""
     return compared(pack_of(*cases, by=earlier), pack_of(*cases, by=by))
 
@@ -117,25 +119,28 @@ def test_rules_that_are_new_and_gone_are_listed() -> None:
     assert (found.new_rows, found.gone_rows, found.changed_rows) == (("rule:third",), ("rule:one",), ())
 
 
-def test_a_changed_comment_text_a_number_and_a_flag_show_too() -> None:
-    decisions, policy = knowledge().decisions, knowledge().policy
+def test_a_changed_comment_text_and_a_flag_show_too() -> None:
+    decisions = knowledge().decisions
     worded = msgspec.structs.replace(decisions.comments["C01"], parts=((Alternative(text="Otherwise."),),))
     flag = msgspec.structs.replace(decisions.flags["CK_MISSING"], severity="critical")
-    number = msgspec.structs.replace(policy.numbers["ck_high_above"], value=policy.number("ck_high_above") + 1)
-    changed = msgspec.structs.replace(
-        knowledge(),
-        decisions=msgspec.structs.replace(
-            decisions,
-            comments={**decisions.comments, "C01": worded},
-            flags={**decisions.flags, "CK_MISSING": flag},
-        ),
-        policy=msgspec.structs.replace(policy, numbers={**policy.numbers, "ck_high_above": number}),
-    )
-    found = of(by=Readers.of(changed)).changed_rows
-    assert [one.id for one in found] == ["comment:C01", "flag:CK_MISSING", "policy:ck_high_above"]
+    by = readers_with(comments={**decisions.comments, "C01": worded}, flags={**decisions.flags, "CK_MISSING": flag})
+    found = of(by=by).changed_rows
+    assert [one.id for one in found] == ["comment:C01", "flag:CK_MISSING"]
     assert told(found[0].changes)["says"][1] == "[1.1] Otherwise."
     assert told(found[1].changes)["says"][1].startswith("critical: ")
-    assert told(found[2].changes)["says"] == ("10 x upper limit", "11 x upper limit")
+
+
+def test_what_a_site_lays_over_ours_shows_by_its_items() -> None:
+    number = "- {id: ck_high_above, value: 11, unit: x upper limit, tag: CONVENTION, source: us, reviewed: [A. Smith]}"
+    kit = "- {id: ours, method: line_blot, name: our blot, words: [our blot], source: us}"
+    found = of(by=laid(policy_yaml=number, assays__kits_yaml=kit, units_yaml=""))
+    assert found.new_rows == ("kit:ours",)
+    (changed, table) = found.changed_rows
+    assert (changed.id, table.id) == ("policy:ck_high_above", "table:units.yaml")
+    assert told(changed.changes)["says"] == ("10 x upper limit", "11 x upper limit")
+    assert told(changed.changes)["why"] == ("clinical.md C2", "us")
+    assert told(changed.changes)["reviewed"] == ("", "A. Smith")
+    assert set(told(table.changes)) == {"sha256"}
 
 
 # ---------------------------------------------------------------- cases

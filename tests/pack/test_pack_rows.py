@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from pack_cases import knowledge, readers_with, rule
+from pack_cases import knowledge, laid, readers_with, rule, signed
 
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.decisions import RetestAction, Rule, Then
 from labbridge.knowledge.lock import entries
+from labbridge.model.items import KINDS, Item
 from labbridge.model.reference import Citation
 from labbridge.pack.form import Row
 from labbridge.pack.rows import rows, sources
@@ -23,8 +24,8 @@ def found() -> dict[str, Row]:
     return by_id(knowledge())
 
 
-def by_id(its: Knowledge) -> dict[str, Row]:
-    listed = rows(its)
+def by_id(its: Knowledge, by: dict[str, Item] | None = None) -> dict[str, Row]:
+    listed = rows(its, by if by is not None else signed())
     keyed = {one.id: one for one in listed}
     assert len(keyed) == len(listed), "an id names one row"
     return keyed
@@ -89,6 +90,13 @@ def test_a_translation_cites_what_its_class_cites_and_names_its_reader() -> None
     assert (listed["fr:C01"].reviewed, listed["C01"].reviewed) == (("C. Martin",), ())
 
 
+def test_whatever_people_sign_is_there_by_the_hash_that_they_sign(found: dict[str, Row]) -> None:
+    ours = {id: row.sha256 for id, row in found.items() if not id.startswith(("flag:", "retest:"))}
+    assert ours == {key: item.sha256 for key, item in signed().items()}
+    assert {key: item.version or None for key, item in signed().items()} == {id: found[id].version for id in ours}
+    assert {id.partition(":")[0] for id in ours} == set(KINDS) - {"release"}
+
+
 def test_nodes_numbers_choices_assays_codes_flags_and_retest_lists_are_there(found: dict[str, Row]) -> None:
     its = knowledge()
     terms = its.terminology
@@ -99,9 +107,21 @@ def test_nodes_numbers_choices_assays_codes_flags_and_retest_lists_are_there(fou
     assert set(of_kind(found, "code")) == {f"{table}:{code}" for table, codes in terms.codes.items() for code in codes}
     assert set(of_kind(found, "flag")) == set(its.decisions.flags)
     assert set(of_kind(found, "retest")) == {f"{analyte}:{source}" for analyte, source in its.decisions.retests}
-    kinds = ("rule", "comment", "pathway", "policy", "method", "kit", "code", "flag", "retest")
-    assert sum(len(of_kind(found, kind)) for kind in kinds) == len(found)
-    assert all(of_kind(found, kind) for kind in kinds)
+    assert all(row.says for row in found.values())
+
+
+def test_an_assay_and_a_code_say_what_they_mean_and_a_table_its_file(found: dict[str, Row]) -> None:
+    terms = knowledge().terminology
+    assert all(found[f"method:{id}"].says == one.name for id, one in terms.methods.items())
+    kit = next(one for one in terms.kits.values() if one.cut_off is not None)
+    assert found[f"kit:{kit.id}"].says.endswith(f"{kit.method}, cut-off {kit.cut_off}")
+    for table, codes in terms.codes.items():
+        for code, meanings in codes.items():
+            says = found[f"code:{table}:{code}"].says
+            assert all(one.analyte in says and one.role in says for one in meanings)
+    assert found["table:units.yaml"].says == "units.yaml"
+    assert found["words:fr"].says == "comments/fr.yaml"
+    assert "euroimmun" in found["manufacturer:euroimmun"].says
 
 
 def test_a_number_says_its_unit_and_where_it_comes_from(found: dict[str, Row]) -> None:
@@ -132,43 +152,45 @@ def test_every_hash_is_one_and_no_two_rules_share_it(found: dict[str, Row]) -> N
 # ---------------------------------------------------------------- what a hash is of
 
 
-def policy_with(**fields: Any) -> Row:
-    policy = knowledge().policy
-    number = msgspec.structs.replace(policy.numbers["ck_high_above"], **fields)
-    changed = msgspec.structs.replace(policy, numbers={**policy.numbers, "ck_high_above": number})
-    return by_id(msgspec.structs.replace(knowledge(), policy=changed))["policy:ck_high_above"]
+def laid_rows(**files: str) -> dict[str, Row]:
+    over = laid(**files)
+    return by_id(over.readers.interpret.knowledge, over.signed)
+
+
+NUMBER = (
+    "- {{id: ck_high_above, value: {value}, unit: x upper limit, tag: CONVENTION, source: {source}, reviewed: {by}}}"
+)
+
+
+def number(value: str = "10", source: str = "clinical.md C2", by: str = "[]") -> Row:
+    return laid_rows(policy_yaml=NUMBER.format(value=value, source=source, by=by))["policy:ck_high_above"]
 
 
 def test_a_hash_changes_with_what_a_row_says_and_not_with_who_read_it(found: dict[str, Row]) -> None:
     before = found["policy:ck_high_above"]
-    assert policy_with(value=before_value() + 1).sha256 != before.sha256
-    assert policy_with(source="our validation").sha256 != before.sha256
-    signed = policy_with(reviewed=("A. Smith",), still_valid_on="2026-11-26")
-    assert (signed.sha256, signed.reviewed) == (before.sha256, ("A. Smith",))
+    assert number().sha256 == before.sha256
+    assert number(value="11").sha256 != before.sha256
+    assert number(value="11").says == "11 x upper limit"
+    read = number(by="[A. Smith]")
+    assert (read.sha256, read.reviewed) == (before.sha256, ("A. Smith",))
 
 
-def before_value() -> Any:
-    return knowledge().policy.number("ck_high_above")
+def test_the_hash_of_a_code_changes_with_its_row_and_with_no_other(found: dict[str, Row]) -> None:
+    header = "system,code,name,unit,specimen,analyte,role,method,assay,status,source"
+    its = laid_rows(codes__arup_csv=f"{header}\nL,0051,,,,SRP,result,line_blot,,SITE,us\n")
+    other = [id for id, row in its.items() if id not in found or row.sha256 != found[id].sha256]
+    assert other == ["code:arup:0051"]
+    assert its["code:arup:0051"].says == "SRP, result, line_blot"
 
 
-@pytest.mark.parametrize("kind", ["methods", "kits"])
-def test_the_hash_of_an_assay_changes_with_it_and_with_no_other(found: dict[str, Row], kind: str) -> None:
-    terms = knowledge().terminology
-    listed = getattr(terms, kind)
-    id = next(iter(listed))
-    other = {**listed, id: msgspec.structs.replace(listed[id], words=("another word",))}
-    its = by_id(msgspec.structs.replace(knowledge(), terminology=msgspec.structs.replace(terms, **{kind: other})))
-    assert [name for name, row in its.items() if row.sha256 != found[name].sha256] == [f"{kind[:-1]}:{id}"]
-
-
-def test_the_hash_of_a_code_changes_with_any_of_its_meanings(found: dict[str, Row]) -> None:
-    terms = knowledge().terminology
-    table, code = next((table, code) for table, codes in terms.codes.items() for code in codes)
-    (first, *others) = terms.codes[table][code]
-    changed = (msgspec.structs.replace(first, role="comment"), *others)
-    codes = {**terms.codes, table: {**terms.codes[table], code: changed}}
-    its = by_id(msgspec.structs.replace(knowledge(), terminology=msgspec.structs.replace(terms, codes=codes)))
-    assert [name for name, row in its.items() if row.sha256 != found[name].sha256] == [f"code:{table}:{code}"]
+def test_a_rule_of_release_is_told_as_it_is_written() -> None:
+    row = Item(
+        key="release:ours", sha256="ab" * 32, site=True, file="release.yaml", text="- id: ours\n  status: active"
+    )
+    its = by_id(knowledge(), {row.key: row})
+    assert its["release:ours"] == Row(
+        id="release:ours", version=None, sha256="ab" * 32, says="- id: ours status: active"
+    )
 
 
 # ---------------------------------------------------------------- a rule in words
