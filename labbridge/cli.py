@@ -10,6 +10,7 @@ import typer
 
 from labbridge import __version__, cli_knowledge, cli_store, cli_user
 from labbridge.cli_parts import (
+    CANNOT_CREATE,
     CONFIGURATION,
     NEEDS_A_PERSON,
     UNAVAILABLE,
@@ -35,7 +36,7 @@ app.add_typer(cli_user.app, name="user")
 def main() -> None:
     """Entry point: one sentence to standard error for what a person can repair."""
     from labbridge.config import ConfigError
-    from labbridge.errors import CaseFileError, Refused, StoreUnavailable
+    from labbridge.errors import CannotCreate, CaseFileError, PackFileError, Refused, StoreUnavailable
     from labbridge.sources import KnowledgeError
     from labbridge.store.connection import StoreRefused
 
@@ -43,8 +44,10 @@ def main() -> None:
         app()
     except (ConfigError, KnowledgeError, StoreRefused) as fault:
         fail(str(fault), CONFIGURATION)
-    except CaseFileError as fault:
+    except (CaseFileError, PackFileError) as fault:
         fail(str(fault), WRONG_USE)
+    except CannotCreate as fault:
+        fail(str(fault), CANNOT_CREATE)
     except Refused as fault:
         fail(str(fault), NEEDS_A_PERSON)
     except StoreUnavailable as fault:
@@ -96,6 +99,13 @@ def interpret(
 @app.command()
 def validate(
     cases: Annotated[list[Path], typer.Argument(help="Case files (YAML).")],
+    pack: Annotated[
+        Path | None, typer.Option(help="Keep a pack: FILE.html for people, FILE.json for programs.")
+    ] = None,
+    tester: Annotated[str, typer.Option(help="Who tests, for the pack; the account's name without.")] = "",
+    before: Annotated[
+        Path | None, typer.Option(help="The .json of an earlier pack: the new one says what changed.")
+    ] = None,
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
@@ -103,8 +113,18 @@ def validate(
     from labbridge import show
     from labbridge.offline import validate_files
 
-    found = validate_files(cases, load_config(config))
-    typer.echo(show.cases_json(found) if format == "json" else show.cases_text(found))
+    kept = ""
+    if pack is None:
+        if tester or before is not None:
+            fail("--tester and --before are about a pack: name it with --pack FILE", WRONG_USE)
+        found = validate_files(cases, load_config(config))
+    else:
+        from labbridge.processing import SystemClock  # only here: it brings the whole story with it
+        from labbridge.validating import Wanted, validate_packed
+
+        wanted = Wanted(pack, SystemClock().now(), tester, before)
+        found, kept = validate_packed(cases, load_config(config), wanted)
+    typer.echo(show.cases_json(found) if format == "json" else show.cases_text(found, kept))
     raise typer.Exit(NEEDS_A_PERSON if any(one.passed is False for one in found) else 0)
 
 

@@ -13,7 +13,7 @@ ConfigPath = Annotated[Path | None, typer.Option("--config", help="Configuration
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")]
 Name = Annotated[str, typer.Option("--as", help="Who acts; signed and audited.")]
 
-NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CONFIGURATION = 1, 2, 69, 78
+NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CANNOT_CREATE, CONFIGURATION = 1, 2, 69, 73, 78
 DEFAULT_CONFIG = Path("labbridge.toml")
 
 

@@ -56,3 +56,11 @@ class StoreUnavailable(Exception):
 
 class CaseFileError(Exception):
     """A case file that cannot be read, with the place and the repair."""
+
+
+class PackFileError(Exception):
+    """A file that was named as an earlier validation pack and is none, with the place and the repair."""
+
+
+class CannotCreate(Exception):
+    """A file that may not or could not be written where it was asked for, and the repair; nothing is left of it."""

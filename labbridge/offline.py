@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
 from pathlib import Path
@@ -93,30 +95,51 @@ def interpret_paths(paths: Sequence[str], config: Config, as_of: date | None, *,
 def validate_files(paths: Sequence[Path], config: Config) -> list[CaseOutcome]:
     """The cases of these files, each through the real normaliser and rules, drafted in the first receiver's language."""
     readers = Readers.of(load(config.knowledge.site), config.language_of(""))
-    return [_run(path, case, readers) for path in paths for case in _cases(path)]
+    found = []
+    for file in map(read_cases, paths):
+        for case in file.cases:
+            with reading_case(file.path, case):
+                found.append(validate_case(case, readers))
+    return found
 
 
-def _cases(path: Path) -> list[dict[str, Any]]:
+class CaseFile(msgspec.Struct, frozen=True):
+    """A file of cases as it was read: its SHA-256, and the cases in its order."""
+
+    path: Path
+    sha256: str
+    cases: list[dict[str, Any]]
+
+
+def read_cases(path: Path) -> CaseFile:
+    """The cases of a file. CaseFileError with the place where it is none."""
+    content = path.read_bytes()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        read = yaml.safe_load(content.decode("utf-8"))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise CaseFileError(f"{path}:{line}: this is not YAML; mend the syntax near this line") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CaseFileError(f"{path}: this is not YAML in UTF-8; save it so") from error
-    cases = content.get("vignettes") if isinstance(content, dict) else None
+    except (ValueError, RecursionError) as error:
+        text = f"a value cannot be read ({error})" if isinstance(error, ValueError) else "it is nested too deep"
+        raise CaseFileError(f"{path}: {text}; mend it") from error
+    cases = read.get("vignettes") if isinstance(read, dict) else None
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
         raise CaseFileError(f"{path}: there is no list `vignettes`; put the cases below it")
-    return cases
+    return CaseFile(path, hashlib.sha256(content).hexdigest(), cases)
 
 
-def _run(path: Path, case: dict[str, Any], readers: Readers) -> CaseOutcome:
+@contextmanager
+def reading_case(path: Path, case: dict[str, Any]) -> Iterator[None]:
+    """Whatever a case lacks or garbles is told as a fault of its file, in one line."""
+    name = " ".join(str(case.get("id", "?")).split())
     try:
-        return validate_case(case, readers)
+        yield
     except KeyError as error:
-        raise CaseFileError(f"{path}: case {case.get('id', '?')} lacks {error}; add it") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CaseFileError(f"{path}: case {case.get('id', '?')} cannot be read ({error}); mend it") from error
+        raise CaseFileError(f"{path}: case {name} lacks {error}; add it") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CaseFileError(f"{path}: case {name} cannot be read ({error}); mend it") from error
 
 
 def interpret_files(
@@ -186,8 +209,12 @@ class CaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def validate_case(case: dict[str, Any], readers: Readers) -> CaseOutcome:
     """Run one case through the real normaliser and the real rules, and compare with `expected`."""
-    history = case_history(case, readers)
-    outcome = _by_filler(readers.interpret(history))
+    return compared(case, readers.interpret(case_history(case, readers)))
+
+
+def compared(case: dict[str, Any], found: Outcome) -> CaseOutcome:
+    """The outcome of a case beside what the case expects of it."""
+    outcome = _by_filler(found)
     expected = case.get("expected")
     failures = tuple(_failures(expected, outcome)) if expected else ()
     return CaseOutcome(
@@ -227,6 +254,13 @@ def case_history(case: dict[str, Any], readers: Readers) -> History:
         today=today,
         language=readers.language,
     )
+
+
+COMPARED = (
+    *("states", "flags_required", "flags_forbidden", "hold", "retest_required", "retest_forbidden"),
+    *("comment_class", "addenda", "comment_must_mention", "comment_must_not_mention"),
+)
+"""What a case may expect (clinical.md F); `comment_must_mention` is for a reader to judge."""
 
 
 def _failures(expected: dict[str, Any], outcome: Outcome) -> Iterator[str]:

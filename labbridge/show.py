@@ -146,7 +146,8 @@ def cases_json(found: Sequence[CaseOutcome]) -> str:
     return json.dumps({"cases": cases}, ensure_ascii=False)
 
 
-def cases_text(found: Sequence[CaseOutcome]) -> str:
+def cases_text(found: Sequence[CaseOutcome], kept: str = "") -> str:
+    """The cases for people, and where the pack of them was kept."""
     lines = []
     for one in found:
         word = {True: "passed", False: "FAILED", None: "no expectation"}[one.passed]
@@ -157,6 +158,7 @@ def cases_text(found: Sequence[CaseOutcome]) -> str:
             lines += _wrapped(one.outcome.comment.full_text if one.outcome.comment else "(no comment)")
     judged = [one for one in found if one.passed is not None]
     lines.append(f"{sum(bool(one.passed) for one in judged)} of {len(judged)} passed")
+    lines += [kept] if kept else []
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from labbridge.interpret.comment import choose
 from labbridge.interpret.episode import episode
 from labbridge.interpret.evidence import AntibodyState, Change, Episode
+from labbridge.interpret.exercise import Exercised, exercised
 from labbridge.interpret.explain import Explanation, explained
 from labbridge.interpret.facts import FactValue, facts
 from labbridge.interpret.known import Concordance
@@ -52,16 +53,25 @@ class Interpreter:
         rules = self.knowledge.decisions.rules
         return self._outcome(history, one), explained(rules, one.facts, one.episode, history.results)
 
-    def _outcome(self, history: History, one: Judgement) -> Outcome:
-        found, verdict = one.episode, one.verdict
-        case = Case(
+    def exercised(self, history: History) -> tuple[Outcome, Exercised]:
+        """The outcome, and what the history exercises of rules and wordings, from one evaluation."""
+        one = self.judge(history)
+        outcome = self._outcome(history, one)
+        return outcome, exercised(self._case(history, one), outcome.comment)
+
+    def _case(self, history: History, one: Judgement) -> Case:
+        return Case(
             history=history,
-            episode=found,
+            episode=one.episode,
             facts=one.facts,
-            verdict=verdict,
+            verdict=one.verdict,
             decisions=self.knowledge.decisions,
             policy=self.knowledge.policy,
         )
+
+    def _outcome(self, history: History, one: Judgement) -> Outcome:
+        found, verdict = one.episode, one.verdict
+        case = self._case(history, one)
         comment = choose(case)
         return Outcome(
             patient=history.patient.key,

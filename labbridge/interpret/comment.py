@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,25 +25,63 @@ class UnfilledSlot(Exception):
 
 def choose(case: Case) -> Comment | None:
     """The comment of a verdict, or None where nothing is to be posted (hold, or nothing to say)."""
-    if case.verdict.hold:
+    plan = _plan(case)
+    if plan is None:
         return None
-    main = _main(case)
-    if main is None:
-        return None
-    row = case.decisions.comments[main]
-    subject = _subject(row, case)
-    named = _addenda(case, main)
-    case = _spoken(case, (main, *named))
-    addenda = [(name, text) for name in named if (text := _addendum(case, name, subject))]
+    case = plan.case
+    addenda = [(name, text) for name in plan.addenda if (text := _addendum(case, name, plan.subject))]
     kept = addenda[: case.decisions.style.addenda_most]
     return Comment(
-        comment_class=main,
+        comment_class=plan.main,
         language=case.history.language,
-        text=render(case.texts[main], case, subject),
+        text=render(case.texts[plan.main], case, plan.subject),
         addenda=tuple(text for _name, text in kept),
         addendum_classes=tuple(name for name, _text in kept),
-        citations=row.citations,
+        citations=case.decisions.comments[plan.main].citations,
     )
+
+
+class Sentence(NamedTuple):
+    """One sentence of a comment: its class, its number in it (0: the class as an addendum), its wordings, of which the first
+    whose facts hold is said, and those facts."""
+
+    comment: str
+    number: int
+    wordings: tuple[Alternative, ...]
+    facts: Mapping[str, FactValue]
+
+
+def sentences(case: Case) -> tuple[Sentence, ...]:
+    """What `choose` writes from, for who asks which wordings are taken; addenda beyond the house style's number too."""
+    plan = _plan(case)
+    if plan is None:
+        return ()
+    case = plan.case
+    facts = asked(case, plan.subject)
+    main = [Sentence(plan.main, number, part, facts) for number, part in enumerate(case.texts[plan.main].parts, 1)]
+    addenda = (
+        Sentence(name, 0, case.texts[name].addendum, asked(case, _whom(case, name, plan.subject)))
+        for name in plan.addenda
+    )
+    return (*main, *addenda)
+
+
+class _Plan(NamedTuple):
+    """The class that is written and whom it speaks of, the classes appended to it, and the case in the language of all."""
+
+    main: str
+    subject: str
+    addenda: list[str]
+    case: Case
+
+
+def _plan(case: Case) -> _Plan | None:
+    """None where nothing is to be posted."""
+    main = None if case.verdict.hold else _main(case)
+    if main is None:
+        return None
+    named = _addenda(case, main)
+    return _Plan(main, _subject(case.decisions.comments[main], case), named, _spoken(case, (main, *named)))
 
 
 def _spoken(case: Case, names: Iterable[str]) -> Case:
@@ -113,10 +152,15 @@ def _disagreeing(case: Case) -> str | None:
 
 
 def _addendum(case: Case, name: str, subject: str) -> str:
-    row = case.decisions.comments[name]
-    about = _disagreeing(case) or subject if name == "C09" else _about(row, case) or subject
+    about = _whom(case, name, subject)
     facts, slots = asked(case, about), words(case, about)
     return _sentence(case.texts[name].addendum, facts, slots)
+
+
+def _whom(case: Case, name: str, subject: str) -> str:
+    """The antibody that an addendum speaks of."""
+    about = _disagreeing(case) if name == "C09" else _about(case.decisions.comments[name], case)
+    return about or subject
 
 
 def _about(row: CommentRow, case: Case) -> str:

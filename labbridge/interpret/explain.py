@@ -28,6 +28,14 @@ class Clause(msgspec.Struct, frozen=True):
     met: bool
     results: tuple[str, ...] = ()
 
+    @property
+    def by(self) -> tuple[FactValue, ...]:
+        """The wanted values that were seen: none or one, or several where C1 raised the same about several results."""
+        if self.fact != RAISED:
+            return (self.seen,) if self.met else ()
+        seen = str(self.seen).split(", ")
+        return tuple(one for one in self.wanted if any(name == one or name.startswith(f"{one}:") for name in seen))
+
 
 class Trace(msgspec.Struct, frozen=True):
     """One active rule: its name and reason, each of its conditions, what it says where they hold, and what it cites."""
@@ -145,15 +153,25 @@ def near(traces: Iterable[Trace]) -> tuple[Trace, ...]:
 def _trace(
     rule: Rule, facts: Mapping[str, FactValue], raised: tuple[Raised, ...], behind: _Behind | None = None
 ) -> Trace:
-    clauses = []
-    for name, values in rule.when.items():
-        wanted = values if isinstance(values, tuple) else (values,)
-        clauses.append(Clause(name, wanted, facts[name], facts[name] in wanted, behind.refs(name) if behind else ()))
+    clauses = conditions(rule.when, facts, behind)
     if rule.on:
-        clauses.insert(0, _occasion(rule, raised))
+        clauses = (_occasion(rule, raised), *clauses)
     flags = tuple(code for entry in rule.then.flags for code in entry)
     comment = rule.then.comment or rule.then.beside or ""
-    return Trace(rule.name, rule.why, tuple(clauses), flags, comment, rule.citations)
+    return Trace(rule.name, rule.why, clauses, flags, comment, rule.citations)
+
+
+def conditions(
+    when: Mapping[str, FactValue | tuple[FactValue, ...]],
+    facts: Mapping[str, FactValue],
+    behind: _Behind | None = None,
+) -> tuple[Clause, ...]:
+    """Each condition of a row, a rule's or a wording's, held against the facts."""
+    found = []
+    for name, values in when.items():
+        wanted = values if isinstance(values, tuple) else (values,)
+        found.append(Clause(name, wanted, facts[name], facts[name] in wanted, behind.refs(name) if behind else ()))
+    return tuple(found)
 
 
 def _occasion(rule: Rule, raised: tuple[Raised, ...]) -> Clause:

@@ -17,6 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
+from tests.checks import pack
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -195,6 +196,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/pathway.md": pathway,
     "docs/reference/faults.md": faults,
+    "docs/reference/validation-pack.md": pack.page,
+    "docs/reference/validation-pack.schema.json": pack.schema,
     "docs/explanation/interpretation.md": interpretation,
     "docs/explanation/worklist-order.md": worklist_order,
     "labbridge/store/schema.sql": schema.script,
