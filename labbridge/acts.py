@@ -115,9 +115,9 @@ class Acts:
         if signing is not None and case is not None:
             policies.check_release(case, policies.parse_shown(shown)[1], name)
             self.calling.check_told(case)
-        letterhead = self.letterhead_of(case.feed) if case else self._letterhead("", "")
+        page = self.letterhead_of(case.feed) if case else self._letterhead("", "")
         key = pipeline.release(
-            shown, name, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock, signing=signing
+            shown, name, self._desk, letterhead=page, judge=self._judge, clock=self._clock, signing=signing
         )
         return f"D{key}" if key else shown
 
@@ -128,8 +128,8 @@ class Acts:
     def _preview(self, shown: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
         asked = Preview(shown=shown, signer=name, text=str(request["text"]) if "text" in request else None)
         case = case_of(asked, self._desk)
-        letterhead = self.letterhead_of(case.feed)
-        return preview(asked, case, self._desk, letterhead=letterhead, judge=self._judge, clock=self._clock)
+        page = self.letterhead_of(case.feed)
+        return preview(asked, case, self._desk, letterhead=page, judge=self._judge, clock=self._clock)
 
     def letterhead_of(self, feed: str) -> composing.Letterhead:
         """How the receiver of a feed takes comments. Refused where it has none."""
@@ -142,10 +142,7 @@ class Acts:
         return receiver
 
     def _letterhead(self, feed: str, receiver: str) -> composing.Letterhead:
-        section = self._config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
-        source = self._config.feeds.get(feed) or FeedSection()
-        format = format_of(self._config, section, source, self.comment)
-        return composing.Letterhead(receiver, format, source.charset, self._config.limits.comments_per_specimen)
+        return letterhead(self._config, feed, receiver, self.comment)
 
     # ---------------------------------------------------------------- release by rule
 
@@ -252,6 +249,14 @@ def _each(key: str, act: Callable[[str], Any]) -> dict[str, Any]:
         return {"key": key, "ok": True, "result": act(key)}
     except (Refused, StoreUnavailable) as refusal:
         return {"key": key, "ok": False, "error": str(refusal)}
+
+
+def letterhead(config: Config, feed: str, receiver: str, comment: tuple[Coding, ...]) -> composing.Letterhead:
+    """How a receiver takes the comments on a feed's results."""
+    section = config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
+    source = config.feeds.get(feed) or FeedSection()
+    format = format_of(config, section, source, comment)
+    return composing.Letterhead(receiver, format, source.charset, config.limits.comments_per_specimen)
 
 
 def format_of(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labbridge.cli_parts import WRONG_USE, ConfigPath, Format, Name, act, fail, load_config, reading
+from labbridge.cli_parts import NEEDS_A_PERSON, WRONG_USE, ConfigPath, Format, Name, act, fail, load_config, reading
 
 app = typer.Typer()
 Keys = Annotated[
@@ -64,6 +64,23 @@ def replay(
     before, after = in_force(settings), read_all(site or settings.knowledge.site, mappings)
     for one in run(settings, before, after, since.date() if since else None, processes):
         typer.echo(printed(one, format))
+
+
+@app.command()
+def reproduce(
+    key: Annotated[str, typer.Argument(help="C12@3: a case and its version.")],
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Say a comment of the past again, from the stored messages and the knowledge it was said by, and compare."""
+    from labbridge.reproducing import printed
+    from labbridge.reproducing import reproduce as run
+
+    settings = load_config(config)
+    with reading(config) as store:
+        again = run(key, settings, store)
+    typer.echo(printed(again, format))
+    raise typer.Exit(0 if again.same_text and again.same_bytes is not False else NEEDS_A_PERSON)
 
 
 @app.command()

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
 from labbridge import counting
 from labbridge.errors import Refused
 from labbridge.hl7 import echoes, outgoing
-from labbridge.model.work import Case, Outgoing
+from labbridge.model.work import Case, Kept, Outgoing
 from labbridge.ports import Desk, Judge
 from labbridge.review import policies
+
+
+class Messages(Protocol):
+    """What a comment is composed from: the message it hangs on, and the one that names its patient now (ports.Desk)."""
+
+    def message(self, key: int) -> Kept | None: ...
+
+    def naming(self, lane: str) -> Kept | None: ...
 
 
 class Letterhead(msgspec.Struct, frozen=True):
@@ -60,7 +69,7 @@ def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoi
     )
 
 
-def final_bytes(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead) -> tuple[bytes, str]:
+def final_bytes(case: Case, letter: outgoing.Letter, desk: Messages, letterhead: Letterhead) -> tuple[bytes, str]:
     """The comment's bytes, and the specimen it speaks of."""
     message = desk.message(case.subject_message) if case.subject_message is not None else None
     if message is None or not message.raw:

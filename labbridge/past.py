@@ -3,28 +3,38 @@ processing would have left them. Nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import msgspec
 
 from labbridge import drafting
 from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park
+from labbridge.model.outcome import PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.work import Case, CaseChange, Drafted, HeldPart, Kept, Link, StoredHistory, Verdict
 from labbridge.review.worklist import said
-from labbridge.states import Reason, State
+from labbridge.states import CaseState, Reason, State
 
 STEPS = (drafting.read, drafting.normalise, drafting.interpret)
 
 
+class Posted(msgspec.Struct, frozen=True):
+    """A comment that left, and the case it was of: its lane and day."""
+
+    lane: str
+    opened_day: date
+    comment: PostedComment
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What persons decided of a patient's lanes, which links they took back, and which texts of comments are our own:
-    knowledge does not change that."""
+    """What persons decided of a patient's lanes, what they posted, which links they took back, and which texts of comments
+    are our own: knowledge does not change that."""
 
     verdicts: dict[tuple[str, str], Verdict] = {}
+    posted: tuple[Posted, ...] = ()
     undone: tuple[Link, ...] = ()
     own_texts: Callable[[Sequence[bytes]], frozenset[bytes]] = lambda _digests: frozenset()
 
@@ -39,6 +49,7 @@ class Past:
         self._links: list[Link] = list(known.undone)
         self._verdicts = dict(known.verdicts)
         self._merged: dict[str, str] = {}
+        self._now = datetime.min.replace(tzinfo=UTC)
         self.cases: list[Case] = []
         self.parked: dict[int, Reason] = {}
 
@@ -48,6 +59,7 @@ class Past:
             if message.state is State.PARKED:
                 self.parked[message.key] = Reason.CRASHED
                 continue
+            self._now = message.received
             one = Progress(message, reader.feeds.get(message.feed))
             try:
                 for step in STEPS:
@@ -79,10 +91,24 @@ class Past:
                 for (of, who), (results, context) in self._parts.items()
                 if of == one
             ),
-            cases=tuple(sorted((one for one in self.cases if one.lane in lanes), key=lambda c: (c.opened_day, c.key))),
+            cases=tuple(sorted(self._cases(lanes), key=lambda case: (case.opened_day, case.key))),
             verdicts={key: verdict for key, verdict in self._verdicts.items() if key[0] in lanes},
             links=tuple(one for one in self._links if {one.prior, one.surviving} & set(lanes)),
         )
+
+    def _cases(self, lanes: tuple[str, ...]) -> Iterator[Case]:
+        """The cases with what had been posted of them by then; one whose last version was posted is signed."""
+        for case in self.cases:
+            if case.lane not in lanes:
+                continue
+            posted = tuple(
+                one.comment
+                for one in self._known.posted
+                if (one.lane, one.opened_day) == (case.lane, case.opened_day) and one.comment.posted <= self._now
+            )
+            signed = any(one.posted >= case.updated for one in posted)
+            state = CaseState.SIGNED if signed and case.state is not CaseState.HELD else case.state
+            yield msgspec.structs.replace(case, posted=posted, state=state)
 
     def _lanes(self, lane: str) -> tuple[str, ...]:
         first = self._merged.get(lane, lane)

@@ -22,7 +22,7 @@ from labbridge.drafting import Reader
 from labbridge.feed_settings import feed_of
 from labbridge.knowledge.documents import Source
 from labbridge.model.work import Case
-from labbridge.past import Difference, Known, Past, differences
+from labbridge.past import Difference, Known, Past, Posted, differences
 from labbridge.processing import Settings, reader_of
 from labbridge.store import links, opening
 from labbridge.store import past as stored
@@ -77,7 +77,7 @@ def replay(
 ) -> Iterator[Told | Sum]:
     """Each case that would change, patients in the order of their first message; last the sum. Processes: as many as there
     are processors, without a number."""
-    settings = _settings(config)
+    settings = settings_of(config)
     found = Sum(before=reader_of(settings, before).interpret.knowledge.version, after="")
     found.after = reader_of(settings, after).interpret.knowledge.version
     began = perf_counter()
@@ -93,7 +93,8 @@ def replay(
     yield found
 
 
-def _settings(config: Config) -> Settings:
+def settings_of(config: Config) -> Settings:
+    """What a process has to know to read as the service does."""
     feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
     languages = {name: config.language_of(name) for name in config.feeds}
     store = opening.absolute(config.store.url)
@@ -138,11 +139,7 @@ def _go_through(groups: Sequence[Group]) -> Batch:
     told: list[Told] = []
     for group in groups:
         kept = list(stored.kept(worker.connection, group))
-        known = Known(
-            verdicts=links.verdicts_of(worker.connection, group.lanes),
-            undone=stored.undone(worker.connection, group.lanes),
-            own_texts=partial(stored.own_texts, worker.connection),
-        )
+        known = known_of(worker.connection, group)
         pasts = Past(known), Past(known)
         for past, reader in zip(pasts, (worker.before, worker.after), strict=True):
             past.go_through(kept, reader)
@@ -159,6 +156,17 @@ def _go_through(groups: Sequence[Group]) -> Batch:
         parked=parked,
         patients_changed=changed,
         told=told,
+    )
+
+
+def known_of(connection: Connection, group: Group) -> Known:
+    """What of a patient no knowledge changes."""
+    posted = stored.posted(connection, group.lanes)
+    return Known(
+        verdicts=links.verdicts_of(connection, group.lanes),
+        posted=tuple(Posted(lane, date.fromisoformat(day), comment) for lane, day, comment in posted),
+        undone=stored.undone(connection, group.lanes),
+        own_texts=partial(stored.own_texts, connection),
     )
 
 

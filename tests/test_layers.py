@@ -61,6 +61,7 @@ WIRING = {
     "ordering",
     "past",
     "replaying",
+    "reproducing",
     "suspended",
     "suspending",
     "checking",

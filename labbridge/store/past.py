@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from labbridge.model.outcome import PostedComment
 from labbridge.model.report import PlacedNote
 from labbridge.model.work import Kept, Link
 from labbridge.states import Reason, State
@@ -25,10 +26,17 @@ BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
     " WHERE j.id IN ({})"
 )
+PROCESSED = "SELECT DISTINCT message FROM work WHERE message IN ({}) AND updated <= ? AND state <> 'kept'"
+OF_LANES = "SELECT DISTINCT message FROM work WHERE lane IN ({}) ORDER BY message"
+POSTED = (
+    'SELECT c.lane, c.opened_day, m.body FROM comments m JOIN cases c ON c.id = m."case"'
+    " WHERE m.void = 0 AND c.lane IN ({}) ORDER BY m.id"
+)
 CASES = "SELECT lane, opened_day, id FROM cases WHERE lane IN ({})"
 STOPPED_US = (State.PARKED, Reason.CRASHED)
 AT_ONCE = 500
 
+_posted = msgspec.json.Decoder(PostedComment)
 _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 
@@ -85,6 +93,29 @@ def cases_of(connection: Connection, lanes: Sequence[str]) -> dict[tuple[str, st
     """The keys of a patient's cases by lane and day."""
     rows = connection.execute(CASES.format(marks(len(lanes))), tuple(lanes)).fetchall()
     return {(str(lane), str(day)): int(key) for lane, day, key in rows}
+
+
+def posted(connection: Connection, lanes: Sequence[str]) -> list[tuple[str, str, PostedComment]]:
+    """The comments of a patient that left or may have left, with lane and day of the case, oldest first."""
+    rows = connection.execute(POSTED.format(marks(len(lanes))), tuple(lanes)).fetchall()
+    return [(str(lane), str(day), _posted.decode(body)) for lane, day, body in rows]
+
+
+def processed_until(connection: Connection, group: Group, moment: str) -> Group:
+    """The messages that had been processed by a moment, as the store writes moments."""
+    done: set[int] = set()
+    for start in range(0, len(group.messages), AT_ONCE):
+        some = group.messages[start : start + AT_ONCE]
+        rows = connection.execute(PROCESSED.format(marks(len(some))), (*some, moment)).fetchall()
+        done |= {int(message) for (message,) in rows}
+    return Group(group.lanes, tuple(one for one in group.messages if one in done))
+
+
+def patient_of(connection: Connection, lane: str) -> Group:
+    """One patient by a lane."""
+    lanes = links.lanes_of(connection, lane)
+    rows = connection.execute(OF_LANES.format(marks(len(lanes))), tuple(lanes)).fetchall()
+    return Group(lanes, tuple(int(message) for (message,) in rows))
 
 
 def own_texts(connection: Connection, digests: Sequence[bytes]) -> frozenset[bytes]:

@@ -232,6 +232,10 @@ EDGES = (
 )  # fmt: skip
 
 ELSEWHERE = {
+    "release_reviewed_least": "whether a rule may release: tests/story/test_story_by_rule.py",
+    "release_agreement_least": "whether a rule may release: tests/story/test_story_by_rule.py",
+    "release_sample": "what is read after a release by rule: tests/story/test_story_by_rule.py",
+    "release_new_lot_d": "whether a rule may release: tests/story/test_story_by_rule.py",
     "case_window_d": "which entry of the worklist a result belongs to: tests/review/test_review_worklist.py",
     "sample_kept_d": "what the comment says of the sample: tests/interpret/test_interpret_comment.py",
     "add_on_srp_d": "what the comment says of the sample",

@@ -77,6 +77,10 @@ POLICY = {
     "creatinine_low_male": ("60", "umol/L", "L9"),
     "comment_expiry_h": ("72", "h", "C10.15"),
     "second_reader_share": ("0", "%", "4.3"),
+    "release_reviewed_least": ("200", "cases", "H4"),
+    "release_agreement_least": ("99", "%", "H4"),
+    "release_sample": ("2", "%", "H4"),
+    "release_new_lot_d": ("14", "d", "no page gives the days"),
 }
 
 
