@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_parts import ROOT, SAMPLES, Service
+from service_parts import ROOT, SAMPLES, Service, sender
 
-PAGES = ("sign-the-rules", "release-by-rule")
+PAGES = ("sign-the-rules", "release-by-rule", "try-a-change")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -22,6 +22,7 @@ def desk(tmp_path: Path) -> Iterator[Service]:
     """A laboratory as the pages have it: its site in lab/site, its store in var, a service that runs."""
     shutil.copytree(SAMPLES / "site", tmp_path / "lab/site")
     (tmp_path / "var").mkdir()
+    shutil.copy(ROOT / "tests/knowledge/vignettes.yaml", tmp_path / "lab/cases.yaml")
     command = tmp_path / "bin/labbridge"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m labbridge.cli "$@"\n', encoding="utf-8")
@@ -30,6 +31,10 @@ def desk(tmp_path: Path) -> Iterator[Service]:
     found = Service(tmp_path, "[release]\nenabled = true\n", store, site=tmp_path / "lab/site")
     try:
         found.start()
+        with sender(found) as channel:
+            for path in sorted((SAMPLES / "01-concordant-srp").glob("*.hl7")):
+                assert channel.send(path.read_bytes().replace(b"\n", b"\r")) is not None
+        found.settled()
         yield found
     finally:
         found.close()
