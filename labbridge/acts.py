@@ -26,6 +26,7 @@ from labbridge.sources import ItemsOnDemand
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 from labbridge.suspending import Suspending
+from labbridge.trying import say
 
 
 class Acts:
@@ -77,6 +78,7 @@ class Acts:
             "suspend": self._suspended,
             "resume": self._resumed,
             "review": self._reviewed,
+            "say": self._said,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -154,6 +156,9 @@ class Acts:
 
     def _reviewed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._suspending.review(key, name, request)) for key in keys]
+
+    def _said(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: say(self._desk.replays, self._clock, key, name, request)) for key in keys]
 
     # ---------------------------------------------------------------- messages and deliveries that need a person
 

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from labbridge import __version__, anchoring, automatic, gate, pipeline, processing, sections
+from labbridge import __version__, anchoring, gate, pipeline, processing, sections
 from labbridge.acts import Acts
-from labbridge.automatic import Automatic
+from labbridge.beside import Beside
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
 from labbridge.config_oidc import loopback
@@ -41,7 +41,6 @@ from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
-from labbridge.ordering import Ordering
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
@@ -132,7 +131,8 @@ class Service:
         self._judge, here = JudgeProcess(), called_here(texts)
         comment, judge = comment_of(texts), self._judge
         self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
-        self._beside = self._ranks_and_rules(texts) if supervisor is not None else []
+        parts = (judge, self._clock, self._wake)
+        self._beside = Beside(config, texts, self._desk, self._acts, parts) if supervisor else None
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
             if supervisor is not None
@@ -146,11 +146,6 @@ class Service:
         self._stage = "starting"
         self._drain_by = 0.0
         self._asked: set[signal.Signals] = set()
-
-    def _ranks_and_rules(self, texts: Sequence[Source]) -> list[Ordering | Automatic]:
-        ordering = Ordering(opening.reader(self._config.store.url), self._writer, texts)
-        parts = (self._judge, self._clock, self._wake)
-        return [ordering, *automatic.of(self._config, texts, self._desk, self._acts, parts)]
 
     async def run(self) -> None:
         stop = asyncio.Event()
@@ -203,7 +198,7 @@ class Service:
             self._wake()
             return answer
 
-        apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status}
+        apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status, "replay": self._replay}
         server = ControlServer(self._config.store.beside, handle, apart)
         await server.start()
         yield
@@ -223,6 +218,11 @@ class Service:
         else:
             answer = {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
         return with_certificates(answer, renewed.taken, renewed.faults)
+
+    async def _replay(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._beside is None or self._stage != "running":
+            return {"ok": False, "error": f"The service is {self._stage}, or works by no knowledge"}
+        return await self._beside.replay(request)
 
     async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "in_force": self._ruleset}
@@ -245,7 +245,7 @@ class Service:
         """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
         self._certificates.warn()
         self._room.look()
-        watches = [self._certificates.watch(), self._room.watch(), *(one.run() for one in self._beside)]
+        watches = [self._certificates.watch(), self._room.watch(), *(self._beside.runs() if self._beside else [])]
         tasks = [asyncio.create_task(one) for one in watches]
         for task in tasks:
             task.add_done_callback(self._part_ended)
@@ -256,8 +256,8 @@ class Service:
     def _taken(self, texts: Sequence[Source]) -> None:
         """Other knowledge has come into force: the code our comments carry is part of it, and who calls about what."""
         self._ruleset = version(texts)
-        for one in self._beside:
-            one.taken(texts)
+        if self._beside is not None:
+            self._beside.taken(texts)
         self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
 
     @contextlib.asynccontextmanager

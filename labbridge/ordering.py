@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from labbridge.errors import StoreUnavailable
 from labbridge.knowledge.build import Knowledge
@@ -15,8 +14,7 @@ from labbridge.review.ranking import BY_VALUE, CHOICE, Ranker
 from labbridge.sources import understood
 from labbridge.store import ranks
 from labbridge.store.connection import Connection
-from labbridge.store.ranks import Ranked
-from labbridge.store.writer import Writer
+from labbridge.store.ranks import Ranked, StoreRanks
 
 LOOK_EVERY_S = 2.0
 AT_ONCE = 100
@@ -27,8 +25,8 @@ _log = logs.logger("ordering")
 class Ordering:
     """Ranks open cases by the knowledge in force; takes every rank away where the site orders by the table."""
 
-    def __init__(self, reader: Connection, writer: Writer, texts: Sequence[Source]) -> None:
-        self._reader, self._writer, self._texts = reader, writer, texts
+    def __init__(self, reader: Connection, ranks: StoreRanks, texts: Sequence[Source]) -> None:
+        self._reader, self._ranks, self._texts = reader, ranks, texts
         self._knowledge: Knowledge | None = None
         self._ranker: Ranker | None = None
 
@@ -56,7 +54,7 @@ class Ordering:
             Ranked(key, version, self._ranker(outcome).rank, self._knowledge.version) for key, version, outcome in found
         ]
         if ranked:
-            self._writer.submit(partial(ranks.rank, ranked=ranked)).result()
+            self._ranks.keep(ranked)
         return len(found) == AT_ONCE
 
     def _understand(self) -> None:
@@ -64,5 +62,5 @@ class Ordering:
         on = knowledge.policy.choice(CHOICE) == BY_VALUE
         self._ranker = Ranker(knowledge) if on else None
         if not on:
-            self._writer.submit(ranks.clear).result()
+            self._ranks.clear()
         self._knowledge = knowledge

@@ -7,10 +7,9 @@ import json
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import date
-from difflib import SequenceMatcher
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -21,43 +20,18 @@ from labbridge.config import Config
 from labbridge.drafting import Reader
 from labbridge.feed_settings import feed_of
 from labbridge.knowledge.documents import Source
+from labbridge.model.replay import Sum, Told
 from labbridge.model.work import Case
 from labbridge.past import Difference, Known, Past, Posted, differences
 from labbridge.processing import Settings, reader_of
+from labbridge.review import wordings
 from labbridge.store import links, opening
 from labbridge.store import past as stored
 from labbridge.store.connection import Connection
 from labbridge.store.past import Group
 
+NICE = 10
 AT_ONCE = 100  # patients that a process takes in one go
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A case that would stand otherwise, as it is printed. `case`: its key (empty: it would be opened)."""
-
-    case: str
-    patient: str
-    changed: tuple[str, ...]
-    before: dict[str, Any]
-    after: dict[str, Any]
-
-
-class Sum(msgspec.Struct, kw_only=True):
-    """What a replay came to. `results`: result versions read; `parts`: cases by what of them changed; `flags`: findings that
-    came (+) and went (-)."""
-
-    before: str
-    after: str
-    patients: int = 0
-    messages: int = 0
-    results: int = 0
-    cases: int = 0
-    parked: int = 0
-    patients_changed: int = 0
-    cases_changed: int = 0
-    parts: Counter[str] = msgspec.field(default_factory=Counter)
-    flags: Counter[str] = msgspec.field(default_factory=Counter)
-    seconds: float = 0.0
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +84,15 @@ def _add(found: Sum, batch: Batch) -> None:
         setattr(found, name, getattr(found, name) + getattr(batch, name))
     found.cases_changed += len(batch.told)
     for one in batch.told:
-        found.parts.update(one.changed)
+        _count(found.parts, one.changed)
         gone, come = (Counter(side.get("flags", ())) for side in (one.before, one.after))
-        found.flags.update(f"+{name}" for name in (come - gone).elements())
-        found.flags.update(f"-{name}" for name in (gone - come).elements())
+        _count(found.flags, (f"+{name}" for name in (come - gone).elements()))
+        _count(found.flags, (f"-{name}" for name in (gone - come).elements()))
+
+
+def _count(counts: dict[str, int], names: Iterable[str]) -> None:
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
 
 
 # ---------------------------------------------------------------- one process
@@ -129,6 +108,7 @@ _worker: list[_Worker] = []
 
 
 def _begin(settings: Settings, before: list[Source], after: list[Source]) -> None:
+    os.nice(NICE)  # messages go first
     connection = opening.reader(settings.store)
     _worker.append(_Worker(reader_of(settings, before), reader_of(settings, after), connection))
 
@@ -173,8 +153,11 @@ def known_of(connection: Connection, group: Group) -> Known:
 def _told(one: Difference, keys: dict[tuple[str, str], int]) -> Told:
     key = keys.get((one.lane, one.opened_day))
     patient = f"{one.patient.authority}|{one.patient.id}" if one.patient else ""
+    feed = next(case.feed for case in (one.before, one.after) if case is not None)
     return Told(
         case=f"C{key}" if key else "",
+        feed=feed,
+        lane=one.lane,
         patient=patient,
         changed=one.changed,
         before=_side(one.before),
@@ -224,17 +207,12 @@ def _case(one: Told) -> str:
     return "\n".join(lines)
 
 
+MARKS = {"same": "{}", "deleted": "[-{}-]", "inserted": "{{+{}+}}"}
+
+
 def in_words(before: str, after: str) -> str:
     """One text made of both: what goes in [-...-], what comes in {+...+}."""
-    old, new = before.split(), after.split()
-    parts = []
-    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(" ".join(old[a:b]))
-            continue
-        parts += [f"[-{' '.join(old[a:b])}-]"] if b > a else []
-        parts += [f"{{+{' '.join(new[c:d])}+}}"] if d > c else []
-    return " ".join(parts)
+    return " ".join(MARKS[one.kind].format(one.text) for one in wordings.differences(before, after))
 
 
 def _sum(one: Sum) -> str:

@@ -210,6 +210,7 @@ def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:
     from labbridge.store.deliveries import StoreDeliveries
     from labbridge.store.messages import StoreMessages
     from labbridge.store.people import StorePeople
+    from labbridge.store.replays import StoreReplays
     from labbridge.store.shift import StoreShift
     from labbridge.store.status import StoreStatus
     from labbridge.web.parts import Pool
@@ -220,6 +221,7 @@ def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:
         "messages": Pool(lambda: StoreMessages(opening.reader(url)), AT_ONCE),
         "deliveries": Pool(lambda: StoreDeliveries(opening.reader(url)), AT_ONCE),
         "status": Pool(lambda: StoreStatus(opening.reader(url)), 1),
+        "replays": Pool(lambda: StoreReplays(opening.reader(url)), 1),
         "approvals": Pool(lambda: StoreApprovals(opening.reader(url)), 1),
         "shift": Pool(lambda: StoreShift(opening.reader(url), writer), 1),
     }

@@ -62,6 +62,8 @@ WIRING = {
     "past",
     "replaying",
     "reproducing",
+    "trying",
+    "beside",
     "suspended",
     "suspending",
     "checking",

@@ -48,6 +48,7 @@ class Right(StrEnum):
     RESUME = "resume"
     SEE_KNOWLEDGE = "see_knowledge"
     AUTHOR_KNOWLEDGE = "author_knowledge"
+    TRY_KNOWLEDGE = "try_knowledge"
     APPROVE_KNOWLEDGE = "approve_knowledge"
 
 

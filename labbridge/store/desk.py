@@ -17,6 +17,8 @@ from labbridge.store import backup, calls, decisions, edits, journal, links, rea
 from labbridge.store.approvals import StoreApprovals
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
+from labbridge.store.ranks import StoreRanks
+from labbridge.store.replays import StoreReplays
 from labbridge.store.tally import add_counts
 from labbridge.store.work import FORGIVEN, FORGIVEN_MOST
 from labbridge.store.writer import Job, Writer
@@ -54,6 +56,8 @@ class StoreDesk:
         self._writer, self._reader = writer, reader
         self.approvals = StoreApprovals(reader, writer)
         self.releases = releases.StoreReleases(reader, writer)
+        self.replays = StoreReplays(reader, writer)
+        self.ranks = StoreRanks(writer)
 
     def case(self, key: int) -> Case | None:
         return reading.case(self._reader, key)

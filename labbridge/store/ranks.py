@@ -9,6 +9,7 @@ import msgspec
 
 from labbridge.model.outcome import Outcome
 from labbridge.store.connection import Connection
+from labbridge.store.writer import Writer
 
 OPEN = "c.state NOT IN ('signed', 'closed')"
 UNRANKED = (
@@ -36,12 +37,22 @@ def unranked(connection: Connection, knowledge: str, limit: int) -> list[tuple[i
     return [(int(key), int(version), _outcome.decode(outcome)) for key, version, outcome in rows]
 
 
-def rank(connection: Connection, ranked: Sequence[Ranked]) -> None:
-    """Keep ranks; of a version that is no more nothing is kept."""
-    for one in ranked:
-        connection.execute(RANK, (one.rank, f"{one.version} {one.knowledge}", one.case, one.version))
+class StoreRanks:
+    """Ranks written by the writer."""
 
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
-def clear(connection: Connection) -> None:
-    """Every case as if it had never been ranked."""
-    connection.execute(CLEAR)
+    def keep(self, ranked: Sequence[Ranked]) -> None:
+        """Keep ranks; of a version that is no more nothing is kept."""
+        rows = [(one.rank, f"{one.version} {one.knowledge}", one.case, one.version) for one in ranked]
+
+        def job(connection: Connection) -> None:
+            for row in rows:
+                connection.execute(RANK, row)
+
+        self._writer.submit(job).result()
+
+    def clear(self) -> None:
+        """Every case as if it had never been ranked."""
+        self._writer.submit(lambda connection: connection.execute(CLEAR)).result()

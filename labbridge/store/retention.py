@@ -52,7 +52,7 @@ QUARANTINED = "SELECT id, raw FROM journal WHERE state = 'quarantined'"
 FORGET_MESSAGE = "UPDATE journal SET raw = ?, lanes = ?, detail = '', notes = '', peer = '' WHERE id = ?"
 FORGET_WORK = "UPDATE work SET lane = ?, sentence = '', notes = '' WHERE lane = ?"
 CASES = "SELECT id FROM cases WHERE lane = ?"
-OF_PEOPLE = ("decisions", "signatures", "countersigned", "readings", "calls", "remarks")
+OF_PEOPLE = ("decisions", "signatures", "countersigned", "readings", "calls", "remarks", "reviews")
 OF_CASE = (
     'DELETE FROM texts WHERE comment IN (SELECT id FROM comments WHERE "case" = ?)',
     'DELETE FROM comments WHERE "case" = ?',
@@ -69,6 +69,7 @@ OF_LANE = (
     "DELETE FROM identities WHERE lane = ?",
     "DELETE FROM merged WHERE lane = ?",
     "DELETE FROM holds WHERE lane = ?",
+    "DELETE FROM replayed WHERE lane = ?",
     "DELETE FROM links WHERE prior = ? OR surviving = ?",
 )
 PATIENT = "DELETE FROM patients WHERE 'p:' || authority || '|' || identifier = ?"

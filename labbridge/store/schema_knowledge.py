@@ -102,6 +102,36 @@ lots = sa.Table(  # when a reagent lot first came by a feed
     sqlite_with_rowid=False,
 )
 
+replays = sa.Table(  # another knowledge was tried on the stored past: by whom, and what it came to
+    "replays",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("started", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    text("said"),
+    sa.Column("sum", sa.LargeBinary, nullable=False),
+)
+
+replayed = sa.Table(  # each case that it would change, and whether a person wants that: accept, narrow, or nothing yet
+    "replayed",
+    metadata,
+    sa.Column("replay", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    text("verdict"),
+    text("person"),
+    text("name"),
+    text("why"),
+    text("at"),
+    sqlite_with_rowid=False,
+)
+sa.Index("replayed_lane", replayed.c.lane)
+
 suspensions = sa.Table(  # where release by rule is stopped; an empty feed, analyte or rule is any
     "suspensions",
     metadata,
@@ -116,5 +146,19 @@ suspensions = sa.Table(  # where release by rule is stopped; an empty feed, anal
     text("lifted_by"),
 )
 
-KNOWLEDGE = {one.name for one in (knowledge, approvals, releases, reviews, judgements, words_seen, lots, suspensions)}
+KNOWLEDGE = {
+    one.name
+    for one in (
+        knowledge,
+        approvals,
+        releases,
+        reviews,
+        judgements,
+        words_seen,
+        lots,
+        suspensions,
+        replays,
+        replayed,
+    )
+}
 """The names of these tables: who makes the schema asks that they are among its own."""

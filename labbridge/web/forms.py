@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from labbridge.model.approvals import SignAct
@@ -114,6 +116,13 @@ class ResumeForm(_Form):
     """Suspensions to be lifted, by their keys."""
 
     key: list[str] = []
+
+
+class SayForm(_Form):
+    """What a person says of a case that a replay would change."""
+
+    verdict: Literal["accept", "narrow"]
+    why: str = ""
 
 
 class WhyForm(_Form):

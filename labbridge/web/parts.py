@@ -27,6 +27,7 @@ from labbridge.model.people import Person, Session, Token
 from labbridge.model.provider import Begun
 from labbridge.model.reference import Reference, Rules
 from labbridge.model.release import LookedAt, Standing, Suspension
+from labbridge.model.replay import Replay, Replayed, Wanted
 from labbridge.model.report import Identifier
 from labbridge.model.review import Call, Decision, Reading, Remark, SecondReading, Signed
 from labbridge.model.status import Numbers
@@ -184,6 +185,18 @@ class Approvals(Protocol):
     def knowledge(self, version: str) -> bytes | None: ...
 
 
+class Replays(Protocol):
+    """Replays of another knowledge over the stored past (store/replays.py)."""
+
+    def newest(self, limit: int) -> list[Replay]: ...
+
+    def one(self, key: int) -> Replay | None: ...
+
+    def cases(self, key: int, feeds: Sequence[str] | None, after: int, limit: int) -> list[Replayed]: ...
+
+    def verdicts(self, key: int, feeds: Sequence[str] | None) -> dict[Wanted, int]: ...
+
+
 class Items(Protocol):
     """What is signed, of the files on the disk and of a knowledge that was kept (sources.ItemsOnDemand)."""
 
@@ -239,6 +252,7 @@ class Parts(NamedTuple):
     deliveries: Callable[[], AbstractContextManager[Deliveries]]
     status: Callable[[], AbstractContextManager[Status]]
     approvals: Callable[[], AbstractContextManager[Approvals]]
+    replays: Callable[[], AbstractContextManager[Replays]]
     items: Items
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock

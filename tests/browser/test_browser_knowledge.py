@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_parts import SAMPLES, Desk, settled, sign_in
+from browser_parts import SAMPLES, Desk, settled, sign_in, until
 from conftest import opened
 from test_browser_desk import THEMES, _findings
 
@@ -49,6 +49,11 @@ def test_a_number_is_put_forward_approved_and_taken_into_force(page: Any, site_d
     page.fill("#why", "84 patients in March")
     acted(page, "put_forward")
     assert page.locator("button[value=approve]").count() == 0
+    page.goto(f"{site_desk.url}/knowledge")
+    page.click("text=What would it change in the stored past?")
+    page.wait_for_url("**/replays/R1")
+    until(lambda: page.reload() and "Looked at" in page.inner_text("main"))
+    assert "8 patients" in page.inner_text(".facts")
     as_(page, site_desk, "otto")
     page.goto(f"{site_desk.url}/knowledge/policy:ck_mod_from")
     assert "84 patients in March" in page.inner_text("main")
@@ -93,7 +98,7 @@ def test_it_is_stopped_with_one_form(page: Any, site_desk: Desk) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_its_pages_are_readable_in_every_theme(page: Any, site_desk: Desk, axe: str, theme: str) -> None:
-    paths = ("/knowledge", "/knowledge?kind=rule", "/knowledge/rule:srp-strong", "/release")
+    paths = ("/knowledge", "/knowledge?kind=rule", "/knowledge/rule:srp-strong", "/release", "/replays", "/replays/R1")
     assert _findings(page, site_desk, axe, theme, "otto", paths) == []
 
 

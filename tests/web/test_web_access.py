@@ -31,6 +31,7 @@ MATRIX = {
     Right.SEE_KNOWLEDGE: {Role.VIEWER, Role.SCIENTIST, Role.SENIOR, Role.AUTHOR, Role.APPROVER, Role.AUDITOR},
     Right.AUTHOR_KNOWLEDGE: {Role.AUTHOR},
     Right.APPROVE_KNOWLEDGE: {Role.APPROVER},
+    Right.TRY_KNOWLEDGE: {Role.AUTHOR, Role.APPROVER},
     None: set(Role),
 }
 """By right, the roles that have it: written down here a second time, so that a change of one alone is noticed."""
@@ -45,6 +46,7 @@ def concrete(one: Route) -> str:
         one.path.replace("{case}", "C1")
         .replace("{login}", "nobody")
         .replace("{item:path}", "rule:srp-strong")
+        .replace("{replay}", "R1")
         .replace("{message}", "M1")
         .replace("{delivery}", "D1")
         .replace("{name}", "OBX")

@@ -38,7 +38,7 @@ def ordering(anywhere: Bench, place: str) -> Iterator[Ordering]:
         anywhere.lab.reader, normalise=Normaliser(knowledge), interpret=Interpreter(knowledge)
     )
     with closing(opening.reader(place)) as reader:
-        yield Ordering(reader, anywhere.writer, BY_VALUE)
+        yield Ordering(reader, anywhere.lab.desk.ranks, BY_VALUE)
 
 
 def order(browser: Browser, query: str = "") -> list[str]:

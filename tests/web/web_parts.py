@@ -25,6 +25,7 @@ from labbridge.store.connection import Connection
 from labbridge.store.deliveries import StoreDeliveries
 from labbridge.store.messages import StoreMessages
 from labbridge.store.people import StorePeople
+from labbridge.store.replays import StoreReplays
 from labbridge.store.shift import StoreShift
 from labbridge.store.status import StoreStatus
 from labbridge.store.units import LocalUnits
@@ -69,6 +70,7 @@ class Bench:
             shift=Pool(lambda: StoreShift(self._reader(), LocalUnits(self.writer)), 1),
             messages=Pool(lambda: StoreMessages(self._reader()), 2),
             deliveries=Pool(lambda: StoreDeliveries(self._reader()), 2),
+            replays=Pool(lambda: StoreReplays(self._reader()), 1),
             approvals=Pool(lambda: StoreApprovals(self._reader()), 1),
             items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),

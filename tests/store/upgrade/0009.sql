@@ -292,6 +292,31 @@ CREATE TABLE remarks (
     text TEXT NOT NULL,
     PRIMARY KEY (id)
 );
+CREATE TABLE replayed (
+    replay INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    feed TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    body BLOB NOT NULL,
+    verdict TEXT DEFAULT '' NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    name TEXT DEFAULT '' NOT NULL,
+    why TEXT DEFAULT '' NOT NULL,
+    at TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (replay, number)
+)
+    WITHOUT ROWID;
+CREATE TABLE replays (
+    id INTEGER NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    by TEXT NOT NULL,
+    started TEXT NOT NULL,
+    state TEXT NOT NULL,
+    said TEXT DEFAULT '' NOT NULL,
+    sum BLOB NOT NULL,
+    PRIMARY KEY (id)
+);
 CREATE TABLE restores (
     id INTEGER NOT NULL,
     at TEXT NOT NULL,
@@ -491,6 +516,7 @@ CREATE INDEX remarks_case ON remarks ("case");
 CREATE INDEX cases_alike ON cases (flags, id) WHERE state IN ('signed', 'closed');
 CREATE UNIQUE INDEX people_subject ON people (subject) WHERE subject != '';
 CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed', 'closed'));
+CREATE INDEX replayed_lane ON replayed (lane);
 CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = '';
 CREATE INDEX judgements_class ON judgements (feed, class, agreed);
 CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = '';

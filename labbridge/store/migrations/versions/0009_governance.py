@@ -100,6 +100,32 @@ STATEMENTS = (
     lifted_by TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id)
 )""",
+    """CREATE TABLE replays (
+    id INTEGER NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    by TEXT NOT NULL,
+    started TEXT NOT NULL,
+    state TEXT NOT NULL,
+    said TEXT DEFAULT '' NOT NULL,
+    sum BLOB NOT NULL,
+    PRIMARY KEY (id)
+)""",
+    """CREATE TABLE replayed (
+    replay INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    feed TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    body BLOB NOT NULL,
+    verdict TEXT DEFAULT '' NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    name TEXT DEFAULT '' NOT NULL,
+    why TEXT DEFAULT '' NOT NULL,
+    at TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (replay, number)
+)
+    WITHOUT ROWID""",
+    "CREATE INDEX replayed_lane ON replayed (lane)",
     "CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = ''",
     "CREATE INDEX judgements_class ON judgements (feed, class, agreed)",
     "CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = ''",
