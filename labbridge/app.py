@@ -292,7 +292,7 @@ class Service:
         if self._supervisor is None or self._reloading is None:
             yield
             return
-        await asyncio.to_thread(self._desk.forgive)
+        self._stage = "recovering"
         await self._reloading.started()
         self._supervisor.start()
         yield

@@ -105,7 +105,7 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("[feeds.lis]\npeers = ['nonsense']", "feeds.lis"),
         ("[store]\nurl = 'postgresql://x'", "store: write sqlite:///path/to/file.db"),
         ("[store]\nurl = 'sqlite:///'", "store: write sqlite:///path/to/file.db"),
-        ("[release]\nenabled = true", "release.enabled"),
+        ("[release]\nenabled = 'perhaps'", "release.enabled"),
         ("[receivers.lis]\ncomment_mode = 'obx'", "receivers.lis.address"),
         ("[feeds.a]\nreceiver = 'x'", "feeds.a.receiver names 'x', which is not configured"),
         (

@@ -1,4 +1,4 @@
-"""`make mutate ONLY=knowledge`: 330 seeded edits of rules, lists of retests and numbers, and whether anything notices.
+"""`make mutate ONLY=knowledge`: 345 seeded edits of rules, lists of retests and numbers, and whether anything notices.
 
 MUTATE_SEED and MUTATE_KNOWLEDGE change the draw. survivors.yaml says of an edit why no patient could tell; it counts as not
 noticed all the same. MUTATE_NAMED=TEXT asks all edits whose names hold the text, in place of a draw.
@@ -23,7 +23,7 @@ from tests.mutate.asking import BEHAVIOUR, CHECK, PINNED, Asking, Usual
 from tests.mutate.knowledge_edits import KnowledgeEdit, drawn, every
 from tests.mutate.running import FORK, copied
 
-SEED, COUNT, BAR = 20261126, 330, 0.95
+SEED, COUNT, BAR = 20261126, 345, 0.95
 SURVIVORS = Path(__file__).with_name("survivors.yaml")
 
 _asking: Asking
