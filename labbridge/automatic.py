@@ -76,12 +76,12 @@ class Automatic:
         self._desk, self._store, self._approvals = desk, store, desk.approvals
         self._switch, self._letterhead, self._judge, self._clock = switch, letterhead, judge, clock
         self._idle, self._woken = idle, woken
-        self._rows: Rows | None = None
         self._texts: Sequence[Source] = ()
+        self._rows: tuple[Sequence[Source], Rows] | None = None  # what they are of, and they
 
     def taken(self, texts: Sequence[Source]) -> None:
         """The knowledge that is in force from now on. What was refused under the one before stays a person's."""
-        self._texts, self._rows = texts, None
+        self._texts = texts
 
     async def run(self) -> None:
         """Look for ever. A store that cannot commit now can later; anything else is a bug, and ends the service."""
@@ -96,11 +96,13 @@ class Automatic:
     def look(self) -> int:
         """Look at what is new; how many were released."""
         self._obey_the_file()
-        if self._rows is None:
-            self._rows = Rows.of(self._texts)
-        feeds = sorted({row.feed for row in self._rows.releases.values()})
+        texts = self._texts
+        if self._rows is None or self._rows[0] is not texts:
+            self._rows = texts, Rows.of(texts)
+        rows = self._rows[1]
+        feeds = sorted({row.feed for row in rows.releases.values()})
         found = self._store.new_cases(feeds, self._clock.now(), AT_ONCE)
-        return sum(self._look_at(key, self._rows) for key in found)
+        return sum(self._look_at(key, rows) for key in found)
 
     def _obey_the_file(self) -> None:
         """A file stops everything until a person lifts it: that it goes away again lifts nothing."""

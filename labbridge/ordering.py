@@ -11,7 +11,7 @@ from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.documents import Source
 from labbridge.observe import logs
 from labbridge.review.ranking import BY_VALUE, CHOICE, Ranker
-from labbridge.sources import understood
+from labbridge.sources import policy_of, understood
 from labbridge.store import ranks
 from labbridge.store.connection import Connection
 from labbridge.store.ranks import Ranked, StoreRanks
@@ -27,12 +27,13 @@ class Ordering:
 
     def __init__(self, reader: Connection, ranks: StoreRanks, texts: Sequence[Source]) -> None:
         self._reader, self._ranks, self._texts = reader, ranks, texts
+        self._understood: Sequence[Source] | None = None  # the texts that `_knowledge` and `_ranker` are of
         self._knowledge: Knowledge | None = None
         self._ranker: Ranker | None = None
 
     def taken(self, texts: Sequence[Source]) -> None:
-        """The knowledge that is in force from now on."""
-        self._texts, self._knowledge = texts, None
+        """The knowledge that is in force from now on. Whatever is being looked at meanwhile is looked at again."""
+        self._texts = texts
 
     async def run(self) -> None:
         while True:
@@ -45,8 +46,9 @@ class Ordering:
 
     def look(self) -> bool:
         """Rank some of what is not ranked; whether there may be more."""
-        if self._knowledge is None:
-            self._understand()
+        texts = self._texts
+        if self._understood is not texts:
+            self._understand(texts)
         if self._knowledge is None or self._ranker is None:
             return False
         found = ranks.unranked(self._reader, self._knowledge.version, AT_ONCE)
@@ -57,10 +59,12 @@ class Ordering:
             self._ranks.keep(ranked)
         return len(found) == AT_ONCE
 
-    def _understand(self) -> None:
-        knowledge = understood(self._texts)
-        on = knowledge.policy.choice(CHOICE) == BY_VALUE
-        self._ranker = Ranker(knowledge) if on else None
-        if not on:
+    def _understand(self, texts: Sequence[Source]) -> None:
+        """Where the site orders by the table nothing more than its choice is read."""
+        if policy_of(texts).choice(CHOICE) == BY_VALUE:
+            self._knowledge = understood(texts)
+            self._ranker = Ranker(self._knowledge)
+        else:
             self._ranks.clear()
-        self._knowledge = knowledge
+            self._knowledge = self._ranker = None
+        self._understood = texts

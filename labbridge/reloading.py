@@ -53,7 +53,7 @@ class Reloading:
         self._proof: BaseProcess | None = None
 
     async def started(self) -> None:
-        """The knowledge that the service begins with is kept, as every one that comes into force is; and no message is blamed
+        """The knowledge that the service begins with is kept, as every one that comes into force is. No message is blamed
         for how the service before it ended."""
         await asyncio.to_thread(self._desk.forgive)
         await self._keep(self._supervisor.texts)

@@ -120,18 +120,19 @@ def meanings_of(texts: Sequence[Source]) -> dict[str, str]:
 
 def reference_of(texts: Sequence[Source]) -> Reference:
     """What a page shows of the pathway and of the policy, of files that were read before. What has a fault is left out."""
-    policy = _policy_of(texts)
+    policy = policy_of(texts)
     owner = policy.choices.get(OWNER)
     return Reference(_nodes(read_pathway(texts, [])), _windows(policy), owner.value if owner else "")
 
 
 def called_here(texts: Sequence[Source]) -> bool:
     """Whether the telephone calls of critical results are recorded here and not in the LIS (policy `critical_owner`)."""
-    owner = _policy_of(texts).choices.get(OWNER)
+    owner = policy_of(texts).choices.get(OWNER)
     return owner is not None and owner.value == "labbridge"
 
 
-def _policy_of(texts: Sequence[Source]) -> Policy:
+def policy_of(texts: Sequence[Source]) -> Policy:
+    """The numbers and choices of files that were read before, without the rest of the knowledge."""
     return read_policy([row for one in texts if one.name == POLICY for row in read_yaml(one, [])], [])
 
 
