@@ -77,9 +77,10 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides about a case and stands beside it in the store: the result versions it was written from (none where one
-    of them is gone or damaged), what persons did with such drafts, whether they signed such words, whether the patient has
-    another open case, whether somebody has this one open, whether the store was restored and nobody confirmed it."""
+    """What decides about a case and stands beside it in the store: the result versions it was written from (none
+    where one of them is gone or damaged), what persons did with such drafts, whether they signed such words, whether
+    the patient has another open case, whether somebody has this one in hand, whether the store was restored and
+    nobody confirmed it."""
 
     results: tuple[Result, ...]
     record: Record

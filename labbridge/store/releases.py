@@ -48,7 +48,10 @@ RECORDS = (
 LOTS = "SELECT lot, first FROM lots WHERE feed = ? AND lot IN ({})"
 NOTE_LOT = "INSERT INTO lots(feed, lot, first) VALUES (?,?,?) ON CONFLICT(feed, lot) DO NOTHING"
 OTHER = "SELECT 1 FROM cases WHERE lane IN ({}) AND id <> ? AND state NOT IN ('signed', 'closed') LIMIT 1"
-HAND = 'SELECT 1 FROM opened WHERE "case" = ? AND at >= ? LIMIT 1'
+HAND = (
+    'SELECT 1 FROM opened WHERE "case" = ? AND at >= ? UNION ALL'
+    ' SELECT 1 FROM decisions WHERE "case" = ? AND version = ? LIMIT 1'
+)
 BY_RULE = (
     'SELECT c.feed, o.rule, r.analytes FROM outbox o JOIN cases c ON c.id = o."case"'
     ' JOIN releases r ON r."case" = o."case" AND r.version = o.version WHERE o.id = ?'
@@ -97,8 +100,10 @@ def other_open(connection: Connection, lanes: Sequence[str], case: int) -> bool:
     return connection.execute(OTHER.format(marks(len(lanes))), (*lanes, case)).fetchone() is not None
 
 
-def in_hand(connection: Connection, case: int, since: datetime) -> bool:
-    return connection.execute(HAND, (case, since.isoformat())).fetchone() is not None
+def in_hand(connection: Connection, case: Case, since: datetime) -> bool:
+    """Whether somebody has had it open since then, or decided anything of this version: gave it other words, took it back."""
+    asked = (case.key, since.isoformat(), case.key, case.version)
+    return connection.execute(HAND, asked).fetchone() is not None
 
 
 def restored(connection: Connection) -> bool:
@@ -248,7 +253,7 @@ class StoreReleases:
             record=record(self._reader, case.feed, comment_class),
             words_seen=words_seen(self._reader, case.feed, words),
             other_open=other_open(self._reader, case.lanes or (case.lane,), case.key),
-            in_hand=in_hand(self._reader, case.key, idle),
+            in_hand=in_hand(self._reader, case, idle),
             restored=restored(self._reader),
         )
 

@@ -240,6 +240,17 @@ async def test_a_case_that_a_person_has_open_is_theirs(one: Office) -> None:
     assert set(one.why(2)) == {Refusal.IN_HAND}
 
 
+async def test_words_that_a_person_gave_it_are_never_passed_over(office: Office) -> None:
+    await office.reviewed()
+    await office.lab.take(negative(2))
+    now = office.lab.clock.now()
+    wording = Decision(case=2, version=1, kind=Decided.WORDING, person="a", name="A", at=now, text="Other words.")
+    office.lab.desk.review(wording, None, AuditEvent(at=now, actor="a", action="wording", subject="C2@1"))
+    office.lab.clock.forward(hours=3)
+    assert office.look() == 0
+    assert set(office.why(2)) == {Refusal.IN_HAND}
+
+
 async def test_a_case_that_two_persons_sign_is_theirs(one: Office) -> None:
     share = POLICY + '- {id: second_reader_share, value: 100, unit: "%", tag: CONVENTION, source: a test}\n'
     await one.lab.take(negative(1))
