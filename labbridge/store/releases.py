@@ -101,7 +101,8 @@ def other_open(connection: Connection, lanes: Sequence[str], case: int) -> bool:
 
 
 def in_hand(connection: Connection, case: Case, since: datetime) -> bool:
-    """Whether somebody has had it open since then, or decided anything of this version: gave it other words, took it back."""
+    """Whether somebody has had it open since then, or decided anything of this version: gave it other words, took it
+    back."""
     asked = (case.key, since.isoformat(), case.key, case.version)
     return connection.execute(HAND, asked).fetchone() is not None
 
