@@ -218,13 +218,23 @@ def quarantine(
 
 
 @app.command()
-def reprocess(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+def reprocess(
+    keys: Annotated[list[str], typer.Argument(help="M17: a message; D3: a comment on its way out.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
     """Send parked or quarantined messages through again after a repair, and comments (D3) that were given up."""
     act(config, {"command": "reprocess", "keys": keys, "as": name}, format)
 
 
 @app.command()
-def release(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+def release(
+    keys: Annotated[list[str], typer.Argument(help="C12@3: a case and its version.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
     """Sign and send the comment of a case version that was read, for example C12@3."""
     act(config, {"command": "release", "keys": keys, "as": name}, format)
 

@@ -14,6 +14,16 @@ Format = Annotated[Literal["text", "json"], typer.Option("--format", help="text 
 Name = Annotated[str, typer.Option("--as", help="Who acts; signed and audited.")]
 
 NEEDS_A_PERSON, WRONG_USE, UNAVAILABLE, CANNOT_CREATE, CONFIGURATION = 1, 2, 69, 73, 78
+EXITS: dict[int, str] = {
+    0: "done",
+    NEEDS_A_PERSON: "done, and something needs a person: a hold, a failed case, a message refused, an act refused",
+    WRONG_USE: "the command was not given as it has to be, or names a file that is not there",
+    UNAVAILABLE: "the store or a port cannot be used",
+    CANNOT_CREATE: "a file could not be written",
+    75: "`serve` was told twice to stop and ended at once; what was in hand is taken up at the next start",
+    CONFIGURATION: "the configuration, the knowledge or the store is not as it has to be",
+}
+"""What a command ends with, and what it means; the numbers above 2 are those of sysexits."""
 DEFAULT_CONFIG = Path("labbridge.toml")
 
 

@@ -32,7 +32,7 @@ def edit(
 
 @app.command()
 def identity(
-    keys: list[str],
+    keys: Annotated[list[str], typer.Argument(help="M17: a message that is held for its patient.")],
     verdict: Annotated[
         Literal["same", "other"], typer.Option("--is", help="same: that patient; other: somebody else.")
     ],
@@ -45,7 +45,12 @@ def identity(
 
 
 @app.command()
-def unlink(keys: list[str], name: Name, config: ConfigPath = None, format: Format = "text") -> None:
+def unlink(
+    keys: Annotated[list[str], typer.Argument(help="M17: the identity message.")],
+    name: Name,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
     """Undo what an identity message linked (ADT^A40, A18, A34): two patients again, each evaluated on its own."""
     act(config, {"command": "unlink", "keys": keys, "as": name}, format)
 

@@ -17,7 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
-from tests.checks import pack
+from tests.checks import command_line, pack
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -188,6 +188,7 @@ def _worth(ranker: Ranker, said: dict[str, str | bool], antibody: str, families:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/command-line.md": command_line.page,
     "docs/reference/configuration.md": config_text.reference,
     "docs/reference/states.md": states,
     "docs/reference/facts.md": facts,
