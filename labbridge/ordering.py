@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from threading import Lock
 
 from labbridge.errors import StoreUnavailable
 from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.documents import Source
+from labbridge.model.outcome import Outcome
+from labbridge.model.ranking import Ranking
 from labbridge.observe import logs
 from labbridge.review.ranking import BY_VALUE, CHOICE, Ranker
-from labbridge.sources import policy_of, understood
+from labbridge.sources import KnowledgeError, policy_of, understood, unpacked
 from labbridge.store import ranks
 from labbridge.store.connection import Connection
 from labbridge.store.ranks import Ranked, StoreRanks
@@ -68,3 +71,23 @@ class Ordering:
             self._ranks.clear()
             self._knowledge = self._ranker = None
         self._understood = texts
+
+
+class RankingOnDemand:
+    """Why a case was ranked as it was, told again by the knowledge that ranked it: the draws are always the same, so the
+    figures are too. The knowledge of the last question is kept."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[str, Ranker] | None = None
+        self._turn = Lock()
+
+    def __call__(self, wanted: str, body: bytes, outcome: Outcome) -> Ranking | None:
+        """The ranking of an outcome by the knowledge kept as `body` under the version `wanted`; None where this version of
+        labbridge cannot read that any more."""
+        with self._turn:
+            try:
+                if self._kept is None or self._kept[0] != wanted:
+                    self._kept = wanted, Ranker(understood(unpacked(body)))
+            except KnowledgeError:
+                return None
+            return self._kept[1](outcome)

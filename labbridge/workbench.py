@@ -176,6 +176,7 @@ def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
 
 
 def _application(settings: Settings, units: Connection) -> Any:
+    from labbridge.ordering import RankingOnDemand
     from labbridge.processing import SystemClock
     from labbridge.sources import ItemsOnDemand, RulesOnDemand
     from labbridge.web.application import application
@@ -196,6 +197,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         meanings=meanings,
         reference=reference,
         rules=RulesOnDemand(settings.site),
+        ranking=RankingOnDemand(),
         items=ItemsOnDemand(settings.site),
         hospital=_openid(settings.hospital),
         test=settings.test,

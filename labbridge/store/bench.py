@@ -16,7 +16,7 @@ from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, MOST_COUNTED, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, calls, decisions, reading, releases, second, wordings
+from labbridge.store import beside, calls, decisions, ranks, reading, releases, second, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -114,6 +114,10 @@ class StoreBench:
     def suspensions(self) -> list[Suspension]:
         """Where release by rule is stopped."""
         return releases.suspensions(self._reader)
+
+    def ranked_by(self, key: int, version: int) -> str:
+        """The knowledge that a version of a case was ranked by; empty where it was not."""
+        return ranks.ranked_by(self._reader, key, version)
 
     def calls(self, key: int) -> list[Call]:
         """The telephone calls about a case, oldest first."""

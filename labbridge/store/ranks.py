@@ -17,6 +17,7 @@ UNRANKED = (
     f" WHERE {OPEN} AND c.ranked <> c.version || ' ' || ? ORDER BY c.id LIMIT ?"
 )
 RANK = "UPDATE cases SET rank = ?, ranked = ? WHERE id = ? AND version = ?"
+RANKED_BY = "SELECT ranked FROM cases WHERE id = ? AND version = ?"
 CLEAR = "UPDATE cases SET rank = 0, ranked = '' WHERE ranked <> ''"
 
 _outcome = msgspec.json.Decoder(Outcome)
@@ -35,6 +36,13 @@ def unranked(connection: Connection, knowledge: str, limit: int) -> list[tuple[i
     """Open cases whose present version has no rank by this knowledge: key, version, outcome."""
     rows = connection.execute(UNRANKED, (knowledge, limit)).fetchall()
     return [(int(key), int(version), _outcome.decode(outcome)) for key, version, outcome in rows]
+
+
+def ranked_by(connection: Connection, case: int, version: int) -> str:
+    """The knowledge that this version of a case was ranked by; empty where it was not."""
+    row = connection.execute(RANKED_BY, (case, version)).fetchone()
+    of_version, _space, knowledge = str(row[0]).partition(" ") if row else ("", "", "")
+    return knowledge if of_version == str(version) else ""
 
 
 class StoreRanks:

@@ -23,8 +23,10 @@ from labbridge.model.messages import (
     Page,
     Waiting,
 )
+from labbridge.model.outcome import Outcome
 from labbridge.model.people import Person, Session, Token
 from labbridge.model.provider import Begun
+from labbridge.model.ranking import Ranking
 from labbridge.model.reference import Reference, Rules
 from labbridge.model.release import LookedAt, Standing, Suspension
 from labbridge.model.replay import Replay, Replayed, Wanted
@@ -105,6 +107,8 @@ class Cases(Protocol):
     def release_standings(self) -> list[Standing]: ...
 
     def suspensions(self) -> list[Suspension]: ...
+
+    def ranked_by(self, key: int, version: int) -> str: ...
 
     def calls(self, key: int) -> list[Call]: ...
 
@@ -241,7 +245,8 @@ class Pool(Generic[T]):
 class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by
     which browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge
-    beside that, `rules` the rules in words (sources.RulesOnDemand), `items` what of the knowledge is signed, `undo_s`
+    beside that, `rules` the rules in words (sources.RulesOnDemand), `ranking` why a case was ranked as it was
+    (ordering.RankingOnDemand), `items` what of the knowledge is signed, `undo_s`
     for how long what was signed can be undone. `feeds` says how each feed's messages are read. `hospital` is the
     identity provider, None without one; `test`: the instance is said to be for tests."""
 
@@ -262,6 +267,7 @@ class Parts(NamedTuple):
     reference: Reference = Reference()
     feeds: Mapping[str, Feed] = MappingProxyType({})
     rules: Callable[[str], Rules | None] = lambda _version: None
+    ranking: Callable[[str, bytes, Outcome], Ranking | None] = lambda _version, _body, _outcome: None
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
     hospital: OpenId | None = None

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
+from messages_parts import text_of
 from story_parts import SITE
 from web_parts import Bench, Browser
 from worklist_parts import BLOT, CK, CLIA, Site, obx
@@ -17,7 +18,8 @@ from labbridge.knowledge.documents import Source
 from labbridge.model.people import Role
 from labbridge.normalise import Normaliser
 from labbridge.ordering import Ordering
-from labbridge.sources import read_all, understood
+from labbridge.review.ranking import Ranker
+from labbridge.sources import packed, read_all, understood, version
 from labbridge.store import opening
 
 ON = "- {id: worklist_order, value: expected_value, tag: CONVENTION, source: the laboratory}\n"
@@ -39,6 +41,11 @@ def ordering(anywhere: Bench, place: str) -> Iterator[Ordering]:
     )
     with closing(opening.reader(place)) as reader:
         yield Ordering(reader, anywhere.lab.desk.ranks, BY_VALUE)
+
+
+def kept(site: Site) -> None:
+    """As a service does that has started by the site's choice."""
+    site.bench.lab.desk.approvals.keep(version(BY_VALUE), packed(BY_VALUE), site.bench.clock.now())
 
 
 def order(browser: Browser, query: str = "") -> list[str]:
@@ -141,3 +148,54 @@ async def test_where_a_case_may_have_to_be_read_unseen_the_table_orders(
     ordering.look()
     found = order(site.bench.signed_in("bert", Role.SENIOR), f"?queue={queue}")
     assert found == sorted(found)
+
+
+async def test_a_scientist_reads_why_a_case_stands_where_it_does(site: Site, ordering: Ordering) -> None:
+    await filled(site)
+    kept(site)
+    ordering.look()
+    browser = site.bench.signed_in("anna", Role.SCIENTIST)
+    ranker, known = Ranker(understood(BY_VALUE)), 0
+    outcomes = {f"C{case.key}": case.outcome for case in site.bench.lab.cases()}
+    for key, rank in ranks(site).items():
+        said = text_of(browser.get(f"/cases/{key}/explain").text)
+        assert "Place on the worklist" in said
+        assert (f"Rank {rank} ." in said) == (rank > 0), key
+        assert ("keeps the place that the table gives it" in said) == (rank == 0), key
+        for one in ranker(outcomes[key]).retests:
+            assert all(sentence in said for sentence in one.says)
+            known += len(one.figures)
+            for figure in one.figures:
+                assert f"{figure.means} {figure.id} {figure.default} {figure.unit}" in said
+                assert figure.source in said
+                assert f"{figure.tag} · validate locally" in said or figure.reviewed
+    assert known > 8
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR, Role.AUTHOR])
+async def test_no_probability_is_shown_to_who_does_not_work_at_the_list(
+    site: Site, ordering: Ordering, role: Role
+) -> None:
+    await filled(site)
+    kept(site)
+    ordering.look()
+    said = text_of(site.bench.signed_in("vera", role).get("/cases/C1/explain").text)
+    assert "Rules that held" in said
+    assert "probability" not in said
+    assert "Place on the worklist" not in said
+
+
+async def test_where_the_table_orders_or_a_newer_version_waits_for_its_rank_nothing_is_said_of_a_place(
+    site: Site, ordering: Ordering
+) -> None:
+    await filled(site)
+    kept(site)
+    browser = site.bench.signed_in("anna", Role.SCIENTIST)
+    assert "Place on the worklist" not in browser.get("/cases/C1/explain").text
+    ordering.look()
+    assert "Place on the worklist" in browser.get("/cases/C1/explain").text
+    site.bench.writer.submit(lambda c: c.execute("UPDATE cases SET ranked = '9 ' || ranked WHERE id = 1")).result()
+    assert "Place on the worklist" not in browser.get("/cases/C1/explain").text
+    ordering.taken(BY_TABLE)
+    ordering.look()
+    assert "Place on the worklist" not in browser.get("/cases/C2/explain").text

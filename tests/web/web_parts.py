@@ -17,6 +17,7 @@ from labbridge.config import Config
 from labbridge.judging import JudgeProcess
 from labbridge.model.people import Person, Role, Session
 from labbridge.model.work import AuditEvent
+from labbridge.ordering import RankingOnDemand
 from labbridge.sources import ItemsOnDemand, RulesOnDemand, comment_code, meanings_of, read_all, reference_of
 from labbridge.store import opening
 from labbridge.store.approvals import StoreApprovals
@@ -80,6 +81,7 @@ class Bench:
             ages=AGES,
             throttle=Throttle(lambda: self.clock.now().timestamp()),
             rules=RulesOnDemand(SITE),
+            ranking=RankingOnDemand(),
             undo_s=120.0,
             meanings=meanings_of(TEXTS),
             reference=reference_of(TEXTS),

@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from labbridge.hl7 import visible
 from labbridge.model.messages import InForce
+from labbridge.model.people import Right
+from labbridge.model.ranking import Ranking
 from labbridge.model.work import Case, HeldResults
 from labbridge.web import rendering
 from labbridge.web.pages import of_case
@@ -29,7 +31,23 @@ def explain(request: Request, case: str) -> Response:
     of_case.viewed(request, found, "explanation")
     rules = parts.rules(found.outcome.knowledge)
     told = explained(found.outcome, rules, _results(request, found))
-    return rendering.page(request, "explain.html", case=found, explained=told, meanings=parts.meanings)
+    place = _place(request, found)
+    return rendering.page(request, "explain.html", case=found, explained=told, place=place, meanings=parts.meanings)
+
+
+def _place(request: Request, case: Case) -> Ranking | None:
+    """Why it stands where it does on the worklist, for who works at it: no probability is for anybody else (clinical.md
+    E5). None where the table orders it."""
+    parts: Parts = request.app.state.parts
+    if not request.state.visit.may(Right.DECIDE):
+        return None
+    with parts.cases() as store:
+        by = store.ranked_by(case.key, case.version)
+    if not by:
+        return None
+    with parts.approvals() as store:
+        body = store.knowledge(by)
+    return parts.ranking(by, body, case.outcome) if body is not None else None
 
 
 def _results(request: Request, case: Case) -> list[ExplainedResult]:
