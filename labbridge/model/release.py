@@ -70,7 +70,7 @@ SENTENCES: dict[Refusal, str] = {
 
 
 class Record(msgspec.Struct, frozen=True):
-    """So many drafts of one feed and comment class were decided by persons, and so many of them signed as drafted."""
+    """So many cases of one feed and comment class were decided by persons, and so many of them each time as drafted."""
 
     reviewed: int = 0
     agreed: int = 0

@@ -189,7 +189,7 @@ CREATE TABLE judgements (
 	PRIMARY KEY ("case", version)
 )
  WITHOUT ROWID;
-CREATE INDEX judgements_class ON judgements (feed, class, agreed);
+CREATE INDEX judgements_class ON judgements (feed, class, "case", agreed);
 CREATE TABLE knowledge (
 	version TEXT NOT NULL,
 	body BLOB NOT NULL,

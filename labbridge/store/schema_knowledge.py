@@ -83,7 +83,7 @@ judgements = sa.Table(  # what persons did with drafts: signed as drafted (1), o
     sa.Column("at", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
-sa.Index("judgements_class", judgements.c.feed, judgements.c["class"], judgements.c.agreed)
+sa.Index("judgements_class", judgements.c.feed, judgements.c["class"], judgements.c.case, judgements.c.agreed)
 
 words_seen = sa.Table(  # the words that a person has signed for a feed, whichever numbers stood in them
     "words_seen",

@@ -19,13 +19,15 @@ from labbridge.acts import Acts
 from labbridge.config import Config, ReleaseSection
 from labbridge.errors import Refused
 from labbridge.hl7.ack import Acknowledgement
-from labbridge.model.release import SENTENCES, Beside, Record, Refusal
+from labbridge.model.release import SENTENCES, Beside, Judged, Record, Refusal
 from labbridge.model.report import Timestamp
 from labbridge.model.result import Analyte, Result
 from labbridge.model.review import Decided, Decision
 from labbridge.model.work import AuditEvent
 from labbridge.review import releasing
 from labbridge.states import CaseState
+from labbridge.store import releases
+from labbridge.store.connection import Connection
 
 CONFIG = Config.model_validate({"feeds": {"myolis": {}}, "receivers": {"lis": {"address": "127.0.0.1:9"}}})
 SHIPPED = POLICY.replace("- {id: release_reviewed_least, value: 2, unit: cases, tag: CONVENTION, source: a test}\n", "")
@@ -450,6 +452,21 @@ async def test_what_a_person_signs_is_counted_as_drafted_or_not(office: Office) 
     office.lab.release("C2@1")
     rows = office.lab.rows.execute('SELECT "case", class, agreed FROM judgements ORDER BY 1').fetchall()
     assert [tuple(row) for row in rows] == [(1, "C07", 1), (2, "C07", 0)]
+
+
+async def test_a_case_that_is_signed_three_times_is_one_reviewed_case(office: Office) -> None:
+    """Agreed to only where each of its versions was signed as drafted (H4 asks for reviewed cases)."""
+    now = office.lab.clock.now()
+
+    def judge(connection: Connection) -> None:
+        for about, agreed in (((1, 1), True), ((1, 2), True), ((1, 3), True), ((2, 1), False), ((2, 2), True)):
+            releases.judged(connection, about, Judged(feed="myolis", comment_class="C07", agreed=agreed), now)
+        releases.judged(connection, (3, 1), Judged(feed="elsewhere", comment_class="C07", agreed=True), now)
+
+    office.lab.writer.submit(judge).result()
+    assert releases.record(office.lab.rows, "myolis", "C07") == Record(2, 1)
+    assert releases.record(office.lab.rows, "myolis", "C01") == Record(0, 0)
+    assert [one.record for one in releases.standings(office.lab.rows)] == [Record(1, 1), Record(2, 1)]
 
 
 async def test_a_lot_in_its_first_days_keeps_it_a_persons(one: Office) -> None:

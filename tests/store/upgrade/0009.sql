@@ -518,6 +518,6 @@ CREATE UNIQUE INDEX people_subject ON people (subject) WHERE subject != '';
 CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed', 'closed'));
 CREATE INDEX replayed_lane ON replayed (lane);
 CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = '';
-CREATE INDEX judgements_class ON judgements (feed, class, agreed);
+CREATE INDEX judgements_class ON judgements (feed, class, "case", agreed);
 CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = '';
 COMMIT;

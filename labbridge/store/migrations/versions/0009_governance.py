@@ -127,7 +127,7 @@ STATEMENTS = (
     WITHOUT ROWID""",
     "CREATE INDEX replayed_lane ON replayed (lane)",
     "CREATE INDEX reviews_open ON reviews (feed) WHERE agrees = ''",
-    "CREATE INDEX judgements_class ON judgements (feed, class, agreed)",
+    'CREATE INDEX judgements_class ON judgements (feed, class, "case", agreed)',
     "CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = ''",
 )
 
