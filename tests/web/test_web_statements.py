@@ -85,7 +85,7 @@ async def test_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any)
     assert len(before) <= 15
 
 
-BESIDE = {"/cases/C1/explain": 9, "/cases/C1/attachments": 6, "/cases/C1/evidence/M1/OBX/1": 6}
+BESIDE = {"/cases/C1/explain": 10, "/cases/C1/attachments": 6, "/cases/C1/evidence/M1/OBX/1": 6}
 
 
 async def test_what_is_beside_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any) -> None:
