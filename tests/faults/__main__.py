@@ -100,7 +100,8 @@ def main() -> int:
     rows = [row for row in ROWS if not names or row.id in names]
     done = list(table(rows, run, asked.jobs or (3 if asked.quick else 2)))
     violated = sum(verdict(found) == "VIOLATED" for _row, found in done)
-    print(f"{len(done)} rows run, {violated} violated, {len(rows) - len(done)} later")
+    gaps = sum(verdict(found) == "gap" for _row, found in done)
+    print(f"{len(done)} rows run, {violated} violated, {gaps} with a known gap, {len(rows) - len(done)} later")
     return 1 if violated else 0
 
 

@@ -51,7 +51,8 @@ class Run:
 @dataclass(frozen=True)
 class Row:
     """A row of reliability.md 2.2: its number, the fault, what is run the short way and the long one. `later`: why it is
-    not run yet; then there is nothing to run. `alone`: it judges a speed, and nothing else may run beside it."""
+    not run yet; then there is nothing to run. `alone`: it judges a speed, and nothing else may run beside it.
+    `stands_open`: what it finds violated, known and not mended yet."""
 
     id: str
     fault: str
@@ -60,3 +61,4 @@ class Row:
     run: Callable[[Run], Outcome] | None = None
     later: str = ""
     alone: bool = False
+    stands_open: str = ""
