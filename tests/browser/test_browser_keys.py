@@ -151,6 +151,21 @@ def test_escape_leads_back_and_closes_a_dialog_first(page: Any, desk: Desk) -> N
     page.wait_for_url("**/worklist")
 
 
+def test_a_field_of_a_closed_dialog_keeps_no_keys(page: Any, desk: Desk) -> None:
+    """Pressed before the page is drawn anew, when the browser still hands every key to the field."""
+    sign_in(page, desk, "anna")
+    page.goto(f"{desk.url}/cases/C2")
+    press(page, "h")
+    page.wait_for_selector("#hold[open]")
+    field = page.evaluate(
+        "(() => { document.getElementById('hold').close(); const field = document.activeElement;"
+        " field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true, cancelable: true}));"
+        " return field.tagName; })()"
+    )
+    assert field in ("INPUT", "TEXTAREA")
+    page.wait_for_url("**/worklist")
+
+
 def test_the_search_is_reached_from_a_case(page: Any, desk: Desk) -> None:
     sign_in(page, desk, "anna")
     page.goto(f"{desk.url}/cases/C2")

@@ -14,8 +14,10 @@
   let last = -Infinity;
   let waiting = null;
 
+  // A field of a dialog that has just closed keeps the keys until the page is drawn anew, though nobody can write in it.
   function writes(target) {
-    return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
+    const field = target instanceof Element ? target.closest("input, textarea, select, [contenteditable]") : null;
+    return field !== null && field.checkVisibility();
   }
 
   // ---------------------------------------------------------------- what keys do
@@ -95,7 +97,10 @@
     if (event.key === "Escape") {
       cancel();
       const one = named("Escape");
-      if (one) act(one);
+      if (one) {
+        event.preventDefault(); // else the browser stops loading the page that this key has just asked for
+        act(one);
+      }
       return;
     }
     if (event.key.length !== 1) return;
