@@ -50,7 +50,7 @@ class Acts:
         self._accounts = Accounts(people, clock, issuer) if people is not None else None
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
-        self._repairing = Repairing(config, desk, clock, people)
+        self.people, self.repairing = people, Repairing(config, desk, clock, people)
         self._suspending = Suspending(desk.releases, clock)
         self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
 
@@ -163,17 +163,17 @@ class Acts:
     # ---------------------------------------------------------------- messages and deliveries that need a person
 
     def _reprocessed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_each(key, lambda key: self._repairing.reprocess(key, name, request)) for key in keys]
+        return [_each(key, lambda key: self.repairing.reprocess(key, name, request)) for key in keys]
 
     def _edited(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         """One key alone."""
-        return [_each(key, lambda key: self._repairing.edit(key, name, request)) for key in keys[:1]]
+        return [_each(key, lambda key: self.repairing.edit(key, name, request)) for key in keys[:1]]
 
     def _identified(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_each(key, lambda key: self._repairing.identify(key, name, request)) for key in keys]
+        return [_each(key, lambda key: self.repairing.identify(key, name, request)) for key in keys]
 
     def _unlinked(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_each(key, lambda key: self._repairing.unlink(key, name, request)) for key in keys]
+        return [_each(key, lambda key: self.repairing.unlink(key, name, request)) for key in keys]
 
     # ---------------------------------------------------------------- a restored store
 

@@ -128,16 +128,14 @@ class Service:
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._judge, here = JudgeProcess(), called_here(texts)
-        comment, judge = comment_of(texts), self._judge
-        self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
-        parts = (judge, self._clock, self._wake)
-        self._beside = Beside(config, texts, self._desk, self._acts, parts) if supervisor else None
-        self._reloading = (
-            Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
-            if supervisor is not None
-            else None
-        )
+        self._judge, comment, here = JudgeProcess(), comment_of(texts), called_here(texts)
+        self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=self._judge)
+        parts = (self._judge, self._clock, self._wake)
+        self._beside: Beside | None = None
+        self._reloading: Reloading | None = None
+        if supervisor is not None:
+            self._reloading = Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
+            self._beside = Beside(config, texts, self._desk, self._acts, parts, self._reloading.reload)
         self._sqlite: SqliteStatus | None = status() if config.store.file else None
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
@@ -173,8 +171,9 @@ class Service:
             self._stage, self._drain_by = "draining", loop.time() + self._config.limits.drain_s
             for delivery in self._deliveries:
                 delivery.stop()  # each has the time of the drain for its answer
-            if self._reloading is not None:
+            if self._reloading is not None and self._beside is not None:
                 self._reloading.stop()
+                self._beside.stop()
             _log.info("draining")
         _log.info("stopped")
 
@@ -198,7 +197,8 @@ class Service:
             self._wake()
             return answer
 
-        apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status, "replay": self._replay}
+        apart = {"reload": self._reload, "knowledge": self._in_force, "status": self._status}
+        apart |= {"replay": self._perform_beside, "change": self._perform_beside}
         server = ControlServer(self._config.store.beside, handle, apart)
         await server.start()
         yield
@@ -219,10 +219,10 @@ class Service:
             answer = {"ok": False, "error": "This service was started without processing: it works by no knowledge"}
         return with_certificates(answer, renewed.taken, renewed.faults)
 
-    async def _replay(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _perform_beside(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._beside is None or self._stage != "running":
             return {"ok": False, "error": f"The service is {self._stage}, or works by no knowledge"}
-        return await self._beside.replay(request)
+        return await self._beside.perform(request)
 
     async def _in_force(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "in_force": self._ruleset}

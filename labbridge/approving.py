@@ -47,7 +47,7 @@ class Approving:
         act = str(request.get("act", SignAct.APPROVE))
         if act not in list(SignAct):
             raise Refused("This service does not know the act; is it older than the command line?")
-        signer = self._signer(name, str(request.get("person", "")))
+        signer = signer_of(self._people, name, str(request.get("person", "")))
         found = approvals.chosen(keys, self._items())
         why = " ".join(str(request.get("why", "")).split())
         return Signing(
@@ -60,13 +60,13 @@ class Approving:
             check=lambda item, standing: approvals.check(SignAct(act), item, standing, signer.login, why),
         )
 
-    def _signer(self, name: str, login: str) -> Signer:
-        """Who acts. Where there are accounts it is one of them, and what it may do is asked where the signature is kept."""
-        policies.check_signer(name)
-        people = self._people
-        if people is None or not (login or people.any()):
-            return Signer(login=name, name=name)
-        found = people.named(login or name)
-        if len(found) != 1:
-            raise Refused(f"{login or name}: no open account is called so, or several are; name the login")
-        return Signer(login=found[0].login, name=found[0].name, account=True)
+
+def signer_of(people: StorePeople | None, name: str, login: str = "") -> Signer:
+    """Who acts. Where there are accounts it is one of them, and what it may do is asked where the signature is kept."""
+    policies.check_signer(name)
+    if people is None or not (login or people.any()):
+        return Signer(login=name, name=name)
+    found = people.named(login or name)
+    if len(found) != 1:
+        raise Refused(f"{login or name}: no open account is called so, or several are; name the login")
+    return Signer(login=found[0].login, name=found[0].name, account=True)

@@ -1,4 +1,5 @@
-"""What runs beside the way of a message: the order of the worklist, release by rule, replays. None of it is waited for."""
+"""What runs beside the way of a message: the order of the worklist, release by rule, replays, changes of the site's files.
+None of it is waited for."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from labbridge import automatic
 from labbridge.acts import Acts
 from labbridge.automatic import Automatic
+from labbridge.changing import Changing, Reload
 from labbridge.config import Config
 from labbridge.knowledge.documents import Source
 from labbridge.ordering import Ordering
@@ -18,7 +20,8 @@ from labbridge.trying import Trying
 
 
 class Beside:
-    """All of it, by the knowledge in force. `parts`: the judge, the clock, and what wakes the deliveries."""
+    """All of it, by the knowledge in force. `parts`: the judge, the clock, and what wakes the deliveries;
+    `reload` takes what lies on the disk into force."""
 
     def __init__(
         self,
@@ -27,9 +30,13 @@ class Beside:
         desk: StoreDesk,
         acts: Acts,
         parts: tuple[Judge, Clock, Callable[[], None]],
+        reload: Reload,
     ) -> None:
         ordering = Ordering(opening.reader(config.store.url), desk.ranks, texts)
-        self._trying = Trying(config, desk.replays, parts[1], texts)
+        self._trying = Trying(config, (desk.replays, desk.changes, desk.unmapped), parts[1], texts)
+        stores = (desk.changes, desk.unmapped, acts.people)
+        self._changing = Changing(config.knowledge.site, stores, acts.repairing, parts[1], reload)
+        self._changing.taken(texts)
         self._every: list[Ordering | Trying | Automatic] = [
             ordering,
             self._trying,
@@ -38,13 +45,19 @@ class Beside:
 
     def taken(self, texts: Sequence[Source]) -> None:
         """The knowledge that is in force from now on."""
+        self._changing.taken(texts)
         for one in self._every:
             one.taken(texts)
+
+    def stop(self) -> None:
+        """What is in hand is given up."""
+        self._changing.stop()
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:
         """Each runs for ever; one that ends by itself is a bug."""
         return [one.run() for one in self._every]
 
-    async def replay(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Begin a replay of what lies on the disk."""
-        return await self._trying.perform(request)
+    async def perform(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A replay, or a change of the site's files: neither waits for a person's release, nor the other way round."""
+        whose = self._changing if request.get("command") == "change" else self._trying
+        return await whose.perform(request)

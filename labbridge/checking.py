@@ -36,10 +36,21 @@ def check(
     there is no other fault the rules are proved; `say` gets the proof as a line."""
     base = folder or shipped()
     try:
-        ours = read_folder(base)
-        theirs = read_folder(Path(site), site=True) if site else []
+        texts = [*read_folder(base), *(read_folder(Path(site), site=True) if site else [])]
     except KnowledgeError as error:
         return error.faults, counted(error.faults)
+    return check_texts(texts, base, write_lock=write_lock, say=say)
+
+
+def check_texts(
+    texts: Sequence[Source],
+    base: Path | None = None,
+    *,
+    write_lock: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Fault], str]:
+    """The same of texts that were read before. `base`: the folder of the lock, the shipped one without."""
+    ours, theirs = ([one for one in texts if one.site is site] for site in (False, True))
     knowledge, faults = build([*ours, *theirs])
     decisions = knowledge.decisions
     phrases = read_phrases([*ours, *theirs], faults)
@@ -47,7 +58,7 @@ def check(
     faults += unfit(knowledge) or [*check_cases(decisions), *check_style(decisions), *spoken]
     faults += [] if faults else _proved(decisions, [*ours, *theirs], say)
     shipped_entries = entries(build(ours)[0].decisions) if theirs else entries(decisions)
-    faults += _locked(base / LOCK, shipped_entries, write_lock and not faults and not theirs)
+    faults += _locked((base or shipped()) / LOCK, shipped_entries, write_lock and not faults and not theirs)
     faults += raised_in_vain([*ours, *theirs], ours, "ships")
     rules = sum(rule.status == "active" for rule in decisions.rules)
     summary = f"{len(ours) + len(theirs)} files, {rules} active rules, {knowledge.version}: {counted(faults)}"

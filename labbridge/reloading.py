@@ -9,12 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import msgspec
@@ -22,23 +17,20 @@ import msgspec
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Fault, Source, counted
-from labbridge.knowledge.lock import raised_in_vain
 from labbridge.model.work import AuditEvent, Count
 from labbridge.observe import logs
 from labbridge.ports import Clock
+from labbridge.proving import Prover
 from labbridge.review import policies
 from labbridge.sources import KnowledgeError, packed, read_all
 from labbridge.store.desk import StoreDesk
 from labbridge.supervising import Supervisor, dismiss
 
-PROVEN_WITHIN_S = 120.0
 ANSWERED_WITHIN_S = 600.0  # a reload may have to wait for another one, and each for its proof
-PROOF_NICE = 5  # acknowledging and drafting go first
 SIGNALLED = "SIGHUP"
 ACCEPTED, REFUSED, UNCHANGED = "accepted", "refused", "unchanged"
 
 _log = logs.logger("reload")
-_faults = msgspec.msgpack.Decoder(list[Fault])
 Taken = Callable[[Sequence[Source]], None]
 
 
@@ -50,7 +42,7 @@ class Reloading:
         self._turn = asyncio.Lock()
         self._waiting = False
         self._signals: set[asyncio.Task[dict[str, Any]]] = set()
-        self._proof: BaseProcess | None = None
+        self._prover = Prover()
 
     async def started(self) -> None:
         """The knowledge that the service begins with is kept, as every one that comes into force is. No message is blamed
@@ -71,8 +63,7 @@ class Reloading:
 
     def stop(self) -> None:
         """A proof in hand is given up."""
-        if self._proof is not None:
-            self._proof.kill()
+        self._prover.stop()
 
     async def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket: {"command": "reload", "as"}."""
@@ -135,52 +126,8 @@ class Reloading:
         await asyncio.to_thread(self._desk.record, event, (Count("reloads", (outcome,)),))
 
     def _prove(self, texts: Sequence[Source]) -> list[Fault]:
-        """The faults of these texts, found in a process of its own. Blocks. Refused where it gives no answer."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_proof, args=(self._site, list(texts), list(self._supervisor.texts), theirs), name="labbridge-proof"
-        )
-        process.start()
-        self._proof = process
-        theirs.close()
-        try:
-            if not ours.poll(PROVEN_WITHIN_S):
-                raise Refused(f"The proof took longer than {PROVEN_WITHIN_S:.0f} s; what was in force stays")
-            return _faults.decode(ours.recv_bytes())
-        except EOFError:
-            raise Refused("The proof was broken off; what was in force stays") from None
-        finally:
-            self._proof = None
-            process.kill()
-            process.join()
-
-
-def _proof(site: str, texts: list[Source], before: list[Source], answer: Connection) -> None:
-    """Body of the proving process."""
-    for name in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)  # the service gives us up in its own time
-    os.nice(PROOF_NICE)
-    answer.send_bytes(msgspec.msgpack.encode(prove(site, texts, before)))
-
-
-def prove(site: str, texts: Sequence[Source], before: Sequence[Source]) -> list[Fault]:
-    """Everything `labbridge check` finds; that the files did not change while it looked; and that no row in force is
-    another one under the same version."""
-    from labbridge.checking import check
-
-    faults, _summary = check(None, site, write_lock=False)
-    if faults:
-        return faults
-    try:
-        still = version(read_all(site)) == version(texts)
-    except KnowledgeError as error:
-        return error.faults
-    if not still:
-        return [
-            Fault("mappings", 1, "A file changed while it was being proven.", "Save everything, then reload again.")
-        ]
-    return raised_in_vain(texts, before)
+        """The faults of these texts. Blocks. Refused where the proof gives no answer."""
+        return self._prover.prove(texts, self._supervisor.texts).faults
 
 
 def with_certificates(answer: dict[str, Any], taken: list[str], faults: list[str]) -> dict[str, Any]:

@@ -50,6 +50,16 @@ class Repairing:
         self._desk.reprocess(key, lanes, event, edit)
         return shown
 
+    def read_again(self, shown: str, login: str, why: str) -> None:
+        """A message goes through again as it is, by the knowledge that is in force now. Refused where a person is repairing
+        it: that edit waits for its second person."""
+        event = AuditEvent(at=self._clock.now(), actor=login, action="reprocess", subject=shown, detail=why)
+        message = self._message(shown)
+        if self._desk.pending_edit(message.key) is not None:
+            raise Refused(f"{shown} was edited, and waits for the second person")
+        lanes = self._lanes(shown, message, message.raw, "cannot be read")
+        self._desk.reprocess(message.key, lanes, event, None)
+
     def edit(self, shown: str, name: str, request: dict[str, Any]) -> str:
         """{"raw": the repaired message in base64, "why": the reason}. From the workbench with {"base"}: the version that
         it was made from, 1 for the message received."""

@@ -47,16 +47,24 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replay(
-    config: Config, before: Sequence[Source], after: Sequence[Source], since: date | None, processes: int = 0
+    config: Config,
+    before: Sequence[Source],
+    after: Sequence[Source],
+    since: date | None,
+    processes: int = 0,
+    *,
+    messages: frozenset[int] | None = None,
 ) -> Iterator[Told | Sum]:
     """Each case that would change, patients in the order of their first message; last the sum. Processes: as many as there
-    are processors, without a number."""
+    are processors, without a number. `messages`: only the patients of whom one of these came."""
     settings = settings_of(config)
     found = Sum(before=reader_of(settings, before).interpret.knowledge.version, after="")
     found.after = reader_of(settings, after).interpret.knowledge.version
     began = perf_counter()
     with closing(opening.reader(settings.store)) as reader:
         groups = stored.patients(reader, since)
+    if messages is not None:
+        groups = [one for one in groups if not messages.isdisjoint(one.messages)]
     count = processes or os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
     with context.Pool(count, _begin, (settings, list(before), list(after))) as pool:

@@ -27,7 +27,8 @@ from labbridge.model.values import Coding
 _PACKAGE = Path(__file__).resolve().parent
 KINDS = (".yaml", ".csv")
 FLAGS, POLICY, CITATIONS, OWNER = "flags.yaml", "policy.yaml", "citations.yaml", "critical_owner"
-NOT_OURS = ("schema", "site")
+HISTORY, CASES = "history", "cases"
+NOT_OURS = ("schema", "site", HISTORY, CASES)
 
 
 class KnowledgeError(Exception):

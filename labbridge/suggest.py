@@ -8,15 +8,18 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
 from labbridge.config import Config
-from labbridge.errors import CaseFileError, Refuse
+from labbridge.errors import CaseFileError, Refuse, Refused
 from labbridge.hl7 import incoming
-from labbridge.knowledge.build import Knowledge
-from labbridge.knowledge.codes import CODE_COLUMNS
+from labbridge.knowledge.build import Knowledge, version
+from labbridge.knowledge.codes import CODE_COLUMNS, ROLES
+from labbridge.knowledge.documents import counted
 from labbridge.knowledge.terminology import CodeRow
+from labbridge.model.mapping import MAPPED, NONE, SURE, UNSURE, Choice, Choices, SentCode, Suggestion, UnitChoice
 from labbridge.model.report import Observation
 from labbridge.model.result import Analyte
 from labbridge.model.values import Coding
@@ -26,35 +29,10 @@ from labbridge.normalise.methods import Methods
 from labbridge.normalise.resemblance import Resembles
 from labbridge.normalise.sent import unit_of
 from labbridge.offline import split_messages
-from labbridge.sources import load
+from labbridge.sources import KnowledgeError, load, read_all, understood
 
-SURE, UNSURE, NONE, MAPPED = "sure", "unsure", "none", "mapped"
+CONTEXT, REFUSED_UNIT = "context", "refuse"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class LocalCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A code as a sender writes it. `order` is the name of the order it was reported under, where one is known."""
-
-    system: str = "L"
-    code: str = ""
-    name: str = ""
-    unit: str = ""
-    order: str = ""
-    sender: str = ""
-
-
-class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a local code may be. `confidence`: `mapped` (a table names it already), `sure` (words of one analyte and
-    nothing against it), `unsure` (a short word alone, or more than one analyte), `none`. `canonical_unit` is empty where
-    the unit is not known for the analyte: never guessed."""
-
-    code: LocalCode
-    analyte: str = ""
-    method: str = ""
-    assay: str = ""
-    canonical_unit: str = ""
-    confidence: str = NONE
-    reason: str = ""
 
 
 class Suggester:
@@ -66,7 +44,7 @@ class Suggester:
         self._resembles = Resembles(knowledge.terminology)
         self._methods = Methods(knowledge.terminology)
 
-    def __call__(self, local: LocalCode) -> Suggestion:
+    def __call__(self, local: SentCode) -> Suggestion:
         codings = (Coding(local.code, local.name, local.system),)
         known = self._identifier.identify(local.sender, codings, local.unit)
         if known.analyte is not None and known.code is not None:
@@ -81,7 +59,7 @@ class Suggester:
         sure = like.sure and known.note != "N102"
         return self._of(local, like.analyte, SURE if sure else UNSURE, reason, CodeRow(code="", analyte=like.analyte))
 
-    def _of(self, local: LocalCode, analyte: str, confidence: str, reason: str, row: CodeRow) -> Suggestion:
+    def _of(self, local: SentCode, analyte: str, confidence: str, reason: str, row: CodeRow) -> Suggestion:
         kind = self._terminology.analytes[analyte].analyte
         observation = Observation(at="", codes=(Coding(local.code, local.name, local.system),))
         method = self._methods.of(observation, row, kind, Feed(name=""))
@@ -96,6 +74,45 @@ class Suggester:
             reason=reason,
         )
 
+    def choices(self) -> Choices:
+        """What a person can say of a code."""
+        known = self._terminology
+        units = {(analyte, row.unit, row.factor) for (analyte, _spelling), row in known.units.items()}
+        return Choices(
+            analytes=tuple(Choice(id=one.id, name=one.name) for one in known.analytes.values()),
+            roles=tuple(one for one in ROLES if one != CONTEXT),
+            methods=tuple(Choice(id=one.id, name=one.name) for one in known.methods.values()),
+            kits=tuple(
+                Choice(id=one.id, name=one.name or one.id, analytes=(one.analyte,) if one.analyte else ())
+                for one in known.kits.values()
+            ),
+            units=tuple(
+                UnitChoice(analyte=analyte, unit=unit, factor=factor)
+                for analyte, unit, factor in sorted(units)
+                if analyte in set(Analyte) and unit != REFUSED_UNIT
+            ),
+        )
+
+
+class SuggestionsOnDemand:
+    """Suggestions by what lies on the disk, understood when they are first asked for and kept until that is another one."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self._kept: tuple[str, Suggester] | None = None
+        self._turn = Lock()
+
+    def __call__(self) -> Suggester:
+        """Refused, with the first fault, where the files cannot be understood."""
+        with self._turn:
+            try:
+                texts = read_all(self._site)
+                if self._kept is None or self._kept[0] != version(texts):
+                    self._kept = version(texts), Suggester(understood(texts))
+            except KnowledgeError as error:
+                raise Refused(f"{counted(error.faults)} in the knowledge: {error.faults[0]}") from None
+            return self._kept[1]
+
 
 def suggest_file(path: Path, config: Config) -> list[Suggestion]:
     """Suggestions for the codes of a file: a CSV with a `code` or `name` column (`system`, `unit`, `order`, `sender` if
@@ -106,23 +123,23 @@ def suggest_file(path: Path, config: Config) -> list[Suggestion]:
     return [suggester(one) for one in dict.fromkeys(locals_)]
 
 
-def _of_csv(path: Path, content: bytes) -> list[LocalCode]:
+def _of_csv(path: Path, content: bytes) -> list[SentCode]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise CaseFileError(f"{path}:{line}: this is not UTF-8; save the file as UTF-8") from error
     reader = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    columns = [name for name in LocalCode.__struct_fields__ if name in (reader.fieldnames or ())]
+    columns = [name for name in SentCode.__struct_fields__ if name in (reader.fieldnames or ())]
     if not {"code", "name"} & set(columns):
         raise CaseFileError(
             f"{path}: there is no column `code` or `name`; give the file a header line with one of them"
         )
-    return [LocalCode(**{name: (row[name] or "").strip() for name in columns}) for row in reader]
+    return [SentCode(**{name: (row[name] or "").strip() for name in columns}) for row in reader]
 
 
-def _of_messages(content: bytes) -> list[LocalCode]:
-    found: list[LocalCode] = []
+def _of_messages(content: bytes) -> list[SentCode]:
+    found: list[SentCode] = []
     for raw in split_messages(content):
         try:
             reports = incoming.read_reports(raw, Feed(name="file"), _EPOCH)
@@ -135,10 +152,10 @@ def _of_messages(content: bytes) -> list[LocalCode]:
     return found
 
 
-def _local(observation: Observation, order: str, sender: str) -> LocalCode:
+def _local(observation: Observation, order: str, sender: str) -> SentCode:
     first = observation.codes[0] if observation.codes else Coding("")
     name = " ".join(coding.display for coding in observation.codes if coding.display)
-    return LocalCode(
+    return SentCode(
         system=first.system, code=first.code, name=name, unit=unit_of(observation), order=order, sender=sender
     )
 

@@ -11,14 +11,19 @@ from labbridge.config import Config
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
+from labbridge.knowledge.edits import applied
+from labbridge.model.changes import Change
 from labbridge.model.replay import Sum, Told, Wanted
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.ports import Clock
 from labbridge.replaying import replay
 from labbridge.review import policies
+from labbridge.review.changes import parse_change
 from labbridge.sources import KnowledgeError, read_all, understood
+from labbridge.store.changes import StoreChanges
 from labbridge.store.replays import StoreReplays
+from labbridge.store.unmapped import StoreUnmapped
 
 AT_ONCE = 50
 PROCESSES = 1
@@ -30,8 +35,15 @@ T = TypeVar("T")
 class Trying:
     """Replays of what lies on the disk beside what is in force. `taken` is told of other knowledge in force."""
 
-    def __init__(self, config: Config, store: StoreReplays, clock: Clock, texts: Sequence[Source]) -> None:
-        self._config, self._store, self._clock, self._texts = config, store, clock, texts
+    def __init__(
+        self,
+        config: Config,
+        stores: tuple[StoreReplays, StoreChanges, StoreUnmapped],
+        clock: Clock,
+        texts: Sequence[Source],
+    ) -> None:
+        self._config, self._clock, self._texts = config, clock, texts
+        self._store, self._changes, self._unmapped = stores
         self._task: asyncio.Task[None] | None = None
 
     def taken(self, texts: Sequence[Source]) -> None:
@@ -43,20 +55,24 @@ class Trying:
         await asyncio.Event().wait()
 
     async def perform(self, request: dict[str, Any]) -> dict[str, Any]:
-        """{"command": "replay", "as", "person"}: begin one; its key."""
+        """{"command": "replay", "as", "person"}: begin one; its key. With {"change": E7}: of the files as they would be with
+        it in them; where it maps a code, over the patients whose messages carried it."""
         try:
-            key, texts = await asyncio.to_thread(self._begin, request)
+            key, texts, messages = await asyncio.to_thread(self._begin, request)
         except (Refused, StoreUnavailable) as refusal:
             return {"ok": False, "error": str(refusal)}
-        self._task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._go_through, key, texts))
+        going = asyncio.to_thread(self._go_through, key, texts, messages)
+        self._task = asyncio.get_running_loop().create_task(going)
         self._task.add_done_callback(_ended)
         return {"ok": True, "replay": key}
 
-    def _begin(self, request: dict[str, Any]) -> tuple[int, list[Source]]:
+    def _begin(self, request: dict[str, Any]) -> tuple[int, list[Source], frozenset[int] | None]:
         name = str(request.get("as", ""))
         policies.check_signer(name)
+        change = self._change(request)
         try:
             texts = read_all(self._config.knowledge.site)
+            texts = applied(texts, change.edits) if change is not None else texts
             understood(texts)
         except KnowledgeError as error:
             raise Refused(f"The files on the disk have a fault: {error.faults[0]}") from None
@@ -65,13 +81,26 @@ class Trying:
             raise Refused("What lies on the disk is in force: there is nothing to compare")
         now, by = self._clock.now(), str(request.get("person", "")) or name
         event = AuditEvent(at=now, actor=by, action="replay", subject="knowledge", detail=f"{before} beside {after}")
-        return self._store.begin(before, after, event), texts
+        key = self._store.begin(before, after, event)
+        if change is None:
+            return key, texts, None
+        self._changes.tried(change.key, key)
+        return key, texts, frozenset(self._unmapped.messages(change.about, -1)) if change.about else None
 
-    def _go_through(self, key: int, texts: list[Source]) -> None:
+    def _change(self, request: dict[str, Any]) -> Change | None:
+        shown = request.get("change")
+        if shown is None:
+            return None
+        found = self._changes.one(parse_change(str(shown)))
+        if found is None or found.ended is not None:
+            raise Refused("There is no such change that waits")
+        return found
+
+    def _go_through(self, key: int, texts: list[Source], messages: frozenset[int] | None) -> None:
         """However it ends, that is kept; a bug is told by `_ended`, and the service goes on."""
         number, found = 1, None
         try:
-            for some in _together(replay(self._config, self._texts, texts, None, PROCESSES)):
+            for some in _together(replay(self._config, self._texts, texts, None, PROCESSES, messages=messages)):
                 told = [one for one in some if isinstance(one, Told)]
                 found = next((one for one in some if isinstance(one, Sum)), found)
                 self._store.add(key, number, told)

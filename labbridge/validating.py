@@ -13,7 +13,8 @@ import msgspec
 
 from labbridge import __version__, show
 from labbridge.config import Config
-from labbridge.errors import CannotCreate
+from labbridge.errors import CannotCreate, Refused
+from labbridge.knowledge.documents import Source
 from labbridge.knowledge.items import items
 from labbridge.model.items import Item
 from labbridge.offline import (
@@ -74,6 +75,20 @@ def validate_packed(paths: Sequence[Path], config: Config, wanted: Wanted) -> tu
     document = files.encoded(pack)
     files.keep(names, html(pack, hashlib.sha256(document).hexdigest()), document)
     return [one.outcome for one in tried], f"{_written(names.html)}, {_written(names.json)}: {_summary(pack)}"
+
+
+def pack_of(texts: Sequence[Source], folder: Path, wanted: Wanted) -> bytes:
+    """The pack of the site's own case files, by the knowledge of these texts, as a page; nothing is written. Refused where
+    there are no cases; CaseFileError for what cannot be read."""
+    paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    if not paths:
+        raise Refused("There are no cases to run: put case files into cases/ of the site's folder")
+    readers = Readers.of(understood(texts), "en")
+    read = [read_cases(path) for path in paths]
+    pack = packed(read, list(tried_of(read, readers)), readers, items(texts), wanted)
+    cited = sources(pack.rows, rules_of(readers.interpret.knowledge, texts).citations)
+    pack = msgspec.structs.replace(pack, sources=cited)
+    return html(pack, hashlib.sha256(files.encoded(pack)).hexdigest())
 
 
 def tried_of(read: Sequence[CaseFile], readers: Readers) -> Iterator[Tried]:

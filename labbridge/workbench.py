@@ -179,6 +179,7 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.ordering import RankingOnDemand
     from labbridge.processing import SystemClock
     from labbridge.sources import ItemsOnDemand, RulesOnDemand
+    from labbridge.suggest import SuggestionsOnDemand
     from labbridge.web.application import application
     from labbridge.web.parts import LOCAL, Parts
     from labbridge.web.throttle import Throttle
@@ -199,6 +200,7 @@ def _application(settings: Settings, units: Connection) -> Any:
         rules=RulesOnDemand(settings.site),
         ranking=RankingOnDemand(),
         items=ItemsOnDemand(settings.site),
+        suggestions=SuggestionsOnDemand(settings.site),
         hospital=_openid(settings.hospital),
         test=settings.test,
     )
@@ -209,12 +211,14 @@ def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:
     """What the pages read, by its name in Parts; each on connections of its own."""
     from labbridge.store.approvals import StoreApprovals
     from labbridge.store.bench import StoreBench
+    from labbridge.store.changes import StoreChanges
     from labbridge.store.deliveries import StoreDeliveries
     from labbridge.store.messages import StoreMessages
     from labbridge.store.people import StorePeople
     from labbridge.store.replays import StoreReplays
     from labbridge.store.shift import StoreShift
     from labbridge.store.status import StoreStatus
+    from labbridge.store.unmapped import StoreUnmapped
     from labbridge.web.parts import Pool
 
     return {
@@ -224,6 +228,8 @@ def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:
         "deliveries": Pool(lambda: StoreDeliveries(opening.reader(url)), AT_ONCE),
         "status": Pool(lambda: StoreStatus(opening.reader(url)), 1),
         "replays": Pool(lambda: StoreReplays(opening.reader(url)), 1),
+        "changes": Pool(lambda: StoreChanges(opening.reader(url)), 1),
+        "unmapped": Pool(lambda: StoreUnmapped(opening.reader(url)), 1),
         "approvals": Pool(lambda: StoreApprovals(opening.reader(url)), 1),
         "shift": Pool(lambda: StoreShift(opening.reader(url), writer), 1),
     }

@@ -11,7 +11,7 @@ from labbridge.knowledge.terminology import CodeRow, Terminology
 from labbridge.model.values import Coding
 
 CODE_COLUMNS = ("system", "code", "name", "unit", "specimen", "analyte", "role", "method", "assay", "status", "source")
-NOT_OURS = "not_ours"
+NOT_OURS, SITE = "not_ours", "SITE"
 ROLES = (
     "result",
     "grade",
@@ -26,7 +26,7 @@ ROLES = (
     "context",
     NOT_OURS,
 )
-SHIPPED = ("VERIFIED", "PART", "SITE")
+SHIPPED = ("VERIFIED", "PART", SITE)
 LOINC = "loinc"
 
 Table = dict[str, tuple[CodeRow, ...]]

@@ -91,11 +91,15 @@ class StoreApprovals:
 
 
 def _sign_each(connection: Connection, signing: Signing) -> list[str]:
-    if signing.signer.account and (
-        refused := _tried(lambda: signing.allowed(people.person_of(connection, signing.signer.login)))
-    ):
+    if refused := _tried(lambda: check_account(connection, signing)):
         return [refused] * len(signing.items)
-    return [_tried(partial(_sign, connection, item, signing)) for item in signing.items]
+    return [_tried(partial(sign_one, connection, item, signing)) for item in signing.items]
+
+
+def check_account(connection: Connection, signing: Signing) -> None:
+    """Refused where the account may not sign, as it is by now."""
+    if signing.signer.account:
+        signing.allowed(people.person_of(connection, signing.signer.login))
 
 
 def _tried(act: Callable[[], None]) -> str:
@@ -107,9 +111,15 @@ def _tried(act: Callable[[], None]) -> str:
     return ""
 
 
-def _sign(connection: Connection, item: Item, signing: Signing) -> None:
+def standing_of(connection: Connection, item: Item) -> Approval | None:
+    """What stands of the content that an item has."""
     row = connection.execute(OF_CONTENT, (item.key, item.sha256)).fetchone()
-    standing = _approval(row) if row else None
+    return _approval(row) if row else None
+
+
+def sign_one(connection: Connection, item: Item, signing: Signing) -> None:
+    """One signature, within a transaction. Refused where it may not be; then nothing is written."""
+    standing = standing_of(connection, item)
     signer, now = signing.signer, signing.at.isoformat()
     signing.check(item, standing)
     content = (item.key, item.sha256, item.version, item.text)

@@ -16,10 +16,12 @@ from labbridge.states import State
 from labbridge.store import backup, calls, decisions, edits, journal, links, reading, releases, retention, second, sums
 from labbridge.store.approvals import StoreApprovals
 from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.changes import StoreChanges
 from labbridge.store.connection import Connection
 from labbridge.store.ranks import StoreRanks
 from labbridge.store.replays import StoreReplays
 from labbridge.store.tally import add_counts
+from labbridge.store.unmapped import StoreUnmapped
 from labbridge.store.work import FORGIVEN, FORGIVEN_MOST
 from labbridge.store.writer import Job, Writer
 
@@ -57,6 +59,7 @@ class StoreDesk:
         self.approvals = StoreApprovals(reader, writer)
         self.releases = releases.StoreReleases(reader, writer)
         self.replays = StoreReplays(reader, writer)
+        self.changes, self.unmapped = StoreChanges(reader, writer), StoreUnmapped(reader)
         self.ranks = StoreRanks(writer)
 
     def case(self, key: int) -> Case | None:

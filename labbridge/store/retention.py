@@ -37,6 +37,7 @@ ON_ITS_WAY = (
 HELD = "SELECT 1 FROM holds WHERE lane = ? AND lifted = '' LIMIT 1"
 WAITS = "SELECT message FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
 WIPE = "UPDATE journal SET raw = ? WHERE id IN ({})"
+FORGET_CODES = "DELETE FROM unmapped_in WHERE message = ?"
 WIPE_EDITS = "DELETE FROM edits WHERE message IN ({})"
 WIPE_SENT = (
     "UPDATE outbox SET raw = ? WHERE state IN ('acknowledged', 'cancelled') AND updated < ? AND length(raw) > 0"
@@ -115,6 +116,7 @@ def erase(connection: Connection, lane: str, audit: AuditEvent) -> int:
     for key in messages:
         connection.execute(FORGET_MESSAGE, (WIPED, ERASED, key))
         connection.execute(WIPE_EDITS.format(marks(1)), (key,))
+        connection.execute(FORGET_CODES, (key,))
     for one in lanes:
         _forget(connection, one)
     digest = hashlib.sha256(lane.encode()).digest()

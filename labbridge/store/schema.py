@@ -141,6 +141,18 @@ unmapped = sa.Table(  # a code no table names, once per feed; `label` is the nam
     sqlite_with_rowid=False,
 )
 
+unmapped_in = sa.Table(  # which messages carried those of them that may be ours: they are read again once it is mapped
+    "unmapped_in",
+    metadata,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("message", sa.Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+sa.Index("unmapped_in_message", unmapped_in.c.message)
+
 cases = sa.Table(
     "cases",
     metadata,

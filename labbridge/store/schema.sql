@@ -80,6 +80,27 @@ CREATE INDEX cases_ranked ON cases (rank DESC, id) WHERE (state NOT IN ('signed'
 CREATE INDEX cases_set_aside ON cases (feed, state) WHERE disposition != '';
 CREATE INDEX cases_states ON cases (feed, state);
 CREATE INDEX cases_updated ON cases (updated);
+CREATE TABLE changes (
+	id INTEGER NOT NULL,
+	edits BLOB NOT NULL,
+	about BLOB NOT NULL,
+	base TEXT NOT NULL,
+	state TEXT NOT NULL,
+	author TEXT NOT NULL,
+	author_name TEXT NOT NULL,
+	put_forward TEXT NOT NULL,
+	why TEXT NOT NULL,
+	approver TEXT DEFAULT '' NOT NULL,
+	approver_name TEXT DEFAULT '' NOT NULL,
+	approved TEXT DEFAULT '' NOT NULL,
+	ended TEXT DEFAULT '' NOT NULL,
+	said TEXT DEFAULT '' NOT NULL,
+	replay INTEGER DEFAULT '0' NOT NULL,
+	read_again INTEGER DEFAULT '0' NOT NULL,
+	PRIMARY KEY (id),
+	CONSTRAINT two_persons_change CHECK (approver <> author)
+);
+CREATE INDEX changes_open ON changes (id) WHERE state IN ('put_forward', 'approved');
 CREATE TABLE comments (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -499,6 +520,16 @@ CREATE TABLE unmapped (
 	PRIMARY KEY (feed, system, code, label)
 )
  WITHOUT ROWID;
+CREATE TABLE unmapped_in (
+	feed TEXT NOT NULL,
+	system TEXT NOT NULL,
+	code TEXT NOT NULL,
+	label TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	PRIMARY KEY (feed, system, code, label, message)
+)
+ WITHOUT ROWID;
+CREATE INDEX unmapped_in_message ON unmapped_in (message);
 CREATE TABLE words_seen (
 	feed TEXT NOT NULL,
 	digest BLOB NOT NULL,

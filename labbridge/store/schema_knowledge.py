@@ -146,6 +146,29 @@ suspensions = sa.Table(  # where release by rule is stopped; an empty feed, anal
     text("lifted_by"),
 )
 
+changes = sa.Table(  # edits of the site's files, from who wrote them to when they came into force (model/changes.py)
+    "changes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("edits", sa.LargeBinary, nullable=False),
+    sa.Column("about", sa.LargeBinary, nullable=False),
+    sa.Column("base", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("author_name", sa.Text, nullable=False),
+    sa.Column("put_forward", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    text("approver"),
+    text("approver_name"),
+    text("approved"),
+    text("ended"),
+    text("said"),
+    sa.Column("replay", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("read_again", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("approver <> author", name="two_persons_change"),
+)
+sa.Index("changes_open", changes.c.id, sqlite_where=changes.c.state.in_(("put_forward", "approved")))
+
 KNOWLEDGE = {
     one.name
     for one in (
@@ -159,6 +182,7 @@ KNOWLEDGE = {
         suspensions,
         replays,
         replayed,
+        changes,
     )
 }
 """The names of these tables: who makes the schema asks that they are among its own."""

@@ -75,6 +75,10 @@ SEEN_UNMAPPED = (
     " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
     " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE unmapped.may_be END"
 )
+SEEN_IN = (
+    "INSERT INTO unmapped_in(feed, system, code, label, message) VALUES (?,?,?,?,?)"
+    " ON CONFLICT(feed, system, code, label, message) DO NOTHING"
+)
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
     "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes)"
     " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
@@ -292,6 +296,9 @@ class StoreWork:
         listed = [(*of, *named, now, message.key, message.key) for of, named in rows.items()]
         for some in (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE)):
             self._add(of_rows(SEEN_UNMAPPED, len(some)), *(value for row in some for value in row))
+        for key, said in rows.items():
+            if said[2]:  # it may be ours
+                self._add(SEEN_IN, *key, message.key)
 
     def _change(self, change: CaseChange, drafted: Drafted, now: str) -> None:
         draft, message = change.draft, drafted.message

@@ -95,6 +95,39 @@ class ItemsForm(_Form):
     password: str = ""
 
 
+class ChangeForm(_Form):
+    """A record of the site's files as it is to be. An empty text takes the site's record out."""
+
+    item: str = Field(max_length=200)
+    text: str = ""
+    why: str = ""
+    password: str = ""
+
+
+class AssignForm(_Form):
+    """What a person says a code is: of which feed, system and code, and its analyte, part, method, assay and unit."""
+
+    feed: str = ""
+    system: str = ""
+    code: str = ""
+    label: str = ""
+    analyte: str = ""
+    role: str = ""
+    method: str = ""
+    assay: str = ""
+    only_unit: bool = False
+    means: str = Field("", max_length=80)
+    source: str = ""
+    why: str = ""
+    password: str = ""
+
+
+class PasswordForm(_Form):
+    """An act that needs a proof of who acts."""
+
+    password: str = ""
+
+
 class ReviewForm(_Form):
     """What a person says of what a rule released."""
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labbridge.model.approvals import Approval
 from labbridge.model.beside import About, Alike
+from labbridge.model.changes import Change
 from labbridge.model.items import Item
+from labbridge.model.mapping import Choices, LocalCode, SeenCode, SentCode, Suggestion
 from labbridge.model.messages import (
     Bytes,
     ChosenDeliveries,
@@ -201,6 +203,36 @@ class Replays(Protocol):
     def verdicts(self, key: int, feeds: Sequence[str] | None) -> dict[Wanted, int]: ...
 
 
+class Changes(Protocol):
+    """Changes of the site's files (store/changes.py)."""
+
+    def one(self, key: int) -> Change | None: ...
+
+    def open(self) -> list[Change]: ...
+
+    def ended(self, limit: int) -> list[Change]: ...
+
+
+class Unmapped(Protocol):
+    """Codes that no table names and that may be ours (store/unmapped.py)."""
+
+    def listed(self, feeds: Sequence[str] | None, limit: int) -> list[SeenCode]: ...
+
+    def one(self, code: LocalCode) -> SeenCode | None: ...
+
+    def others(self, feeds: Sequence[str] | None) -> dict[str, tuple[int, int]]: ...
+
+    def messages(self, code: LocalCode, limit: int) -> list[int]: ...
+
+
+class Suggester(Protocol):
+    """What a code may be, and what a person can say of it (suggest.Suggester)."""
+
+    def __call__(self, local: SentCode) -> Suggestion: ...
+
+    def choices(self) -> Choices: ...
+
+
 class Items(Protocol):
     """What is signed, of the files on the disk and of a knowledge that was kept (sources.ItemsOnDemand)."""
 
@@ -246,7 +278,7 @@ class Parts(NamedTuple):
     """`act` performs an act where the store is written, as the command line does (acts.py). `hosts` are the names by
     which browsers reach the service, `meanings` what each flag means, `reference` what pages show of the knowledge
     beside that, `rules` the rules in words (sources.RulesOnDemand), `ranking` why a case was ranked as it was
-    (ordering.RankingOnDemand), `items` what of the knowledge is signed, `undo_s`
+    (ordering.RankingOnDemand), `items` what of the knowledge is signed, `suggestions` what a code may be, `undo_s`
     for how long what was signed can be undone. `feeds` says how each feed's messages are read. `hospital` is the
     identity provider, None without one; `test`: the instance is said to be for tests."""
 
@@ -258,6 +290,9 @@ class Parts(NamedTuple):
     status: Callable[[], AbstractContextManager[Status]]
     approvals: Callable[[], AbstractContextManager[Approvals]]
     replays: Callable[[], AbstractContextManager[Replays]]
+    changes: Callable[[], AbstractContextManager[Changes]]
+    unmapped: Callable[[], AbstractContextManager[Unmapped]]
+    suggestions: Callable[[], Suggester]
     items: Items
     act: Callable[[dict[str, Any]], dict[str, Any]]
     clock: Clock

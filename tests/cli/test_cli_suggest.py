@@ -15,8 +15,9 @@ import pytest
 from cli_run import run
 
 from labbridge.knowledge.codes import CODE_COLUMNS
+from labbridge.model.mapping import SentCode, Suggestion
 from labbridge.sources import load
-from labbridge.suggest import LocalCode, Suggester, Suggestion
+from labbridge.suggest import Suggester
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ROOT / "tests/knowledge/labels.csv"
@@ -28,7 +29,7 @@ def suggester() -> Suggester:
 
 
 def suggestion(**code: str) -> Suggestion:
-    return suggester()(LocalCode(**code))
+    return suggester()(SentCode(**code))
 
 
 @lru_cache(maxsize=1)

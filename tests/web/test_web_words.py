@@ -33,11 +33,15 @@ REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
     *(
         PACKAGE / f"{name}.py"
-        for name in ("acts", "calling", "control", "deciding", "pipeline", "previewing", "repairing")
+        for name in ("acts", "calling", "changing", "control", "deciding", "pipeline", "previewing", "repairing")
     ),
+    *(PACKAGE / f"{name}.py" for name in ("knowledge/edits", "site_files", "trying")),
     *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair")),
-    *(PACKAGE / f"review/{name}.py" for name in ("alike", "calling", "decisions", "permissions", "policies", "second")),
-    *(PACKAGE / f"store/{name}.py" for name in ("calls", "decisions", "desk", "edits", "people", "second")),
+    *(
+        PACKAGE / f"review/{name}.py"
+        for name in ("alike", "calling", "decisions", "permissions", "policies", "second", "changes", "mapping")
+    ),
+    *(PACKAGE / f"store/{name}.py" for name in ("calls", "changes", "decisions", "desk", "edits", "people", "second")),
 )
 NOT_HERE = (
     re.compile(  # what the command line alone is told: acts on patients and stores, and what no form lets through

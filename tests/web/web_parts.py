@@ -22,6 +22,7 @@ from labbridge.sources import ItemsOnDemand, RulesOnDemand, comment_code, meanin
 from labbridge.store import opening
 from labbridge.store.approvals import StoreApprovals
 from labbridge.store.bench import StoreBench
+from labbridge.store.changes import StoreChanges
 from labbridge.store.connection import Connection
 from labbridge.store.deliveries import StoreDeliveries
 from labbridge.store.messages import StoreMessages
@@ -30,6 +31,8 @@ from labbridge.store.replays import StoreReplays
 from labbridge.store.shift import StoreShift
 from labbridge.store.status import StoreStatus
 from labbridge.store.units import LocalUnits
+from labbridge.store.unmapped import StoreUnmapped
+from labbridge.suggest import SuggestionsOnDemand
 from labbridge.web import passwords, visits
 from labbridge.web.application import application
 from labbridge.web.parts import Parts, Pool
@@ -73,6 +76,9 @@ class Bench:
             deliveries=Pool(lambda: StoreDeliveries(self._reader()), 2),
             replays=Pool(lambda: StoreReplays(self._reader()), 1),
             approvals=Pool(lambda: StoreApprovals(self._reader()), 1),
+            changes=Pool(lambda: StoreChanges(self._reader()), 1),
+            unmapped=Pool(lambda: StoreUnmapped(self._reader()), 1),
+            suggestions=SuggestionsOnDemand(SITE),
             items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),
             feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated
@@ -21,6 +22,7 @@ from labbridge.web.parts import Parts
 from labbridge.web.views import differences
 from labbridge.web.visits import Visit
 
+EDITED = ("rule", "comment", "release", "policy", "method", "kit", "manufacturer", "code")
 NO_ITEM = "There is no such item\n"
 EVERY, SITE = "every", "site"
 NEEDED = {
@@ -58,6 +60,7 @@ def _listed(request: Request, kind: str, standing: str, said: str = "", status: 
         standing=standing,
         standings=[one.value for one in Standing],
         waiting=waiting,
+        edited=EDITED,
         proven=parts.ages.proven(visit.session, parts.clock.now()),
         said=said,
     )
@@ -66,7 +69,7 @@ def _listed(request: Request, kind: str, standing: str, said: str = "", status: 
 def _nothing(said: str) -> dict[str, object]:
     """A page without items: the files cannot be understood."""
     lists: dict[str, object] = {name: [] for name in ("items", "kinds", "standings")}
-    return {**lists, "kind": "", "standing": "", "waiting": None, "proven": False, "said": said}
+    return {**lists, "edited": (), "kind": "", "standing": "", "waiting": None, "proven": False, "said": said}
 
 
 def _counted(items: Mapping[str, Item], signed: Signed) -> list[tuple[str, int, int]]:
@@ -109,9 +112,17 @@ def _one(request: Request, key: str, said: str = "", status: int = 200) -> Respo
         history=list(reversed(history)),
         changed=_changed(found, history),
         waits=waiting is not None and key in waiting,
+        written=_next(found) if found.kind in EDITED else "",
         proven=parts.ages.proven(visit.session, parts.clock.now()),
         said=said,
     )
+
+
+def _next(item: Item) -> str:
+    """The record as a person begins to change it: under the version that comes next, where it has one."""
+    if not item.version:
+        return item.text
+    return re.sub(rf"(?m)^(- |  )version: {item.version}$", rf"\g<1>version: {item.version + 1}", item.text, count=1)
 
 
 def _changed(item: Item, history: list[Approval]) -> list[differences.Line]:

@@ -76,14 +76,15 @@ def _one(request: Request, shown: str, after: int, said: str = "") -> Response:
         "replay.html",
         status=422 if said else 200,
         replay=found,
-        cases=[_beside(case) for case in some],
+        cases=[beside(case) for case in some],
         counts={(one.value or "open"): verdicts.get(one, 0) for one in Wanted},
         following=some[-1].number if len(cases) > ROWS else 0,
         said=said,
     )
 
 
-def _beside(one: Replayed) -> Shown:
+def beside(one: Replayed) -> Shown:
+    """A case as it is beside the case as it would be."""
     before, after = one.told.before, one.told.after
     gone, come = _lines(before), _lines(after)
     return Shown(

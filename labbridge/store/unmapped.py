@@ -1,0 +1,67 @@
+"""The codes that may be ours and that no table names, with the messages that carried them. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from labbridge.model.mapping import LocalCode, SeenCode
+from labbridge.store.connection import Connection, marks
+
+LISTED = (
+    "SELECT u.feed, u.system, u.code, u.label, u.name, u.unit, u.may_be, u.seen, u.last_seen,"
+    " (SELECT count(*) FROM unmapped_in i WHERE i.feed = u.feed AND i.system = u.system AND i.code = u.code"
+    " AND i.label = u.label) FROM unmapped u WHERE u.may_be <> '' AND {} ORDER BY u.feed, u.seen DESC, u.code, u.label"
+    " LIMIT ?"
+)
+OTHERS = "SELECT feed, count(*), sum(seen) FROM unmapped WHERE may_be = '' AND {} GROUP BY feed ORDER BY feed"
+OF_CODE = "feed = ? AND system = ? AND code = ? AND label = ?"
+MESSAGES = f"SELECT message FROM unmapped_in WHERE {OF_CODE} ORDER BY message DESC LIMIT ?"  # noqa: S608 - a constant
+
+
+class StoreUnmapped:
+    """Reads on a connection of its own. `feeds`: those that a person may see, None for all."""
+
+    def __init__(self, reader: Connection) -> None:
+        self._reader = reader
+
+    def listed(self, feeds: Sequence[str] | None, limit: int) -> list[SeenCode]:
+        """The codes that may be ours, by feed, the commonest first."""
+        where, params = _of(feeds, "u.feed")
+        return [_seen(row) for row in self._reader.execute(LISTED.format(where), (*params, limit)).fetchall()]
+
+    def one(self, code: LocalCode) -> SeenCode | None:
+        where = "u.feed = ? AND u.system = ? AND u.code = ? AND u.label = ?"
+        of = (code.feed, code.system, code.code, code.label)
+        row = self._reader.execute(LISTED.format(where), (*of, 1)).fetchone()
+        return _seen(row) if row else None
+
+    def others(self, feeds: Sequence[str] | None) -> dict[str, tuple[int, int]]:
+        """By feed, how many codes of other analytes came, and how often together."""
+        where, params = _of(feeds, "feed")
+        rows = self._reader.execute(OTHERS.format(where), params).fetchall()
+        return {str(feed): (int(count), int(seen)) for feed, count, seen in rows}
+
+    def messages(self, code: LocalCode, limit: int) -> list[int]:
+        """The newest messages that carried a code and were not read again since."""
+        of = (code.feed, code.system, code.code, code.label)
+        return [int(message) for (message,) in self._reader.execute(MESSAGES, (*of, limit)).fetchall()]
+
+
+def _of(feeds: Sequence[str] | None, column: str) -> tuple[str, tuple[str, ...]]:
+    if feeds is None:
+        return "1 = 1", ()
+    return (f"{column} IN ({marks(len(feeds))})", tuple(feeds)) if feeds else ("1 = 0", ())
+
+
+def _seen(row: Sequence[object]) -> SeenCode:
+    feed, system, code, label, name, unit, may_be, seen, last_seen, messages = row
+    return SeenCode(
+        of=LocalCode(feed=str(feed), system=str(system), code=str(code), label=str(label)),
+        name=str(name),
+        unit=str(unit),
+        may_be=str(may_be),
+        seen=int(str(seen)),
+        messages=int(str(messages)),
+        last_seen=datetime.fromisoformat(str(last_seen)) if last_seen else None,
+    )
