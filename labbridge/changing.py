@@ -186,7 +186,7 @@ class Changing:
         if change.about is None:
             return 0
         left, done = 0, 0
-        waiting = self._unmapped.messages(change.about, -1)[::-1]
+        waiting = self._unmapped.messages(change.about)[::-1]
         for start in range(0, len(waiting), AT_ONCE):
             some = waiting[start : start + AT_ONCE]
             for message in some:

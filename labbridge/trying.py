@@ -85,7 +85,7 @@ class Trying:
         if change is None:
             return key, texts, None
         self._changes.tried(change.key, key)
-        return key, texts, frozenset(self._unmapped.messages(change.about, -1)) if change.about else None
+        return key, texts, frozenset(self._unmapped.messages(change.about)) if change.about else None
 
     def _change(self, request: dict[str, Any]) -> Change | None:
         shown = request.get("change")

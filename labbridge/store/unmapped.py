@@ -15,6 +15,7 @@ LISTED = (
     " LIMIT ?"
 )
 OTHERS = "SELECT feed, count(*), sum(seen) FROM unmapped WHERE may_be = '' AND {} GROUP BY feed ORDER BY feed"
+EVERY = 2**31 - 1
 OF_CODE = "feed = ? AND system = ? AND code = ? AND label = ?"
 MESSAGES = f"SELECT message FROM unmapped_in WHERE {OF_CODE} ORDER BY message DESC LIMIT ?"  # noqa: S608 - a constant
 
@@ -42,7 +43,7 @@ class StoreUnmapped:
         rows = self._reader.execute(OTHERS.format(where), params).fetchall()
         return {str(feed): (int(count), int(seen)) for feed, count, seen in rows}
 
-    def messages(self, code: LocalCode, limit: int) -> list[int]:
+    def messages(self, code: LocalCode, limit: int = EVERY) -> list[int]:
         """The newest messages that carried a code and were not read again since."""
         of = (code.feed, code.system, code.code, code.label)
         return [int(message) for (message,) in self._reader.execute(MESSAGES, (*of, limit)).fetchall()]

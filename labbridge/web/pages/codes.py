@@ -100,7 +100,7 @@ def _one(request: Request, of: LocalCode, said: str = "", given: AssignForm | No
         samples=found,
         suggestion=suggestion,
         choices=choices,
-        unit_known=_unit_known(suggestion),
+        units=_units(seen, suggestion, choices),
         table=mapping.table_of(found.sent.sender),
         changes=about,
         given=given or _proposed(suggestion, found),
@@ -116,8 +116,12 @@ def _visible(parts: Parts, visit: Visit, of: LocalCode) -> SeenCode | None:
         return store.one(of)
 
 
-def _unit_known(suggestion: Suggestion | None) -> bool:
-    return suggestion is not None and bool(suggestion.canonical_unit)
+def _units(seen: SeenCode, suggestion: Suggestion | None, choices: Choices) -> list[UnitChoice]:
+    """What the unit can mean: nothing to ask where a table knows it, or where a kit's own limits say in which units they
+    hold."""
+    if suggestion is None or suggestion.canonical_unit or not seen.unit:
+        return []
+    return [one for one in choices.units if one.analyte == (suggestion.analyte or seen.may_be)]
 
 
 def _proposed(suggestion: Suggestion | None, found: Samples) -> AssignForm:
