@@ -128,10 +128,9 @@ class Service:
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._judge, here = JudgeProcess(), called_here(texts)
-        comment, judge = comment_of(texts), self._judge
+        self._judge = judge = JudgeProcess()
+        comment, here, parts = comment_of(texts), called_here(texts), (judge, self._clock, self._wake)
         self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
-        parts = (judge, self._clock, self._wake)
         self._beside = Beside(config, texts, self._desk, self._acts, parts) if supervisor else None
         self._reloading = (
             Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
@@ -289,10 +288,11 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:
-        if self._supervisor is None or self._reloading is None:
+        if self._supervisor is None or self._reloading is None or self._beside is None:
             yield
             return
         self._stage = "recovering"
+        await self._beside.started()
         await self._reloading.started()
         self._supervisor.start()
         yield

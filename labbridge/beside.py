@@ -1,4 +1,5 @@
-"""What runs beside the way of a message: the order of the worklist, release by rule, replays. None of it is waited for."""
+"""What runs beside the way of a message: the order of the worklist, release by rule, replays, a look over the store. None of
+it is waited for, but the first look over the store."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from labbridge.ports import Clock, Judge
 from labbridge.store import opening
 from labbridge.store.desk import StoreDesk
 from labbridge.trying import Trying
+from labbridge.wholeness import Wholeness
 
 
 class Beside:
@@ -30,11 +32,18 @@ class Beside:
     ) -> None:
         ordering = Ordering(opening.reader(config.store.url), desk.ranks, texts)
         self._trying = Trying(config, desk.replays, parts[1], texts)
-        self._every: list[Ordering | Trying | Automatic] = [
+        over = desk.look_over(opening.reader(config.store.url, lenient=True))
+        self._wholeness = Wholeness(over, parts[1])
+        self._every: list[Ordering | Trying | Automatic | Wholeness] = [
             ordering,
             self._trying,
+            self._wholeness,
             *automatic.of(config, texts, desk, acts, parts),
         ]
+
+    async def started(self) -> None:
+        """What has to be known of the store before anything is processed."""
+        await self._wholeness.started()
 
     def taken(self, texts: Sequence[Source]) -> None:
         """The knowledge that is in force from now on."""
