@@ -23,6 +23,7 @@ from labbridge.store.connection import Connection, lookup_key, marks
 LAST = 2**62  # behind every key
 AT_ONCE = 200  # cases in one statement
 SET_ASIDE, LEAVING, TO_REVIEW = 1, 2, 3  # parts of COUNT; 0: open, 4: done
+STATES, PUT = {one.value: one for one in CaseState}, {one.value: one for one in Disposition}  # else it is damaged: held
 UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
 
 
@@ -190,9 +191,9 @@ class StoreBench:
             elif kind == LEAVING:
                 deliveries[DeliveryState(state)] += count
             else:
-                cases[CaseState(state), Disposition(put)] += count
+                cases[STATES.get(state, CaseState.HELD), PUT.get(put, Disposition.NONE)] += count
             if kind == SET_ASIDE:
-                cases[CaseState(state), Disposition.NONE] -= count
+                cases[STATES.get(state, CaseState.HELD), Disposition.NONE] -= count
         return Counted(dict(cases), dict(deliveries), reviews, tuple(sorted(seen - {""})))
 
     def newest(self, chosen: Chosen) -> str:

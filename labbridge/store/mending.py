@@ -151,6 +151,7 @@ def _set_aside(connection: Connection, key: int, row: whole.CaseRow, now: dateti
         crc = sums.of_work((found[0], found[1], *said, "", moment))
         connection.execute(SET_WORK, (found[1], *said, moment, crc, id, found[-1]))
     connection.execute(MESSAGE, (*subject, Reason.CASE_DAMAGED.value))
+    tell(connection, now, (f"M{subject[0]}", f"C{key}, which was written from it"))
 
 
 def draft(connection: Connection, *, row: Sequence[Any]) -> None:

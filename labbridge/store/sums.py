@@ -13,6 +13,7 @@ import hashlib
 import zlib
 
 ATTEMPT, FORGIVEN, RESTORE, CASE = 2_654_435_761, 2_246_822_519, 3_266_489_917, 668_265_263  # large, odd, all different
+SIX_BYTES = 1 << 32
 NUL = "\N{SYMBOL FOR NULL}"  # what PostgreSQL keeps in place of U+0000 (postgres.py)
 
 
@@ -49,14 +50,16 @@ def of_group(row: tuple[object, ...]) -> int:
 
 def of_draft(row: tuple[object, ...], outcome: bytes, case: int = 0) -> int:
     """Of a draft: version, text, message and place of its subject, knowledge, when it was written; its outcome; its case."""
-    return zlib.crc32(outcome, _of(row)) + case * CASE
+    return (SIX_BYTES | zlib.crc32(outcome, _of(row) & 0xFFFF_FFFF)) + case * CASE
 
 
 def _of(row: tuple[object, ...]) -> int:
+    """CRC-32, and 2 to the 32 more: SQLite writes a number below that in a way that one bit turns into NULL, which is a row
+    from before there were sums."""
     text = "\x1e".join(map(str, row))
     if "\0" in text:
         text = text.replace("\0", NUL)
-    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+    return SIX_BYTES | zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 NOT_PUT, NOT_RANKED = (

@@ -17,6 +17,7 @@ from worklist_parts import BLOT, CK, Site, filled, many, obx
 
 from labbridge.store import migrate, opening, sqlite
 from labbridge.store.connection import Connection
+from tests.summed import summed
 
 Asked = list[tuple[str, tuple[Any, ...]]]
 
@@ -117,6 +118,7 @@ def many_messages(bench: Bench, count: int) -> None:
     )
     for sql in statements:
         bench.writer.submit(lambda c, sql=sql: c.execute(sql)).result()
+    bench.writer.submit(summed).result()
 
 
 PAGES_OF_MESSAGES = {
