@@ -32,7 +32,8 @@ class Beside:
     ) -> None:
         ordering = Ordering(opening.reader(config.store.url), desk.ranks, texts)
         self._trying = Trying(config, desk.replays, parts[1], texts)
-        over = desk.look_over(opening.reader(config.store.url, lenient=True))
+        url = config.store.url
+        over = desk.look_over(opening.reader(url), opening.reader(url, lenient=True))
         self._wholeness = Wholeness(over, parts[1])
         self._every: list[Ordering | Trying | Automatic | Wholeness] = [
             ordering,

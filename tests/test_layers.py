@@ -63,6 +63,7 @@ WIRING = {
     "replaying",
     "reproducing",
     "trying",
+    "wholeness",
     "beside",
     "suspended",
     "suspending",

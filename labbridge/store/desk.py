@@ -92,9 +92,9 @@ class StoreDesk:
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit, edit)).result()
 
-    def look_over(self, reader: Connection) -> LookOver:
-        """What looks over every row, by a connection that takes text as it is."""
-        return LookOver(reader, self._writer)
+    def look_over(self, reader: Connection, lenient: Connection) -> LookOver:
+        """What looks over every row, by two connections of its own."""
+        return LookOver(reader, lenient, self._writer)
 
     def forgive(self) -> None:
         """At the start of a service: what was begun alone when the one before ended is not to blame for that, a few times.

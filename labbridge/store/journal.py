@@ -22,7 +22,7 @@ INSERT_JOURNAL = (
     "INSERT INTO journal(sender, control_id, digest, feed, peer, message_type, received, length, lanes, state, reason,"
     " detail, answer, error_code, location, notes, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-INSERT_WORK = "INSERT INTO work(message, lane, state, reason, updated, crc) VALUES (?,?,?,?,?,?)"
+INSERT_WORK = "INSERT INTO work(message, lane, state, reason, updated, crc) VALUES (?,?,'kept','received',?,?)"
 FIND = "SELECT id, state FROM journal WHERE sender = ? AND control_id = ? AND digest = ?"
 REUSED = "SELECT 1 FROM journal WHERE sender = ? AND control_id = ? AND digest <> ? LIMIT 1"
 KNOWN = (  # each pair is looked up in the ledger's index; a row value IN a list would read all of it
@@ -122,10 +122,9 @@ def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Re
     return Receipt(key, control_id_reuse=reused)
 
 
-def work_row(key: int, lane: str, now: str, reason: Reason = Reason.RECEIVED) -> tuple[object, ...]:
+def work_row(key: int, lane: str, now: str) -> tuple[int, str, str, int]:
     """What INSERT_WORK writes of a message that waits."""
-    state, why = State.KEPT.value, reason.value
-    return key, lane, state, why, now, sums.of_work((key, lane, state, why, "", "", now))
+    return key, lane, now, sums.of_received(key, lane, now)
 
 
 def _told(notes: Sequence[PlacedNote]) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from labbridge.store import mending, whole
-from labbridge.store.connection import Connection
+from labbridge.store.connection import FAULTS, Connection
 from labbridge.store.writer import Writer
 
 AT_ONCE = 1000
@@ -56,10 +56,11 @@ class Found(NamedTuple):
 
 
 class LookOver:
-    """Reads on a connection that takes text as it is (opening.reader, `lenient`); what is to be done the writer does."""
+    """Reads on a connection of its own, and where a text is none on one that takes it as it is (opening.reader, `lenient`);
+    what is to be done the writer does."""
 
-    def __init__(self, reader: Connection, writer: Writer) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader: Connection, lenient: Connection, writer: Writer) -> None:
+        self._reader, self._lenient, self._writer = reader, lenient, writer
         self._known: set[tuple[str, str]] = set()  # what was told since the start
 
     def look(self, now: datetime, pause: Callable[[], None] = lambda: None) -> Found:
@@ -106,7 +107,7 @@ class LookOver:
 
     def _drafts(self, pause: Callable[[], None]) -> list[tuple[str, str]]:
         found, at = list[tuple[str, str]](), (LEAST, LEAST)
-        while rows := self._reader.execute(DRAFTS, (*at, AT_ONCE)).fetchall():
+        while rows := self._some(DRAFTS, (*at, AT_ONCE)):
             damaged = [row for row in rows if not whole.draft(row)]
             for row in damaged:
                 self._do(partial(mending.draft, row=row))
@@ -118,10 +119,16 @@ class LookOver:
     def _rows(self, sql: str, pause: Callable[[], None]) -> Iterator[tuple[Any, ...]]:
         """All rows of a table by their key, some at a time: no transaction is held open over the look."""
         last = LEAST
-        while rows := self._reader.execute(sql, (last, AT_ONCE)).fetchall():
+        while rows := self._some(sql, (last, AT_ONCE)):
             yield from rows
             last = rows[-1][0]
             pause()
+
+    def _some(self, sql: str, params: tuple[int, ...]) -> list[Any]:
+        try:
+            return self._reader.execute(sql, params).fetchall()
+        except FAULTS:  # a text that is none, and with it all the rows: whatever else it was is raised again
+            return self._lenient.execute(sql, params).fetchall()
 
     def _tell(self, now: datetime, found: list[tuple[str, str]]) -> int:
         """A line of the audit for each that was not told since the start. How many."""

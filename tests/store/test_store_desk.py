@@ -166,7 +166,7 @@ async def test_a_comment_that_may_have_left_stays_on_record_when_it_is_called_ba
     assert first is not None
     await store.outbox.settle(first, sending.unanswered(first, "no answer", NOON), (), event())
     store.connection.execute(
-        'INSERT INTO drafts SELECT "case", 2, outcome, text, subject_message, subject_at, knowledge, created FROM drafts'
+        'INSERT INTO drafts SELECT "case", 2, outcome, text, subject_message, subject_at, knowledge, created, 0 FROM drafts'
     )
     store.connection.execute("UPDATE cases SET version = 2 WHERE id = 1")
     summed(store.connection)

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from store_build import LANE, NOON, Store, arrival, change, event, later, outgoing
 
+from labbridge import show
 from labbridge.errors import Park, Refused
 from labbridge.model.outcome import DAMAGED
 from labbridge.model.work import Case, Verdict
 from labbridge.review import policies
-from labbridge.states import CaseState, Reason
+from labbridge.states import CaseState, Reason, State
 from labbridge.store import opening, sums, whole
 from labbridge.store.bench import StoreBench
 from labbridge.store.lookover import Found, LookOver
+from labbridge.store.messages import StoreMessages
 from labbridge.store.writer import Writer
 from tests.summed import damaged
 
@@ -68,7 +70,7 @@ def turned(store: Store, table: str, column: str) -> None:
 
 
 def looked(store: Store) -> Found:
-    return LookOver(store.another_reader(lenient=True), store.writer).look(NOON)
+    return LookOver(store.another_reader(), store.another_reader(lenient=True), store.writer).look(NOON)
 
 
 def case_of(store: Store) -> Case:
@@ -87,6 +89,7 @@ def test_each_bit_of_a_sum_speaks_of_its_own_columns() -> None:
     assert len({sums.ATTEMPT, sums.FORGIVEN, sums.RESTORE, sums.CASE}) == 4
     for place in range(len(row)):
         assert sums.of_work((*row[:place], f"{row[place]}x", *row[place + 1 :])) != sums.of_work(row)
+    assert sums.of_received(1, "p:A|1", "now") == sums.of_work(row)
     assert sums.of_group(("a", "bc")) != sums.of_group(("ab", "c"))
 
 
@@ -315,7 +318,7 @@ def turned_at(beside: Path, sound: bytes, place: int, bit: int) -> bool:
     url = f"sqlite:///{path}"
     with opening.held(url) as held:
         writer, lenient, strict = Writer(held.writer()), opening.reader(url, lenient=True), opening.reader(url)
-        found = LookOver(lenient, writer).look(NOON)
+        found = LookOver(strict, lenient, writer).look(NOON)
         assert all(lenient.indexes_hold(table) for table in ("work", "cases", "drafts"))
         for table in ("work", "cases", "drafts"):
             strict.execute(f"SELECT * FROM {table}").fetchall()
@@ -325,3 +328,21 @@ def turned_at(beside: Path, sound: bytes, place: int, bit: int) -> bool:
         lenient.close()
         strict.close()
     return bool(found.new)
+
+
+@pytest.mark.parametrize("column", ["state", "reason", "notes", "updated"])
+async def test_a_damaged_row_of_work_is_shown_as_one(store: Store, column: str) -> None:
+    await kept(store)
+    turned(store, "work", column)
+    found = StoreMessages(store.reader).one(1, None)
+    assert found is not None
+    assert [(one.state, one.reason) for one in found.lanes] == [(State.PARKED, Reason.WORK_DAMAGED)]
+    assert "no longer what was written" in show.one(store.reader, "M1", "text")
+
+
+async def test_a_damaged_case_is_shown_as_one(store: Store) -> None:
+    await with_case(store)
+    assert "damaged" not in show.one(store.reader, "C1", "text")
+    turned(store, "drafts", "outcome")
+    assert "It is damaged on the disk." in show.one(store.reader, "C1", "text")
+    assert "C1@1" in show.worklist(store.reader, 10, "text")

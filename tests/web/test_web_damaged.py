@@ -38,7 +38,7 @@ async def test_a_damaged_case_is_shown_as_one_and_cannot_be_signed(anywhere: Ben
     assert "Nothing to worry about." not in page
     assert browser.get("/worklist").status_code == 200
     if what == "its state":  # in no queue, until the rows were looked over
-        LookOver(anywhere.rows, anywhere.writer).look(anywhere.clock.now())
+        LookOver(anywhere.rows, anywhere.rows, anywhere.writer).look(anywhere.clock.now())
     assert "damaged on the disk" in browser.get("/worklist?queue=all").text
     answer: Any = browser.post("/cases/C1/sign", {"version": 1, "screen": "00" * 32, "password": PASSWORD})
     assert (answer.status_code, "no longer what was written on the disk" in answer.text) == (422, True)
