@@ -141,7 +141,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
     patient: the one that identity messages merged the others into, then those. `disposition` is what a person did with
     this version, and `until` when it comes back from there. `damaged`: the case or its draft is no longer what was written
-    on the disk. Then the state is HELD and the outcome model.outcome.DAMAGED: there is nothing to read, to sign or to send.
+    on the disk. Then the state is HELD and the outcome model.outcome.DAMAGED: there is nothing to read, to sign or to send;
+    `mendable`: a new draft mends it, else what it hangs on is damaged too.
     """
 
     key: int
@@ -163,6 +164,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     disposition: Disposition = Disposition.NONE
     until: datetime | None = None
     damaged: bool = False
+    mendable: bool = True
 
 
 class Verdict(StrEnum):

@@ -86,6 +86,7 @@ def _case(connection: Connection, found: tuple[Any, ...]) -> Case:
         unsent=len(unsent),
         updated=moment(row.updated, row.stands),
         damaged=not (said and row.decides),
+        mendable=row.opened and row.said and row.put,
         **disposed(row),
     )
 
@@ -108,7 +109,7 @@ def disposed(row: whole.CaseRow) -> dict[str, Any]:
 def history(connection: Connection, patient: Identifier | None, lane: str, *, again: bool = False) -> StoredHistory:
     """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient. Park
     where one of the results is not what was written, and where a case or its draft is not: unless a person asked for it to
-    be made `again`, and what the case was opened with is whole."""
+    be made `again`, and a new draft mends it."""
     lanes = links.lanes_of(connection, lane)
     cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
     for case in cases:
@@ -124,8 +125,11 @@ def history(connection: Connection, patient: Identifier | None, lane: str, *, ag
 
 
 def _check_whole(case: Case, *, again: bool) -> None:
-    if case.damaged and case.opened_day == date.min:
-        raise Park(Reason.CASE_DAMAGED, f"It is C{case.key}, from its opening on: restore a backup")
+    if case.damaged and not case.mendable:
+        text = (
+            f"It is C{case.key}, and more than its draft: start the service anew, which looks over it, then reprocess"
+        )
+        raise Park(Reason.CASE_DAMAGED, text)
     if case.damaged and not again:
         raise Park(Reason.CASE_DAMAGED, f"It is C{case.key}: reprocess this message, and its draft is made again")
 

@@ -93,14 +93,14 @@ NEXT_VERSION = (
     "UPDATE cases SET version = version + 1, state = ?, updated = ?, severity = ?, flags = ?, analytes = ?,"
     " version_crc = ?, state_crc = ? WHERE id = ? AND version = ?"
 )
-NEW_DRAFT = (
-    'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created, crc)'  # noqa: S608
-    f" VALUES (last_insert_rowid(),1,?,?,?,?,?,?, ? + last_insert_rowid() * {sums.CASE})"
+OVER = (  # no such version was ever written: what stands there is an older one whose key was damaged
+    ' ON CONFLICT("case", version) DO UPDATE SET outcome = excluded.outcome, text = excluded.text, crc = excluded.crc,'
+    " subject_message = excluded.subject_message, subject_at = excluded.subject_at, knowledge = excluded.knowledge,"
+    " created = excluded.created"
 )
-DRAFT = (
-    'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created, crc)'
-    " VALUES (?,?,?,?,?,?,?,?,?)"
-)
+INTO_DRAFTS = 'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created, crc)'
+NEW_DRAFT = f"{INTO_DRAFTS} VALUES (last_insert_rowid(),1,?,?,?,?,?,?, ? + last_insert_rowid() * {sums.CASE}){OVER}"
+DRAFT = f"{INTO_DRAFTS} VALUES (?,?,?,?,?,?,?,?,?){OVER}"
 VOID_UNSENT = (
     "UPDATE comments SET void = 1 WHERE id IN (SELECT comment FROM outbox WHERE \"case\" = ? AND state = 'waiting'"
     " AND attempts = 0)"

@@ -296,6 +296,31 @@ async def test_a_case_without_its_draft_and_a_draft_without_its_case_are_told(st
     }  # fmt: skip
 
 
+async def test_a_draft_whose_key_turned_stands_in_no_later_ones_way(store: Store) -> None:
+    await with_case(store)
+    store.connection.execute("UPDATE drafts SET version = 2")
+    store.desk.reprocess(1, (LANE,), event("reprocess"))
+    (message,) = store.work.claim(NOON)
+    assert store.finish(message, change(1, 1, "Again.")) == [True]
+    assert (case_of(store).damaged, case_of(store).text) == (False, "Again.")
+    store.connection.execute('UPDATE drafts SET "case" = 2, version = 1')
+    await kept(store, "p:LABA|PT2", "C2")
+    (message,) = store.work.claim(NOON)
+    assert store.finish(message, change()) == [True]
+    other = store.desk.case(2)
+    assert other is not None
+    assert not other.damaged
+
+
+@pytest.mark.parametrize("column", ["version", "disposition", "feed"])
+async def test_what_a_new_draft_would_not_mend_is_not_made_again(store: Store, column: str) -> None:
+    await with_case(store)
+    turned(store, "cases", column)
+    store.desk.reprocess(1, (LANE,), event("reprocess"))
+    assert [one.key for one in store.work.claim(NOON)] == [1]
+    assert "more than its draft" in parks(store)
+
+
 # ---------------------------------------------------------------- the file itself
 
 
