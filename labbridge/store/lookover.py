@@ -33,10 +33,11 @@ WITHOUT_DRAFT = (
 WITHOUT_CASE = (
     'SELECT DISTINCT d."case" FROM drafts d WHERE NOT EXISTS (SELECT 1 FROM cases c WHERE c.id = d."case") ORDER BY 1'
 )
-LOST = (  # an edit may have named other lanes; of wiped bytes nothing could be read again
+LOST = (  # an edit, or a reprocessing from before there were sums, may have named other lanes; wiped bytes cannot be read
     "SELECT j.id FROM journal j WHERE j.state <> 'quarantined' AND j.lanes <> '' AND length(j.raw) > 0 AND"
     " (SELECT count(*) FROM work w WHERE w.message = j.id) < 1 + length(j.lanes) - length(replace(j.lanes, ?, ''))"
-    " AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.message = j.id) ORDER BY j.id"
+    " AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.message = j.id)"
+    " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.message = j.id AND w.crc IS NULL) ORDER BY j.id"
 )
 PARKED = "SELECT count(*) FROM work w WHERE w.state IN ('kept', 'parked') AND w.reason = 'work_damaged'"
 TOLD = (

@@ -178,6 +178,13 @@ async def test_an_edited_message_lacks_no_lane_it_was_edited_out_of(store: Store
     assert looked(store) == Found(0, 0, 0, 0)
 
 
+async def test_a_message_from_before_there_were_sums_lacks_nothing(store: Store) -> None:
+    await store.intake.keep(arrival(lanes=("p:A|1", "p:A|2")), event())
+    store.connection.execute("DELETE FROM work WHERE lane = 'p:A|1'")
+    store.connection.execute("UPDATE work SET crc = NULL")
+    assert looked(store) == Found(0, 0, 0, 0)
+
+
 async def test_of_a_message_whose_bytes_were_wiped_a_damaged_row_is_done(store: Store) -> None:
     await with_case(store)
     store.connection.execute("UPDATE journal SET raw = substr(raw, 1, 0)")
