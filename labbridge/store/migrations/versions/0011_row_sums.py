@@ -3,8 +3,8 @@ it is written again."""
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 STATEMENTS = (
     "ALTER TABLE work ADD COLUMN crc INTEGER",
