@@ -141,8 +141,7 @@ class Service:
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
         self._anchoring = anchoring.of(config, self._clock)
-        self._stage = "starting"
-        self._drain_by = 0.0
+        self._stage, self._drain_by = "starting", 0.0
         self._asked: set[signal.Signals] = set()
 
     async def run(self) -> None:
@@ -289,10 +288,11 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:
-        if self._supervisor is None or self._reloading is None:
+        if self._supervisor is None or self._reloading is None or self._beside is None:
             yield
             return
         self._stage = "recovering"
+        await self._beside.started()
         await self._reloading.started()
         self._supervisor.start()
         yield

@@ -1,5 +1,5 @@
-"""What runs beside the way of a message: the order of the worklist, release by rule, replays, changes of the site's files.
-None of it is waited for."""
+"""What runs beside the way of a message: the order of the worklist, release by rule, replays, changes of the site's files, a
+look over the store. None of it is waited for, but the first look over the store."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from labbridge.ports import Clock, Judge
 from labbridge.store import opening
 from labbridge.store.desk import StoreDesk
 from labbridge.trying import Trying
+from labbridge.wholeness import Wholeness
 
 
 class Beside:
@@ -37,11 +38,19 @@ class Beside:
         stores = (desk.changes, desk.unmapped, acts.people)
         self._changing = Changing(config.knowledge.site, stores, acts.repairing, parts[1], reload)
         self._changing.taken(texts)
-        self._every: list[Ordering | Trying | Automatic] = [
+        url = config.store.url
+        over = desk.look_over(opening.reader(url), opening.reader(url, lenient=True))
+        self._wholeness = Wholeness(over, parts[1])
+        self._every: list[Ordering | Trying | Automatic | Wholeness] = [
             ordering,
             self._trying,
+            self._wholeness,
             *automatic.of(config, texts, desk, acts, parts),
         ]
+
+    async def started(self) -> None:
+        """What has to be known of the store before anything is processed."""
+        await self._wholeness.started()
 
     def taken(self, texts: Sequence[Source]) -> None:
         """The knowledge that is in force from now on."""

@@ -56,7 +56,8 @@ class Ordering:
             return False
         found = ranks.unranked(self._reader, self._knowledge.version, AT_ONCE)
         ranked = [
-            Ranked(key, version, self._ranker(outcome).rank, self._knowledge.version) for key, version, outcome in found
+            Ranked(key, version, self._ranker(outcome).rank if outcome else 0, self._knowledge.version)
+            for key, version, outcome in found
         ]
         if ranked:
             self._ranks.keep(ranked)

@@ -80,14 +80,17 @@ def reproduce(shown: str, config: Config, connection: Connection) -> Again:
     if again is None and len(kept) < len(group.messages):
         raise Refused(f"The bytes of messages that {shown} was said from were wiped for their age")
     text = again.text if again else ""
+    comparable = again is not None and not case.damaged
     return Again(
         shown=shown,
         knowledge=name,
         messages=len(kept),
         same_text=text == case.text,
-        same_bytes=_same_bytes(msgspec.structs.replace(case, text=text), texts, config, connection) if again else None,
+        same_bytes=_same_bytes(msgspec.structs.replace(case, text=text), texts, config, connection)
+        if comparable
+        else None,
         text=text,
-        kept=case.text,
+        kept="damaged on the disk" if case.damaged else case.text,
     )
 
 

@@ -21,9 +21,9 @@ from labbridge.model.work import Case
 from labbridge.notes import NOTES
 from labbridge.offline import CaseOutcome, PatientOutcome
 from labbridge.review.policies import parse_key
-from labbridge.states import DeliveryState
+from labbridge.states import SENTENCES, DeliveryState, Reason, State
 from labbridge.store import counts as counting
-from labbridge.store import reading
+from labbridge.store import reading, whole
 from labbridge.store.connection import Connection
 
 WIDTH = 100
@@ -238,6 +238,8 @@ def _one_case(store: Connection, key: int, format: str) -> str | None:
     if format == "json":
         return json.dumps(_case(case), ensure_ascii=False)
     head = f"C{case.key}@{case.version}  {case.state.value}  opened by a result of {case.opened_day}"
+    if case.damaged:
+        return f"{head}\nIt is damaged on the disk. Reprocess a message of its patient, and its draft is made again."
     posted = [f"  posted   {one.posted:%Y-%m-%d %H:%M}Z {one.comment_class}" for one in case.posted]
     return "\n".join((head, outcome_text(case.outcome, explain=True), *posted))
 
@@ -273,7 +275,7 @@ def _one_message(store: Connection, key: int, format: str) -> str | None:
         return None
     fields = {"key": f"M{key}", **dict(zip(names, row[:-1], strict=True))}
     raw = _readable(row[-1])
-    lanes = store.execute(f"SELECT {', '.join(WORK)} FROM work WHERE message = ? ORDER BY id", (key,))  # noqa: S608
+    lanes = store.execute(f"SELECT {whole.WORK.format('w')} FROM work w WHERE w.message = ? ORDER BY w.id", (key,))  # noqa: S608
     edits = store.execute(EDITS, (key,)).fetchall()
     fields["edits"] = [dict(zip(EDIT, (*edit[:-1], _readable(edit[-1])), strict=True)) for edit in edits]
     fields["work"] = [_work(lane) for lane in lanes]
@@ -286,12 +288,16 @@ def _one_message(store: Connection, key: int, format: str) -> str | None:
 
 EDIT = ("version", "editor", "why", "made", "approved_by", "raw")
 EDITS = "SELECT version, editor, why, made, approved_by, raw FROM edits WHERE message = ? ORDER BY version"
-WORK = ("state", "reason", "sentence", "attempts", "notes")
 
 
 def _work(row: tuple[Any, ...]) -> dict[str, Any]:
-    lane = dict(zip(WORK, row, strict=True))
-    return {**lane, "notes": json.loads(lane["notes"]) if lane["notes"] else []}
+    """One that is damaged is shown as it will be once it is found (store/lookover.py)."""
+    _message, _lane, state, reason, sentence, notes, _updated, attempts, _forgiven, _crc = row
+    if not whole.work(row):
+        reason = Reason.WORK_DAMAGED.value
+        state, sentence, notes = State.PARKED.value, SENTENCES[Reason.WORK_DAMAGED], ""
+    said = {"state": state, "reason": reason, "sentence": sentence, "attempts": attempts}
+    return {**said, "notes": json.loads(notes) if notes else []}
 
 
 def _work_lines(lane: dict[str, Any]) -> list[str]:

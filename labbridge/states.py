@@ -35,6 +35,8 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     DAMAGED = "damaged"
     HELD_DAMAGED = "held_damaged"
+    CASE_DAMAGED = "case_damaged"
+    WORK_DAMAGED = "work_damaged"
     LANE_WAITS = "lane_waits"
     REPROCESSED = "reprocessed"
     NO_ANSWER = "no_answer"
@@ -59,6 +61,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.CRASHED: "Processing failed on this message; see the log of this key, then reprocess.",
     Reason.DAMAGED: "Its bytes on the disk are no longer the ones received; look at the disk, and restore a backup.",
     Reason.HELD_DAMAGED: "A held result of its patient is no longer what was written; look at the disk, see the note.",
+    Reason.CASE_DAMAGED: "A case of its patient is no longer what was written; look at the disk, see the note.",
+    Reason.WORK_DAMAGED: "What was kept of its processing is no longer what was written; look at the disk, then reprocess.",
     Reason.LANE_WAITS: "An earlier message of the same lane is parked; it goes on when that one is settled.",
     Reason.REPROCESSED: "Sent through again by a person after a repair.",
     Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",

@@ -66,6 +66,7 @@ WIRING = {
     "replaying",
     "reproducing",
     "trying",
+    "wholeness",
     "beside",
     "suspended",
     "suspending",

@@ -138,6 +138,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     pathway: Standing = Standing()
 
 
+DAMAGED = Outcome(
+    patient=None,
+    evaluated_at=date.min,
+    knowledge="",
+    states=States("UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN"),
+    hold=True,
+)
+"""In place of an outcome that is no longer what was written: it says nothing and holds."""
+
+
 class PostedComment(msgspec.Struct, frozen=True, kw_only=True):
     """A comment that was released to a receiver before: what a correction or replacement refers to."""
 

@@ -140,7 +140,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
     they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
     patient: the one that identity messages merged the others into, then those. `disposition` is what a person did with
-    this version, and `until` when it comes back from there.
+    this version, and `until` when it comes back from there. `damaged`: the case or its draft is no longer what was written
+    on the disk. Then the state is HELD and the outcome model.outcome.DAMAGED: there is nothing to read, to sign or to send;
+    `mendable`: a new draft mends it, else what it hangs on is damaged too.
     """
 
     key: int
@@ -161,6 +163,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     updated: datetime
     disposition: Disposition = Disposition.NONE
     until: datetime | None = None
+    damaged: bool = False
+    mendable: bool = True
 
 
 class Verdict(StrEnum):

@@ -96,7 +96,7 @@ class Place(NamedTuple):
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A case as a row. `newest` is the receipt of the newest result its draft rests on, None in an outcome from before that
     was kept. `delivery`: the worst that became of a comment on its way; None where nothing is. `disposition`: what a person
-    did with this version, and `until` when it comes back from there."""
+    did with this version, and `until` when it comes back from there. `damaged`: as of a case (model.work.Case)."""
 
     key: int
     version: int
@@ -109,6 +109,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     disposition: Disposition = Disposition.NONE
     until: datetime | None = None
     rank: int = 0
+    damaged: bool = False
 
     @property
     def done(self) -> bool:

@@ -270,6 +270,11 @@ MEASURES = (
         lambda s: [(("kept",), s.counts.oldest_waiting_s)],
     ),
     Measure(
+        "labbridge_rows_damaged", G, ("table",),
+        "Rows that were no longer what was written when last looked over (hourly); of work those parked for it",
+        _tally("damaged"),
+    ),
+    Measure(
         "labbridge_results_processed", C, ("feed", "analyte", "method", "category"),
         "Result versions read: positive, negative, equivocal, indeterminate, invalid; CK is positive above its limit",
         _tally("results"),

@@ -11,6 +11,7 @@ import msgspec
 from labbridge.errors import Refused
 from labbridge.model.review import Decided, Decision, Disposition
 from labbridge.model.work import Case
+from labbridge.review.policies import check_whole
 from labbridge.states import CaseState
 
 LONGEST_TEXT, LONGEST_WHY = 4000, 500
@@ -47,6 +48,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def check(case: Case, decision: Decision) -> Decision:
     """The decision as it is to be kept. Refused where the case has changed since it was shown, where its state does not
     allow it, and where something that belongs to it is missing."""
+    check_whole(case)
     if case.version != decision.version:
         raise Refused(f"C{case.key} is at version {case.version} now, not {decision.version}: read it again")
     if case.state not in ALLOWED[decision.kind]:

@@ -54,9 +54,19 @@ def parse_patient(text: str) -> str:
     return f"p:{authority}|{number}"
 
 
+def check_whole(case: Case) -> None:
+    """Nothing is decided of what is no longer what was written."""
+    if case.damaged:
+        raise Refused(
+            f"C{case.key} is no longer what was written on the disk; `labbridge reprocess` a message of its patient, and its"
+            " draft is made again"
+        )
+
+
 def check_release(case: Case, version: int, signer: str) -> None:
     """Raises Refused unless this version of the case may be released now."""
     check_signer(signer)
+    check_whole(case)
     if case.version != version:
         raise Refused(f"C{case.key} is at version {case.version} now, not {version}: read it again before signing")
     if case.state is CaseState.HELD or case.outcome.hold:

@@ -11,6 +11,7 @@ from labbridge.model.review import Disposition, FirstSignature, Reading, SecondR
 from labbridge.model.work import Case
 from labbridge.model.worklist import Listed
 from labbridge.review.decisions import LONGEST_WHY
+from labbridge.review.policies import check_whole
 
 NOT_READ = "NOT_TESTED"
 FINDINGS = (Hep2Class.NEG, Hep2Class.CYTO_COMPAT, Hep2Class.CYTO_OTHER, Hep2Class.NUCLEAR)
@@ -67,6 +68,7 @@ def first_of(case: Case, person: str, screen: bytes, known: SecondReading) -> Fi
 def check_reading(case: Case, reading: Reading, known: SecondReading) -> FirstSignature:
     """The first signature beside which a reading stands. Refused where the case does not wait for one from this person, and
     where it is none of the findings that HEp-2 may have."""
+    check_whole(case)
     if case.version != reading.version:
         raise Refused(f"C{case.key} is at version {case.version} now, not {reading.version}: read it again")
     if not unseen_by(case, reading.person, known):

@@ -36,13 +36,13 @@ class Entry(msgspec.Struct, frozen=True):
 
 def touched(arrived: Arrived, history: StoredHistory, policy: Policy) -> list[Entry]:
     """The cases to evaluate again, oldest first: those whose window holds a new result, those opened later (an older
-    result that changes, changes what they rest on), and one for each stretch of days that no case covers yet."""
+    result that changes, changes what they rest on), damaged ones, and one for each stretch of days that none covers yet."""
     window = policy.days("case_window_d")
     days = sorted({result.collected.day for result in arrived.found.results})
     cases = [case for case in history.cases if case.state is not CaseState.CLOSED]
     if not days:  # context alone: it concerns the newest case
-        return [Entry(case, case.opened_day) for case in cases[-1:]]
-    entries = [Entry(c, c.opened_day) for c in cases if (c.opened_day - days[0]).days >= -window]
+        return [Entry(case, case.opened_day) for case in cases if case.damaged or case is cases[-1]]
+    entries = [Entry(c, c.opened_day) for c in cases if c.damaged or (c.opened_day - days[0]).days >= -window]
     return _with_new(entries, days, window)
 
 
@@ -125,14 +125,14 @@ def patient_to_keep(arrived: Arrived, history: StoredHistory) -> Patient | None:
 
 def change(entry: Entry, outcome: Outcome, held: frozenset[str]) -> CaseChange | None:
     """The draft to write, or None where the case stays as it is (or does not need to be opened). `held` are the refs of the
-    patient's results by now: a case that was written from any other one is never left as it is, and a signed one is a
-    person's again, also where there is nothing left to say."""
+    patient's results by now: a case that was written from any other one, or is damaged, is never left as it is, and a signed
+    one is a person's again, also where there is nothing left to say."""
     case = entry.case
     if case is None:
         return (
             _written(0, CaseState.HELD if outcome.hold else CaseState.NEW, entry, outcome) if opens(outcome) else None
         )
-    stands = held.issuperset(case.outcome.used)
+    stands = held.issuperset(case.outcome.used) and not case.damaged
     if stands and case.state is not CaseState.CLOSED and said(case.outcome) == said(outcome):
         return None
     if stands and case.state is CaseState.SIGNED and not supersedes(outcome, case):

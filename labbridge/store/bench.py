@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from labbridge.model.beside import About, Alike
-from labbridge.model.outcome import Outcome
+from labbridge.model.outcome import DAMAGED, Outcome
 from labbridge.model.release import LookedAt, Standing, Suspension
 from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
 from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, MOST_COUNTED, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, calls, decisions, ranks, reading, releases, second, wordings
+from labbridge.store import beside, calls, decisions, ranks, reading, releases, second, whole, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
 AT_ONCE = 200  # cases in one statement
 SET_ASIDE, LEAVING, TO_REVIEW = 1, 2, 3  # parts of COUNT; 0: open, 4: done
+STATES, PUT = {one.value: one for one in CaseState}, {one.value: one for one in Disposition}  # else it is damaged: held
 UNSETTLED = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.SENT)  # the worst first
 
 
@@ -34,10 +36,9 @@ def _in(column: str, words: Iterable[str]) -> str:
 IS_DONE, IS_OPEN = _in("c.state", DONE), "c.state NOT IN ('signed', 'closed')"
 ON_ITS_WAY = "o.state IN ('waiting', 'sent', 'failed')"
 ROW = (
-    "SELECT c.id, c.version, c.state, c.feed, c.opened, c.updated, c.rank, c.disposition, c.disposition_version, c.until,"  # noqa: S608
-    " d.outcome, (SELECT min(CASE o.state"
+    f"SELECT c.id, {whole.DRAFT.format('d')}, {whole.CASE}, (SELECT min(CASE o.state"  # noqa: S608
     " WHEN 'failed' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END) FROM outbox o WHERE o.\"case\" = c.id AND"
-    f' {ON_ITS_WAY}) FROM {{}} JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+    f' {ON_ITS_WAY}) FROM {{}} LEFT JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 KEYS = "SELECT {0} AS done, c.id FROM cases c WHERE {1} AND c.id > ? AND {2} ORDER BY c.id LIMIT ?"
 RANKED = (
@@ -190,9 +191,9 @@ class StoreBench:
             elif kind == LEAVING:
                 deliveries[DeliveryState(state)] += count
             else:
-                cases[CaseState(state), Disposition(put)] += count
+                cases[STATES.get(state, CaseState.HELD), PUT.get(put, Disposition.NONE)] += count
             if kind == SET_ASIDE:
-                cases[CaseState(state), Disposition.NONE] -= count
+                cases[STATES.get(state, CaseState.HELD), Disposition.NONE] -= count
         return Counted(dict(cases), dict(deliveries), reviews, tuple(sorted(seen - {""})))
 
     def newest(self, chosen: Chosen) -> str:
@@ -301,17 +302,20 @@ def _literally(word: str) -> str:
     return "".join(f"!{char}" if char in "!%_" else char for char in word)
 
 
-def _listed(row: Sequence[object]) -> Listed:
-    key, version, state, feed, opened, updated, rank, *put, outcome, leaving = row
+def _listed(found: Sequence[Any]) -> Listed:
+    key, drafted, row, leaving = found[0], found[1:10], whole.CaseRow(*found[10:-1]), found[-1]
+    said = whole.draft(drafted)
+    sound = said and row.decides
     return Listed(
-        key=key,  # type: ignore[arg-type]
-        version=version,  # type: ignore[arg-type]
-        state=CaseState(str(state)),
-        feed=str(feed),
-        opened=datetime.fromisoformat(str(opened)),
-        updated=datetime.fromisoformat(str(updated)),
-        outcome=_outcome.decode(outcome),  # type: ignore[arg-type]
-        rank=int(str(rank)),
+        key=key,
+        version=row.version,
+        state=CaseState(row.state) if sound else CaseState.HELD,
+        feed=str(row.feed),
+        opened=reading.moment(row.opened_at, row.opened),
+        updated=reading.moment(row.updated, row.stands),
+        outcome=_outcome.decode(drafted[7]) if sound else DAMAGED,
+        rank=int(row.rank),
         delivery=None if leaving is None else UNSETTLED[int(str(leaving))],
-        **reading.disposed(version, *put),
+        damaged=not sound,
+        **reading.disposed(row),
     )

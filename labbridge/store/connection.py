@@ -66,6 +66,12 @@ class Connection(Protocol):
         """Outside of a transaction: nothing of what was wiped stays in the log beside the file, or in room the server would
         use again. False where a reader still holds on to it."""
 
+    def indexes_hold(self, table: str) -> bool:
+        """Whether every row of a table is in each of its indexes, and nothing else is. A server has its own means."""
+
+    def reindex(self, table: str) -> None:
+        """Make the indexes of a table anew from its rows. A server has its own means."""
+
     def close(self) -> None: ...
 
 

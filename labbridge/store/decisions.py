@@ -9,11 +9,15 @@ from labbridge.errors import Refused
 from labbridge.model.review import Decided, Decision, Disposition, Signature, Signed
 from labbridge.model.work import AuditEvent
 from labbridge.states import CaseState
+from labbridge.store import sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 
 ADD = 'INSERT INTO decisions("case", version, kind, person, name, at, why, until, text) VALUES (?,?,?,?,?,?,?,?,?)'
-DISPOSITION = "UPDATE cases SET disposition = ?, disposition_version = version, until = ? WHERE id = ? AND version = ?"
+DISPOSITION = (
+    "UPDATE cases SET disposition = ?, disposition_version = version, until = ?, put_crc = ?"
+    " WHERE id = ? AND version = ?"
+)
 SAME = "SELECT 1 FROM cases WHERE id = ? AND version = ?"
 OF_CASE = 'SELECT version, kind, person, name, at, why, until, text FROM decisions WHERE "case" = ? ORDER BY id'
 SIGNED = 'INSERT INTO signatures("case", version, delivery, person, name, meaning, screen, at) VALUES (?,?,?,?,?,?,?,?)'
@@ -31,7 +35,7 @@ CALL_BACK = (
 )
 VOID = "UPDATE comments SET void = 1 WHERE id = ?"
 SPOKEN = 'SELECT 1 FROM comments WHERE "case" = ? AND void = 0 LIMIT 1'
-REOPEN = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
+REOPEN = "UPDATE cases SET state = ?, updated = ?, state_crc = ? WHERE id = ? AND version = ? AND state = 'signed'"
 
 
 def add(connection: Connection, decision: Decision, disposition: Disposition | None, audit: AuditEvent) -> None:
@@ -39,7 +43,8 @@ def add(connection: Connection, decision: Decision, disposition: Disposition | N
     until = decision.until.isoformat() if decision.until else ""
     where = (decision.case, decision.version)
     if disposition is not None:
-        changed = connection.execute(DISPOSITION, (disposition.value, until, *where)).rowcount == 1
+        crc = sums.of_group((disposition.value, decision.version, until))
+        changed = connection.execute(DISPOSITION, (disposition.value, until, crc, *where)).rowcount == 1
     else:
         changed = connection.execute(SAME, where).fetchone() is not None
     if not changed:
@@ -79,8 +84,14 @@ def sign(connection: Connection, signature: Signature, about: tuple[int, int, in
 def _reopened(connection: Connection, decision: Decision, now: str) -> None:
     spoke = connection.execute(SPOKEN, (decision.case,)).fetchone() is not None
     state = CaseState.REOPENED if spoke else CaseState.NEW
-    if connection.execute(REOPEN, (state.value, now, decision.case, decision.version)).rowcount != 1:
+    if not reopen(connection, state, now, (decision.case, decision.version)):
         raise _stale(decision)
+
+
+def reopen(connection: Connection, state: CaseState, now: str, about: tuple[int, int]) -> bool:
+    """A signed case is a person's again. Whether it was one, in this version."""
+    crc = sums.of_group((state.value, now))
+    return connection.execute(REOPEN, (state.value, now, crc, *about)).rowcount == 1
 
 
 def _stale(decision: Decision) -> Refused:

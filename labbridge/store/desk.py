@@ -12,12 +12,26 @@ from labbridge.errors import Refused
 from labbridge.model.release import Judged
 from labbridge.model.review import Call, Decided, Decision, Disposition, Reading, Remark, SecondReading, Signature
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
-from labbridge.states import State
-from labbridge.store import backup, calls, decisions, edits, journal, links, reading, releases, retention, second, sums
+from labbridge.states import CaseState, Reason, State
+from labbridge.store import (
+    backup,
+    calls,
+    decisions,
+    edits,
+    journal,
+    links,
+    reading,
+    releases,
+    retention,
+    second,
+    sums,
+    whole,
+)
 from labbridge.store.approvals import StoreApprovals
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.changes import StoreChanges
 from labbridge.store.connection import Connection
+from labbridge.store.lookover import LookOver
 from labbridge.store.ranks import StoreRanks
 from labbridge.store.replays import StoreReplays
 from labbridge.store.tally import add_counts
@@ -26,8 +40,8 @@ from labbridge.store.work import FORGIVEN, FORGIVEN_MOST
 from labbridge.store.writer import Job, Writer
 
 SIGN = (
-    "UPDATE cases SET state = 'signed', disposition = '', updated = ?"
-    " WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
+    "UPDATE cases SET state = 'signed', disposition = '', disposition_version = 0, until = '', updated = ?,"  # noqa: S608
+    f" state_crc = ?, put_crc = {sums.NOT_PUT} WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
 )
 POST = 'INSERT INTO comments("case", version, body) VALUES (?,?,?)'
 SEND = (
@@ -40,8 +54,10 @@ OF_SPECIMEN = (
 )
 A_DAY = timedelta(hours=24)
 AGAIN = (
-    "UPDATE work SET state = 'kept', reason = 'reprocessed', attempts = 0, forgiven = 0, updated = ? WHERE message = ?"
+    "UPDATE work SET state = 'kept', reason = 'reprocessed', sentence = '', notes = '', attempts = 0, forgiven = 0,"
+    " updated = ?, crc = ? WHERE message = ? AND lane = ?"
 )
+LANES = f"SELECT {whole.WORK.format('w')} FROM work w WHERE message = ?"  # noqa: S608
 AGAIN_WAITING = (
     "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
 )
@@ -78,6 +94,10 @@ class StoreDesk:
 
     def reprocess(self, key: int, lanes: tuple[str, ...], audit: AuditEvent, edit: Edit | None = None) -> None:
         self._writer.submit(_reprocessing(key, lanes, audit, edit)).result()
+
+    def look_over(self, reader: Connection, lenient: Connection) -> LookOver:
+        """What looks over every row, by two connections of its own."""
+        return LookOver(reader, lenient, self._writer)
 
     def forgive(self) -> None:
         """At the start of a service: what was begun alone when the one before ended is not to blame for that, a few times.
@@ -181,7 +201,7 @@ class StoreDesk:
 
     def sign_first(self, signature: Signature, case: Case, audit: AuditEvent) -> None:
         """The first of two signatures. Refused where the case has changed since it was read."""
-        about = (case.key, case.version)
+        about = (case.key, case.version, case.state)
         self._writer.submit(lambda connection: second.sign_first(connection, signature, about, audit)).result()
 
     def read(self, reading: Reading, audit: AuditEvent) -> None:
@@ -252,7 +272,8 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
         now = audit.at.isoformat()
         if out.signature and out.signature.first:
             second.check_first(connection, out.signature, (out.case, out.version))
-        if connection.execute(SIGN, (now, out.case, out.version)).rowcount != 1:
+        state_crc = sums.of_group((CaseState.SIGNED.value, now))
+        if connection.execute(SIGN, (now, state_crc, out.case, out.version)).rowcount != 1:
             raise Refused(f"C{out.case} has changed since version {out.version} was read: read it again")
         _check_storm(connection, out, audit.at)
         body = msgspec.json.encode(out.posted)
@@ -301,14 +322,20 @@ def _reprocessing(
             journal.take_up(connection, key, lanes, now)
         else:
             edits.move(connection, key, lanes, now)
-            _again(connection, key, now)
+            _again(connection, key, now, lanes)
         connection.execute(INSERT_AUDIT, audit_row(audit))
 
     return job
 
 
-def _again(connection: Connection, key: int, now: str) -> None:
-    connection.execute(AGAIN, (now, key))
+def _again(connection: Connection, key: int, now: str, lanes: Sequence[str] | None = None) -> None:
+    """Refused where a row of it is damaged and nobody has said in which lanes it belongs: reprocessing does."""
+    rows = connection.execute(LANES, (key,)).fetchall()
+    if lanes is None and not all(whole.work(row) for row in rows):
+        raise Refused(f"What M{key} waits in is no longer what was written: `labbridge reprocess` it first")
+    for lane in {row[1] for row in rows} if lanes is None else lanes:
+        crc = sums.of_work((key, lane, State.KEPT.value, Reason.REPROCESSED.value, "", "", now))
+        connection.execute(AGAIN, (now, crc, key, lane))
     connection.execute("UPDATE journal SET state = 'kept', reason = 'reprocessed' WHERE id = ?", (key,))
     for table in ("results", "numbers"):  # they are read again from the bytes
         connection.execute(f"DELETE FROM {table} WHERE message = ?", (key,))  # noqa: S608

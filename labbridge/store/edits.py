@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent, Edit
-from labbridge.states import State
+from labbridge.states import Reason, State
+from labbridge.store import sums
 from labbridge.store.connection import Connection
 
 PENDING = (  # none that is older than one in force
@@ -28,7 +29,8 @@ DIGEST_IN_FORCE = (  # the one they must have
     "CASE WHEN EXISTS (SELECT 1 FROM edits e WHERE e.message = j.id AND e.approved_by <> '') THEN NULL ELSE j.digest END"
 )
 IN_FORCE = f"{RAW_IN_FORCE}, {DIGEST_IN_FORCE}"
-CAME = "INSERT INTO work(message, lane, state, reason, updated) VALUES (?,?,'kept','reprocessed',?)"
+CAME = "INSERT INTO work(message, lane, state, reason, updated, crc) VALUES (?,?,'kept','reprocessed',?,?)"
+NAMED = "UPDATE journal SET lanes = ? WHERE id = ?"
 WENT = "DELETE FROM work WHERE message = ? AND lane = ?"
 OF_MESSAGE = "SELECT lane FROM work WHERE message = ?"
 
@@ -74,7 +76,9 @@ def move(connection: Connection, key: int, lanes: Sequence[str], now: str) -> No
     before = [lane for (lane,) in connection.execute(OF_MESSAGE, (key,)).fetchall()]
     for lane in lanes:
         if lane not in before:
-            connection.execute(CAME, (key, lane, now))
+            crc = sums.of_work((key, lane, State.KEPT.value, Reason.REPROCESSED.value, "", "", now))
+            connection.execute(CAME, (key, lane, now, crc))
     for lane in before:
         if lane not in lanes:
             connection.execute(WENT, (key, lane))
+    connection.execute(NAMED, ("\n".join(lanes), key))  # where a row of work is lost, its lane is known from here

@@ -12,6 +12,7 @@ from labbridge.model.report import PlacedNote
 from labbridge.model.work import Arrival, AuditEvent, Receipt
 from labbridge.notes import note
 from labbridge.states import Reason, State
+from labbridge.store import sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Cursor, lookup_key, of_rows
 from labbridge.store.tally import COUNT, labels
@@ -21,7 +22,7 @@ INSERT_JOURNAL = (
     "INSERT INTO journal(sender, control_id, digest, feed, peer, message_type, received, length, lanes, state, reason,"
     " detail, answer, error_code, location, notes, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-INSERT_WORK = "INSERT INTO work(message, lane, state, reason, updated) VALUES (?,?,'kept','received',?)"
+INSERT_WORK = "INSERT INTO work(message, lane, state, reason, updated, crc) VALUES (?,?,'kept','received',?,?)"
 FIND = "SELECT id, state FROM journal WHERE sender = ? AND control_id = ? AND digest = ?"
 REUSED = "SELECT 1 FROM journal WHERE sender = ? AND control_id = ? AND digest <> ? LIMIT 1"
 KNOWN = (  # each pair is looked up in the ledger's index; a row value IN a list would read all of it
@@ -80,7 +81,7 @@ def _keep_new(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]
     keys = range(last - len(wanted) + 1, last + 1)  # one statement numbers its rows in order, without a gap
     kept = [(key, arrival) for key, (arrival, _audit) in zip(keys, wanted, strict=True)]
     work = [
-        (key, lane, arrival.received.isoformat())
+        work_row(key, lane, arrival.received.isoformat())
         for key, arrival in kept
         if arrival.state is State.KEPT
         for lane in arrival.lanes
@@ -110,7 +111,7 @@ def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Re
     received = arrival.received.isoformat()
     if arrival.state is State.KEPT:
         for lane in arrival.lanes:
-            execute(INSERT_WORK, (key, lane, received))
+            execute(INSERT_WORK, work_row(key, lane, received))
     execute(INSERT_AUDIT, audit_row(audit, f"M{key}"))
     execute(COUNT, (_counter(arrival), _labels(arrival), 1, received))
     about = _ledger(arrival)
@@ -119,6 +120,11 @@ def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Re
         execute(INSERT_AUDIT, audit_row(audit, f"M{key}", "control_id_reuse"))
         execute(NOTED, (_told((*arrival.notes, note("N014", "MSH-10"))), key))
     return Receipt(key, control_id_reuse=reused)
+
+
+def work_row(key: int, lane: str, now: str) -> tuple[int, str, str, int]:
+    """What INSERT_WORK writes of a message that waits."""
+    return key, lane, now, sums.of_received(key, lane, now)
 
 
 def _told(notes: Sequence[PlacedNote]) -> str:
@@ -168,7 +174,7 @@ def take_up(connection: Connection, key: int, lanes: tuple[str, ...], now: str) 
         (LANE_SEPARATOR.join(lanes), key),
     )
     for lane in lanes:
-        connection.execute(INSERT_WORK, (key, lane, now))
+        connection.execute(INSERT_WORK, work_row(key, lane, now))
     before = "oversize" if reason == Reason.OVERSIZE else "quarantined"
     less = "UPDATE tally SET count = count - 1 WHERE name = ? AND labels = ?"
     connection.execute(less, (before, labels(feed, OTHER_TYPE)))

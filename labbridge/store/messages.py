@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -23,8 +24,8 @@ from labbridge.model.messages import (
 )
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import AuditEvent, StoredHistory
-from labbridge.states import CaseState, Reason, State
-from labbridge.store import edits, reading
+from labbridge.states import SENTENCES, CaseState, Reason, State
+from labbridge.store import edits, reading, whole
 from labbridge.store.connection import Connection, marks
 from labbridge.store.tally import SEPARATOR
 
@@ -54,9 +55,7 @@ ONE = (
     "SELECT id, received, feed, peer, sender, control_id, message_type, length, length(raw), state, reason, detail, answer,"
     " error_code, location, duplicates, notes FROM journal WHERE id = ?"
 )
-LANES = (
-    "SELECT lane, state, reason, sentence, notes, attempts, updated FROM work WHERE message = ? ORDER BY id LIMIT 50"
-)
+LANES = f"SELECT {whole.WORK.format('w')} FROM work w WHERE w.message = ? ORDER BY w.id LIMIT 50"  # noqa: S608
 VERSIONS = "SELECT version, editor, why, made, approved_by{} FROM edits WHERE message = ? ORDER BY version"
 CASES = (  # of the patients it is of, in their own lanes and in those they were merged into
     "SELECT c.id, c.state, c.feed FROM work w JOIN cases c ON c.lane = w.lane WHERE w.message = ?1 UNION"
@@ -240,16 +239,19 @@ def _message(row: Sequence[object]) -> Message:
     )
 
 
-def _lane(row: Sequence[object]) -> LaneOfWork:
-    lane, state, reason, sentence, notes, attempts, updated = row
+def _lane(row: Sequence[Any]) -> LaneOfWork:
+    """One that is damaged is shown as it will be once it is found (lookover.py)."""
+    _message, lane, state, reason, sentence, notes, updated, attempts, _forgiven, _crc = row
+    if not whole.work(row):
+        state, reason, sentence, notes = State.PARKED, Reason.WORK_DAMAGED, SENTENCES[Reason.WORK_DAMAGED], ""
     return LaneOfWork(
         kind=str(lane).partition(":")[0],
-        state=State(str(state)),
-        reason=Reason(str(reason)),
-        sentence=str(sentence),
+        state=State(state),
+        reason=Reason(reason),
+        sentence=sentence,
         notes=_noted(notes),
-        attempts=int(str(attempts)),
-        updated=datetime.fromisoformat(str(updated)),
+        attempts=int(attempts),
+        updated=reading.moment(updated, whole.work(row)),
     )
 
 

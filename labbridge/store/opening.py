@@ -41,11 +41,11 @@ def held(url: str) -> Iterator[Held]:
         connection.close()
 
 
-def reader(url: str) -> Connection:
-    """A connection that reads."""
+def reader(url: str, *, lenient: bool = False) -> Connection:
+    """A connection that reads. `lenient`: also rows with text that is none, where a file may hold such."""
     path = file_of(url)
     if path is not None:
-        return sqlite.open_reader(path)
+        return sqlite.open_reader(path, lenient=lenient)
     from labbridge.store import server
 
     return server.open_reader(url)

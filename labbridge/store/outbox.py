@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import links, releases, sums
+from labbridge.store import decisions, links, releases, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -20,16 +20,14 @@ DUE = (
     'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule'
     " FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
 )
-VERSION = "SELECT version, lane FROM cases WHERE id = ?"
+VERSION = f"SELECT c.version, c.lane, {whole.CASE} FROM cases c WHERE c.id = ?"  # noqa: S608
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
-NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
 PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
 SUSPENDED = "Release by rule was suspended before it left"
 DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
-REOPENED = "UPDATE cases SET state = ?, updated = ? WHERE id = ? AND version = ? AND state = 'signed'"
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
 SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
 RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
@@ -116,10 +114,13 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
         if lane in busy:
             continue
         open_one = _Open(id, case, version, attempts, state, due, expires)
-        if _out_of_date(connection, open_one, now) or (rule and _stopped(connection, open_one, now)):
+        behind = _behind(connection, case)
+        if behind.whole and (
+            _out_of_date(connection, open_one, behind, now) or (rule and _stopped(connection, open_one, now))
+        ):
             continue
         busy.add(lane)
-        if _waits(connection, open_one, now):
+        if not behind.whole or _waits(connection, open_one, behind, now):
             continue
         if not sums.is_whole(raw, digest):
             _give_up(connection, open_one, DAMAGED, now)
@@ -152,13 +153,31 @@ class _Open(NamedTuple):
     expires: str
 
 
-def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
+class _Behind(NamedTuple):
+    """The case behind a message: its version, its lane, and whether it is what was written. Of one that is not nobody can
+    say whether anything newer was drafted, or whose it is: its comment waits until a person had it made again."""
+
+    version: int | None
+    lane: str
+    whole: bool
+
+
+def _behind(connection: Connection, case: int) -> _Behind:
+    if not case:
+        return _Behind(None, "", whole=True)  # an application acknowledgement: nothing newer can come
+    row = connection.execute(VERSION, (case,)).fetchone()
+    if row is None:
+        return _Behind(None, "", whole=False)
+    version, lane, *columns = row
+    return _Behind(version, lane, whole=whole.CaseRow(*columns).decides)
+
+
+def _out_of_date(connection: Connection, one: _Open, behind: _Behind, now: datetime) -> bool:
     """Cancelled where a newer version of its case was written, or where it could not leave in time: then its case is open
     again, for a person to read what it says."""
     if one.state == DeliveryState.SENT or _put_off(one, now):
         return False
-    newest, _lane = connection.execute(VERSION, (one.case,)).fetchone() or NO_CASE
-    if newest not in (one.version, None):
+    if behind.version not in (one.version, None):
         _cancel(connection, one, NEWER, now)
         return True
     if not one.expires or one.expires > now.isoformat():
@@ -179,16 +198,15 @@ def _give_up(connection: Connection, one: _Open, why: str, now: datetime) -> Non
     """Cancelled, and its case is a person's again."""
     _cancel(connection, one, why, now)
     reopened = CaseState.REOPENED if one.attempts else CaseState.NEW
-    connection.execute(REOPENED, (reopened.value, now.isoformat(), one.case, one.version))
+    decisions.reopen(connection, reopened, now.isoformat(), (one.case, one.version))
 
 
-def _waits(connection: Connection, one: _Open, now: datetime) -> bool:
+def _waits(connection: Connection, one: _Open, behind: _Behind, now: datetime) -> bool:
     """Under way, put off, or behind a message of its patient that is acknowledged and not read yet: it may be a
     correction."""
     if one.state == DeliveryState.SENT or _put_off(one, now):
         return True
-    _version, lane = connection.execute(VERSION, (one.case,)).fetchone() or NO_CASE
-    lanes = links.lanes_of(connection, lane) if lane else ()
+    lanes = links.lanes_of(connection, behind.lane) if behind.lane else ()
     return any(connection.execute(UNREAD, (of_patient,)).fetchone() for of_patient in lanes)
 
 

@@ -8,17 +8,18 @@ from typing import NamedTuple
 import msgspec
 
 from labbridge.model.outcome import Outcome
+from labbridge.store import sums, whole
 from labbridge.store.connection import Connection
 from labbridge.store.writer import Writer
 
 OPEN = "c.state NOT IN ('signed', 'closed')"
 UNRANKED = (
-    'SELECT c.id, c.version, d.outcome FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'  # noqa: S608
+    f'SELECT {whole.DRAFT.format("d")} FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'  # noqa: S608
     f" WHERE {OPEN} AND c.ranked <> c.version || ' ' || ? ORDER BY c.id LIMIT ?"
 )
-RANK = "UPDATE cases SET rank = ?, ranked = ? WHERE id = ? AND version = ?"
+RANK = "UPDATE cases SET rank = ?, ranked = ?, rank_crc = ? WHERE id = ? AND version = ?"
 RANKED_BY = "SELECT ranked FROM cases WHERE id = ? AND version = ?"
-CLEAR = "UPDATE cases SET rank = 0, ranked = '' WHERE ranked <> ''"
+CLEAR = f"UPDATE cases SET rank = 0, ranked = '', rank_crc = {sums.NOT_RANKED} WHERE ranked <> ''"  # noqa: S608
 
 _outcome = msgspec.json.Decoder(Outcome)
 
@@ -32,10 +33,10 @@ class Ranked(NamedTuple):
     knowledge: str
 
 
-def unranked(connection: Connection, knowledge: str, limit: int) -> list[tuple[int, int, Outcome]]:
-    """Open cases whose present version has no rank by this knowledge: key, version, outcome."""
+def unranked(connection: Connection, knowledge: str, limit: int) -> list[tuple[int, int, Outcome | None]]:
+    """Open cases whose present version has no rank by this knowledge: key, version, outcome (None: its draft is damaged)."""
     rows = connection.execute(UNRANKED, (knowledge, limit)).fetchall()
-    return [(int(key), int(version), _outcome.decode(outcome)) for key, version, outcome in rows]
+    return [(int(row[0]), int(row[1]), _outcome.decode(row[7]) if whole.draft(row) else None) for row in rows]
 
 
 def ranked_by(connection: Connection, case: int, version: int) -> str:
@@ -53,7 +54,8 @@ class StoreRanks:
 
     def keep(self, ranked: Sequence[Ranked]) -> None:
         """Keep ranks; of a version that is no more nothing is kept."""
-        rows = [(one.rank, f"{one.version} {one.knowledge}", one.case, one.version) for one in ranked]
+        named = [((one.rank, f"{one.version} {one.knowledge}"), one.case, one.version) for one in ranked]
+        rows = [(*group, sums.of_group(group), case, version) for group, case, version in named]
 
         def job(connection: Connection) -> None:
             for row in rows:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
 from labbridge.errors import Park
-from labbridge.model.outcome import Outcome, PostedComment
+from labbridge.model.outcome import DAMAGED, Outcome, PostedComment
 from labbridge.model.report import Identifier, Patient
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.review import Disposition
 from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
-from labbridge.store import edits, links, sums
+from labbridge.store import edits, links, sums, whole
 from labbridge.store.connection import Connection, lookup_key, marks
 
-CASE = (
-    "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
-    " d.subject_at, c.restore, c.disposition, c.disposition_version, c.until"
-    ' FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
+CASE = (  # also one whose draft is not there any more: it is damaged, not gone
+    f"SELECT c.id, {whole.DRAFT.format('d')}, {whole.CASE}"  # noqa: S608
+    ' FROM cases c LEFT JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
     'SELECT m.body, o.attempts, o.state FROM comments m JOIN outbox o ON o."case" = m."case" AND o.comment = m.id'
@@ -43,7 +42,7 @@ def case(connection: Connection, key: int) -> Case | None:
 
 def draft(connection: Connection, key: int, version: int) -> Case | None:
     """A case as an earlier version had it."""
-    asked = CASE.replace("d.version = c.version", "d.version = ?")
+    asked = CASE.replace("LEFT JOIN", "JOIN").replace("d.version = c.version", "d.version = ?")
     row = connection.execute(f"{asked} WHERE c.id = ?", (version, key)).fetchone()
     return msgspec.structs.replace(_case(connection, row), version=version) if row else None
 
@@ -59,50 +58,62 @@ def worklist(connection: Connection, limit: int) -> list[Case]:
     return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit,)).fetchall()]
 
 
-def _case(connection: Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *put = row
+def _case(connection: Connection, found: tuple[Any, ...]) -> Case:
+    key, drafted, row = found[0], found[1:10], whole.CaseRow(*found[10:])
+    _case_key, _version, text, message, at, _knowledge, _created, outcome, _crc = drafted
+    said = whole.draft(drafted)
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
-    decoded = _outcome.decode(outcome)  # type: ignore[arg-type]
+    decoded = _outcome.decode(outcome) if said else DAMAGED
     return Case(
-        key=key,  # type: ignore[arg-type]
-        version=version,  # type: ignore[arg-type]
-        state=CaseState(str(state)),
+        key=key,
+        version=row.version,
+        state=CaseState(row.state) if said and row.decides else CaseState.HELD,
         patient=decoded.patient,
-        lane=str(lane),
-        lanes=links.lanes_of(connection, str(lane)),
-        feed=str(feed),
-        opened_day=date.fromisoformat(str(opened)),
-        outcome=decoded,
-        text=str(text),
-        subject_message=message,  # type: ignore[arg-type]
-        subject_at=str(at),
-        sub_id=f"LB{restore}{key:09}"
-        if restore
+        lane=str(row.lane),
+        lanes=links.lanes_of(connection, str(row.lane)),
+        feed=str(row.feed),
+        opened_day=date.fromisoformat(row.opened_day) if row.opened else date.min,
+        outcome=decoded if row.decides else DAMAGED,
+        text=text if said and row.decides else "",
+        subject_message=message if said else None,
+        subject_at=at if said else "",
+        sub_id=f"LB{row.restore}{key:09}"
+        if row.restore
         else f"LB{key}",  # a number that was given out and lost is not given again
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
-        updated=datetime.fromisoformat(str(updated)),
-        **disposed(version, *put),
+        updated=moment(row.updated, row.stands),
+        damaged=not (said and row.decides),
+        mendable=row.opened and row.said and row.put,
+        **disposed(row),
     )
 
 
-def disposed(version: object, disposition: object, decided_on: object, until: object) -> dict[str, Any]:
+def moment(text: str, stands: bool) -> datetime:
+    """A moment of a case; where it is no longer what was written, the first of all."""
+    return datetime.fromisoformat(text) if stands else datetime.min.replace(tzinfo=UTC)
+
+
+def disposed(row: whole.CaseRow) -> dict[str, Any]:
     """Where a person put the case, if that was its present version."""
-    if not disposition or decided_on != version:
+    if not row.put or not row.disposition or row.disposition_version != row.version:
         return {}
     return {
-        "disposition": Disposition(str(disposition)),
-        "until": datetime.fromisoformat(str(until)) if until else None,
+        "disposition": Disposition(row.disposition),
+        "until": datetime.fromisoformat(row.until) if row.until else None,
     }
 
 
-def history(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:
+def history(connection: Connection, patient: Identifier | None, lane: str, *, again: bool = False) -> StoredHistory:
     """All that is held of the patient of a lane: results and context of each of its lanes, cases, the stored patient. Park
-    where one of the results is not what was written."""
+    where one of the results is not what was written, and where a case or its draft is not: unless a person asked for it to
+    be made `again`, and a new draft mends it."""
     lanes = links.lanes_of(connection, lane)
     cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
+    for case in cases:
+        _check_whole(case, again=again)
     return StoredHistory(
         patient=_stored(connection, patient),
         lanes=lanes,
@@ -111,6 +122,16 @@ def history(connection: Connection, patient: Identifier | None, lane: str) -> St
         verdicts=links.verdicts_of(connection, lanes),
         links=links.links_of(connection, lanes),
     )
+
+
+def _check_whole(case: Case, *, again: bool) -> None:
+    if case.damaged and not case.mendable:
+        text = (
+            f"It is C{case.key}, and more than its draft: start the service anew, which looks over it, then reprocess"
+        )
+        raise Park(Reason.CASE_DAMAGED, text)
+    if case.damaged and not again:
+        raise Park(Reason.CASE_DAMAGED, f"It is C{case.key}: reprocess this message, and its draft is made again")
 
 
 def _parts(connection: Connection, lane: str) -> list[HeldPart]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent
-from labbridge.store import links
+from labbridge.store import links, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, marks
 
@@ -51,7 +51,8 @@ OLD_NOTES = "DELETE FROM shift_notes WHERE at < ?"
 MESSAGES = "SELECT DISTINCT message FROM work WHERE lane = ?"
 QUARANTINED = "SELECT id, raw FROM journal WHERE state = 'quarantined'"
 FORGET_MESSAGE = "UPDATE journal SET raw = ?, lanes = ?, detail = '', notes = '', peer = '' WHERE id = ?"
-FORGET_WORK = "UPDATE work SET lane = ?, sentence = '', notes = '' WHERE lane = ?"
+OF_WORK = "SELECT id, message, state, reason, updated, attempts, forgiven FROM work WHERE lane = ?"
+FORGET_WORK = "UPDATE work SET lane = ?, sentence = '', notes = '', crc = ? WHERE id = ?"
 CASES = "SELECT id FROM cases WHERE lane = ?"
 OF_PEOPLE = ("decisions", "signatures", "countersigned", "readings", "calls", "remarks", "reviews")
 OF_CASE = (
@@ -133,7 +134,9 @@ def _forget(connection: Connection, lane: str) -> None:
     for statement in OF_LANE:
         connection.execute(statement, (lane,) * statement.count("?"))
     connection.execute(PATIENT, (lane,))
-    connection.execute(FORGET_WORK, (ERASED, lane))
+    for id, message, state, reason, updated, attempts, forgiven in connection.execute(OF_WORK, (lane,)).fetchall():
+        said = (message, ERASED, state, reason, "", "", updated)
+        connection.execute(FORGET_WORK, (ERASED, sums.of_work(said, attempts, forgiven), id))
 
 
 def _check_erasable(connection: Connection, lanes: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ work = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated", sa.Text, nullable=False),
     sa.Column("forgiven", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crc", sa.Integer),
 )
 sa.Index("work_open", work.c.id, sqlite_where=work.c.state.in_(("kept", "parked")))
 sa.Index("work_lane", work.c.lane, sqlite_where=work.c.state.in_(("kept", "parked")))
@@ -173,6 +174,11 @@ cases = sa.Table(
     text("until"),
     sa.Column("rank", sa.Integer, nullable=False, server_default="0"),  # 0 unless the site orders by expected value
     text("ranked"),
+    sa.Column("crc", sa.Integer),  # these five: sums.py
+    sa.Column("version_crc", sa.Integer),
+    sa.Column("state_crc", sa.Integer),
+    sa.Column("put_crc", sa.Integer),
+    sa.Column("rank_crc", sa.Integer),
 )
 sa.Index("cases_ranked", cases.c.rank.desc(), cases.c.id, sqlite_where=cases.c.state.not_in(("signed", "closed")))
 sa.Index("cases_lane", cases.c.lane)
@@ -193,6 +199,7 @@ drafts = sa.Table(
     sa.Column("subject_at", sa.Text, nullable=False),
     sa.Column("knowledge", sa.Text, nullable=False),
     sa.Column("created", sa.Text, nullable=False),
+    sa.Column("crc", sa.Integer),
     sqlite_with_rowid=False,
 )
 

@@ -71,6 +71,11 @@ CREATE TABLE cases (
 	until TEXT DEFAULT '' NOT NULL,
 	rank INTEGER DEFAULT '0' NOT NULL,
 	ranked TEXT DEFAULT '' NOT NULL,
+	crc INTEGER,
+	version_crc INTEGER,
+	state_crc INTEGER,
+	put_crc INTEGER,
+	rank_crc INTEGER,
 	PRIMARY KEY (id)
 );
 CREATE INDEX cases_alike ON cases (flags, id) WHERE state IN ('signed', 'closed');
@@ -142,6 +147,7 @@ CREATE TABLE drafts (
 	subject_at TEXT NOT NULL,
 	knowledge TEXT NOT NULL,
 	created TEXT NOT NULL,
+	crc INTEGER,
 	PRIMARY KEY ("case", version)
 )
  WITHOUT ROWID;
@@ -547,6 +553,7 @@ CREATE TABLE work (
 	attempts INTEGER DEFAULT '0' NOT NULL,
 	updated TEXT NOT NULL,
 	forgiven INTEGER DEFAULT '0' NOT NULL,
+	crc INTEGER,
 	PRIMARY KEY (id)
 );
 CREATE INDEX work_lane ON work (lane) WHERE state IN ('kept', 'parked');

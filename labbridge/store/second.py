@@ -7,7 +7,8 @@ from datetime import datetime
 from labbridge.errors import Refused
 from labbridge.model.review import Disposition, FirstSignature, Reading, SecondReading, Signature
 from labbridge.model.work import AuditEvent
-from labbridge.store import decisions
+from labbridge.states import CaseState
+from labbridge.store import decisions, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 
@@ -24,8 +25,8 @@ WAITS = (
     " AND disposition = 'second_reader'"
 )
 SET_ASIDE = (
-    "UPDATE cases SET disposition = ?, disposition_version = version, until = '', updated = ?"
-    " WHERE id = ? AND version = ? AND state IN ('new', 'reopened')"
+    "UPDATE cases SET disposition = ?, disposition_version = version, until = '', updated = ?, put_crc = ?, state_crc = ?"
+    " WHERE id = ? AND version = ? AND state = ? AND state IN ('new', 'reopened')"
 )
 
 
@@ -45,11 +46,14 @@ def newest(connection: Connection, limit: int) -> list[Reading]:
     return [_reading(row) for row in rows]
 
 
-def sign_first(connection: Connection, signature: Signature, about: tuple[int, int], audit: AuditEvent) -> None:
+def sign_first(
+    connection: Connection, signature: Signature, about: tuple[int, int, CaseState], audit: AuditEvent
+) -> None:
     """The first of two signatures: the case waits for the second. Refused where it has changed since it was read."""
-    case, version = about
-    now = audit.at.isoformat()
-    if connection.execute(SET_ASIDE, (Disposition.SECOND_READER.value, now, case, version)).rowcount != 1:
+    case, version, state = about
+    put, now = Disposition.SECOND_READER.value, audit.at.isoformat()
+    crcs = (sums.of_group((put, version, "")), sums.of_group((state.value, now)))
+    if connection.execute(SET_ASIDE, (put, now, *crcs, case, version, state.value)).rowcount != 1:
         raise Refused(f"C{case} has changed since version {version} was read: read it again")
     decisions.sign(connection, signature, (case, version, 0), audit.at)
     connection.execute(INSERT_AUDIT, audit_row(audit))

@@ -14,7 +14,7 @@ import msgspec
 from labbridge.store.connection import ANOTHER_WRITES, Statement, StoreRefused
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-REVISION = "0010"
+REVISION = "0011"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -58,6 +58,12 @@ class SqliteConnection(sqlite3.Connection):
         """Into the file, whose pages are overwritten (secure_delete), and the log cut to nothing."""
         busy, _log, _done = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+    def indexes_hold(self, table: str) -> bool:
+        return bool(self.execute(f"PRAGMA integrity_check({table})").fetchone()[0] == "ok")
+
+    def reindex(self, table: str) -> None:
+        self.execute(f"REINDEX {table}")
 
 
 class StoreLock:
@@ -163,11 +169,14 @@ def _check_pages(connection: sqlite3.Connection) -> None:
         raise StoreRefused(f"The database is damaged ({found}); restore a backup")
 
 
-def open_reader(path: Path) -> SqliteConnection:
-    """A connection that reads: it never writes and never checkpoints."""
+def open_reader(path: Path, *, lenient: bool = False) -> SqliteConnection:
+    """A connection that reads: it never writes and never checkpoints. `lenient`: bytes of a text that are none come as
+    surrogates, where else the whole row could not be read."""
     connection = sqlite3.connect(
         f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, factory=SqliteConnection
     )
+    if lenient:
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA busy_timeout=5000")

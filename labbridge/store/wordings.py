@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from labbridge.model.outcome import Outcome
 from labbridge.model.review import Decided
 from labbridge.model.wordings import Asked, Drafted, Judged, Window
+from labbridge.store import whole
 from labbridge.store.connection import Connection, marks
 
 AT_ONCE = 500  # decisions, and signatures
@@ -19,7 +21,7 @@ SIGNED = (
 )
 SHOWN = "NOT (c.disposition = 'second_reader' AND c.disposition_version = c.version)"  # its second reader may look here
 ROWS = (
-    'SELECT newest.id, newest."case", newest.version, newest.kind, newest.at, newest.why, newest.text, f.outcome, f.text,'  # noqa: S608
+    f"SELECT newest.id, newest.kind, newest.at, newest.why, newest.text, {whole.DRAFT.format('f')},"  # noqa: S608
     f" CASE WHEN EXISTS ({SIGNED.format('newest')}) THEN 1 ELSE 0 END"
     ' FROM (SELECT id, "case", version, kind, at, why, text FROM decisions WHERE id < ? ORDER BY id DESC LIMIT ?) AS newest'
     ' JOIN cases c ON c.id = newest."case" JOIN drafts f ON f."case" = newest."case" AND f.version = newest.version'
@@ -30,7 +32,7 @@ PLACE = (
     "SELECT min(newest.id), count(*) FROM (SELECT id FROM decisions WHERE id < ? ORDER BY id DESC LIMIT ?) AS newest"
 )
 AS_DRAFTED = (
-    'SELECT DISTINCT newest."case", newest.version, f.outcome'  # noqa: S608
+    f"SELECT DISTINCT {whole.DRAFT.format('f')}"  # noqa: S608
     ' FROM (SELECT g."case", g.version, g.delivery, g.at FROM signatures g'
     " WHERE g.id > (SELECT max(id) FROM signatures WHERE id > 0) - ?) AS newest"
     " JOIN outbox o ON o.id = newest.delivery AND o.state <> 'cancelled'"
@@ -43,30 +45,35 @@ _outcome = msgspec.json.Decoder(Outcome)
 
 
 def window(connection: Connection, asked: Asked, before: int) -> Window:
-    """Three statements, whatever there is."""
+    """Three statements, whatever there is. A damaged draft is left out: nobody can say what was decided of."""
     feeds, params = _of_feeds(asked.feeds)
     since = asked.since.isoformat() if asked.since else ""
     rows = connection.execute(ROWS.format(feeds), (before, AT_ONCE, since, *params)).fetchall()
     least, count = connection.execute(PLACE, (before, AT_ONCE)).fetchone()
     signed = connection.execute(AS_DRAFTED.format(feeds), (AT_ONCE, since, *params)).fetchall()
-    as_drafted = (_drafted(case, version, outcome) for case, version, outcome in signed)
+    as_drafted = (_drafted(row) for row in signed if whole.draft(row))
     return Window(
-        tuple(one for one in map(_judged, rows) if _wanted(one.draft, asked)),
+        tuple(one for one in map(_judged, _sound(rows)) if _wanted(one.draft, asked)),
         tuple(one for one in as_drafted if _wanted(one, asked)),
         int(least) if count == AT_ONCE else 0,
     )
 
 
-def _judged(row: Sequence[object]) -> Judged:
-    key, case, version, kind, at, why, worded, outcome, drafted, signed = row
+def _sound(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    return (row for row in rows if whole.draft(row[5:14]))
+
+
+def _judged(row: Sequence[Any]) -> Judged:
+    key, kind, at, why, worded, *drafted, signed = row
     return Judged(
-        key=key, draft=_drafted(case, version, outcome), kind=Decided(kind), at=datetime.fromisoformat(str(at)),  # type: ignore[arg-type]
-        why=str(why), drafted=str(drafted), worded=str(worded), signed=bool(signed),
+        key=key, draft=_drafted(drafted), kind=Decided(kind), at=datetime.fromisoformat(str(at)),
+        why=str(why), drafted=str(drafted[2]), worded=str(worded), signed=bool(signed),
     )  # fmt: skip
 
 
-def _drafted(case: object, version: object, raw: object) -> Drafted:
-    outcome = _outcome.decode(raw)  # type: ignore[arg-type]
+def _drafted(row: Sequence[Any]) -> Drafted:
+    case, version, *_about, raw, _crc = row
+    outcome = _outcome.decode(raw)
     comment = outcome.comment
     return Drafted(
         case=int(str(case)),

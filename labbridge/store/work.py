@@ -16,7 +16,7 @@ from labbridge.model.result import Result, Unmapped
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.model.worklist import words
 from labbridge.states import Reason, State
-from labbridge.store import edits, links, reading, sums
+from labbridge.store import edits, links, reading, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 from labbridge.store.releases import NOTE_LOT
@@ -29,7 +29,7 @@ LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
 CODES_AT_ONCE = 100
 OPEN = (
-    "SELECT w.id, w.message, w.lane, w.attempts, coalesce(m.surviving, w.lane), w.state FROM work w"
+    f"SELECT w.id, coalesce(m.surviving, w.lane), {whole.WORK.format('w')} FROM work w"  # noqa: S608
     " LEFT JOIN merged m ON m.lane = w.lane WHERE w.state IN ('kept', 'parked') ORDER BY w.id LIMIT ?"
 )
 BODIES = (
@@ -37,17 +37,23 @@ BODIES = (
     " WHERE j.id IN ({})"
 )
 BEGUN = (  # with others: it counts once, however often the service ends meanwhile; who stopped it is found alone
-    "UPDATE work SET attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END WHERE id IN ({}) AND state = 'kept'"
+    "UPDATE work SET attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, crc = CASE WHEN attempts = 0"  # noqa: S608
+    f" THEN crc + {sums.ATTEMPT} ELSE crc END WHERE id IN ({{}}) AND state = 'kept'"
 )
-BEGUN_ALONE = "UPDATE work SET attempts = attempts + 1 WHERE id IN ({}) AND state = 'kept'"
+BEGUN_ALONE = (
+    f"UPDATE work SET attempts = attempts + 1, crc = crc + {sums.ATTEMPT} WHERE id IN ({{}}) AND state = 'kept'"  # noqa: S608
+)
 FORGIVEN_MOST = 4  # that the service itself is ended so often within one message, and not by it, is not believed
 FORGIVEN = (
-    "UPDATE work SET attempts = attempts - 1, forgiven = forgiven + 1"
+    f"UPDATE work SET attempts = attempts - 1, forgiven = forgiven + 1, crc = crc + {sums.FORGIVEN - sums.ATTEMPT}"  # noqa: S608
     " WHERE state = 'kept' AND attempts > 1 AND forgiven < ?"
 )
-GIVEN_BACK = "UPDATE work SET attempts = 0 WHERE id IN ({}) AND state = 'kept' AND attempts = 1"
+GIVEN_BACK = (
+    f"UPDATE work SET attempts = 0, crc = crc - {sums.ATTEMPT} WHERE id IN ({{}}) AND state = 'kept' AND attempts = 1"  # noqa: S608
+)
 SETTLED = (
-    "UPDATE work SET state = ?, reason = ?, sentence = ?, updated = ? WHERE message = ? AND lane = ? AND state = ?"
+    "UPDATE work SET state = ?, reason = ?, sentence = ?, notes = ?, updated = ?,"  # noqa: S608
+    f" crc = ? + attempts * {sums.ATTEMPT} + forgiven * {sums.FORGIVEN} WHERE message = ? AND lane = ? AND state = ?"
 )
 MESSAGE = (
     "UPDATE journal SET state = CASE WHEN EXISTS (SELECT 1 FROM work WHERE message = ?1 AND state = 'parked') THEN 'parked'"
@@ -60,7 +66,6 @@ ACKNOWLEDGE = (
     " EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'parked') THEN ?6 ELSE ?7 END AS raw) WHERE length(raw) > 0"
     " AND NOT EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
 )
-NOTES = "UPDATE work SET notes = ? WHERE message = ? AND lane = ?"
 INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body, crc) VALUES (?,?,?,?,?,?,?)"
 NUMBER = "INSERT INTO numbers(number, lane, message) VALUES (?,?,?) ON CONFLICT(number, lane, message) DO NOTHING"
 OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
@@ -80,24 +85,26 @@ SEEN_IN = (
     " ON CONFLICT(feed, system, code, label, message) DO NOTHING"
 )
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
-    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes)"
+    "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes, crc,"  # noqa: S608
+    " version_crc, state_crc, put_crc, rank_crc)"
     " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
-    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores), ?7, ?8, ?9"
+    " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores), ?7, ?8, ?9,"
+    f" ?10 + (SELECT count(*) FROM restores) * {sums.RESTORE}, ?11, ?12, {sums.NOT_PUT}, {sums.NOT_RANKED}"
     " WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
     " OR c.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)) = ?6"
 )
 NEXT_VERSION = (
-    "UPDATE cases SET version = version + 1, state = ?, updated = ?, severity = ?, flags = ?, analytes = ?"
-    " WHERE id = ? AND version = ?"
+    "UPDATE cases SET version = version + 1, state = ?, updated = ?, severity = ?, flags = ?, analytes = ?,"
+    " version_crc = ?, state_crc = ? WHERE id = ? AND version = ?"
 )
-NEW_DRAFT = (
-    'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created)'
-    " VALUES (last_insert_rowid(),1,?,?,?,?,?,?)"
+OVER = (  # no such version was ever written: what stands there is an older one whose key was damaged
+    ' ON CONFLICT("case", version) DO UPDATE SET outcome = excluded.outcome, text = excluded.text, crc = excluded.crc,'
+    " subject_message = excluded.subject_message, subject_at = excluded.subject_at, knowledge = excluded.knowledge,"
+    " created = excluded.created"
 )
-DRAFT = (
-    'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created)'
-    " VALUES (?,?,?,?,?,?,?,?)"
-)
+INTO_DRAFTS = 'INSERT INTO drafts("case", version, outcome, text, subject_message, subject_at, knowledge, created, crc)'
+NEW_DRAFT = f"{INTO_DRAFTS} VALUES (last_insert_rowid(),1,?,?,?,?,?,?, ? + last_insert_rowid() * {sums.CASE}){OVER}"
+DRAFT = f"{INTO_DRAFTS} VALUES (?,?,?,?,?,?,?,?,?){OVER}"
 VOID_UNSENT = (
     "UPDATE comments SET void = 1 WHERE id IN (SELECT comment FROM outbox WHERE \"case\" = ? AND state = 'waiting'"
     " AND attempts = 0)"
@@ -128,6 +135,7 @@ class Row(NamedTuple):
     lane: str
     attempts: int
     patient: str
+    reason: str
 
     def tried(self, alone: bool) -> Row:
         """The row as it is once it was begun."""
@@ -145,6 +153,7 @@ class StoreWork:
         self._reader, self._writer = reader, writer
         self._units: list[list[Statement]] = []
         self._unit: list[Statement] | None = None
+        self._notes = ""  # of the message of this unit: written with its state
         self._taken: list[Row] = []  # what the last claim gave
         self._ahead: deque[list[Row]] = deque()  # begun, and not given yet
         self._asked: list[list[Row]] = []  # begun where the commit on its way succeeds
@@ -165,10 +174,11 @@ class StoreWork:
         """The oldest rows that wait, one of each patient, none of a patient of the others."""
         found: list[Row] = []
         patients = {one.patient for one in others}
-        for id, message, lane, attempts, patient, state in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
-            if patient not in patients and state == State.KEPT and len(found) < most:
-                found.append(Row(id, message, lane, attempts, patient))
-            patients.add(patient)  # a parked or waiting message holds back the later ones of its patient
+        for id, patient, *row in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
+            message, lane, state, reason, *_rest, attempts, _forgiven, _crc = row
+            if patient not in patients and state == State.KEPT and len(found) < most and whole.work(row):
+                found.append(Row(id, message, lane, attempts, patient, reason))
+            patients.add(patient)  # a parked, waiting or damaged message holds back the later ones of its patient
         return found
 
     def _begun(self, rows: list[Row], *, alone: bool) -> list[Row]:
@@ -186,7 +196,7 @@ class StoreWork:
 
     @contextmanager
     def unit(self) -> Iterator[None]:
-        self._unit = []
+        self._unit, self._notes = [], ""
         try:
             yield
             self._units.append(self._unit)
@@ -243,7 +253,9 @@ class StoreWork:
         self.flush()
 
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
-        return reading.history(self._reader, patient, lane)
+        """A person who sends a message through again has the damaged drafts of its patient made again."""
+        again = any(one.lane == lane and one.reason == Reason.REPROCESSED for one in self._taken)
+        return reading.history(self._reader, patient, lane, again=again)
 
     def own_texts(self, digests: Sequence[bytes]) -> frozenset[bytes]:
         asked = OWN_TEXTS.format(",".join("?" * len(digests)))
@@ -267,8 +279,7 @@ class StoreWork:
             self._add(KEEP_PATIENT, *reading.patient_key(patient.key), _encode(patient))
         if found.unmapped:
             self._seen(found.unmapped, message, audit.at.isoformat())
-        if drafted.notes:
-            self._add(NOTES, _encode(drafted.notes).decode(), message.key, message.lane)
+        self._notes = _encode(drafted.notes).decode() if drafted.notes else ""
         if drafted.counts:
             sql, params = counted(drafted.counts)
             self._add(sql, *params)
@@ -301,34 +312,24 @@ class StoreWork:
                 self._add(SEEN_IN, *key, message.key)
 
     def _change(self, change: CaseChange, drafted: Drafted, now: str) -> None:
-        draft, message = change.draft, drafted.message
-        body = (
-            _encode(draft.outcome),
-            draft.text,
-            draft.subject_message,
-            draft.subject_at,
-            drafted.knowledge,
-            now,
-        )
+        draft, found, version = change.draft, words(change.draft.outcome), change.version + 1
+        about = (draft.text, draft.subject_message, draft.subject_at, drafted.knowledge, now)
+        outcome = _encode(draft.outcome)
+        version_crc = sums.of_group((version, *found))
+        state_crc = sums.of_group((change.state.value, now))
         if change.case is None:
-            opened = change.opened_day.isoformat()
-            row = (
-                drafted.results.lane,
-                message.feed,
-                opened,
-                change.state.value,
-                now,
-                change.seen,
-                *words(draft.outcome),
-            )
-            self._add(OPEN_CASE, *row, rows=1)
-            self._add(NEW_DRAFT, *body)
+            opened = (drafted.results.lane, drafted.message.feed, change.opened_day.isoformat())
+            crc = sums.of_case((*opened, now))
+            row = (*opened, change.state.value, now, change.seen, *found)
+            self._add(OPEN_CASE, *row, crc, version_crc, state_crc, rows=1)
+            self._add(NEW_DRAFT, outcome, *about, sums.of_draft((1, *about), outcome))
             return
-        told = (change.state.value, now, *words(draft.outcome))
+        told = (change.state.value, now, *found, version_crc, state_crc)
         self._add(NEXT_VERSION, *told, change.case, change.version, rows=1)
         self._add(VOID_UNSENT, change.case)
         self._add(CANCEL_UNSENT, now, change.case, rows=change.unsent)
-        self._add(DRAFT, change.case, change.version + 1, *body)
+        crc = sums.of_draft((version, *about), outcome, change.case)
+        self._add(DRAFT, change.case, version, outcome, *about, crc)
 
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         lane = f"{answer.receiver}/ack/{message.feed}"
@@ -337,8 +338,9 @@ class StoreWork:
 
     def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
         before = message.state.value
-        now = audit.at.isoformat()
-        self._add(SETTLED, state.value, reason.value, sentence, now, message.key, message.lane, before, rows=1)
+        said = (state.value, reason.value, sentence, self._notes, audit.at.isoformat())
+        crc = sums.of_work((message.key, message.lane, *said))
+        self._add(SETTLED, *said, crc, message.key, message.lane, before, rows=1)
         self._add(MESSAGE, message.key, reason.value)
         self._add(INSERT_AUDIT, *audit_row(audit))
 

@@ -25,6 +25,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from tests.bench.figures import Line, percentile, ratios
+from tests.summed import summed
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = int(os.environ.get("LABBRIDGE_BENCH_CASES", "5000"))
@@ -138,6 +139,7 @@ async def _filled(bench: Any) -> None:
         bench.lab.process()
     states = f"CASE WHEN id % {OPEN_ONE_IN} = 1 THEN state WHEN id % 3 = 0 THEN 'signed' ELSE 'closed' END"
     bench.writer.submit(lambda store: store.execute(f"UPDATE cases SET state = {states}")).result()
+    bench.writer.submit(summed).result()
     (made,) = bench.rows.execute("SELECT count(*) FROM cases").fetchone()
     if made < CASES:
         raise RuntimeError(f"{made} cases of {CASES} were made")

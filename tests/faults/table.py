@@ -44,8 +44,9 @@ ROWS = (
     Row("T-22", "the outcome of a commit is unknown", later=LOST),
     Row("T-23", "the database fails over", later=NODES),
     Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
-    Row("T-25", "bits rot", "4 flips, 3 in rows with a sum", "100 flips, 3 in rows with a sum", disk.rotten,
-        stands_open="a flip in a row without a sum of its own (work, cases, drafts) may be served"),
+    Row("T-25", "bits rot", "4 flips, 6 in rows with a sum", "100 flips, 6 in rows with a sum", disk.rotten,
+        stands_open="a flip in the head of a message or of a delivery (sender, control id, state; receiver, lane, expiry)"
+        " may be served"),
     Row("T-30", "the LIS misbehaves", "4 comments, 480 exchanges of the client alone",
         "60 comments, 100,000 exchanges of the client alone", outbound.misbehaving),
     Row("T-31", "the LIS is slow", "6 s", "120 s", outbound.slow),

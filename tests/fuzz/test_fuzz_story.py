@@ -26,7 +26,7 @@ def _parts(told: int) -> bool:
 
 
 def test_the_model_finds_a_comment_that_leaves_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
+    monkeypatch.setattr(outbox, "VERSION", outbox.VERSION.replace("SELECT c.version", "SELECT NULL"))
     monkeypatch.setattr(outbox, "UNREAD", "SELECT 1 WHERE ? = ''")
     assert _parts(12)
 

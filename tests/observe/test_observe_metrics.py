@@ -228,7 +228,7 @@ def test_every_row_says_what_it_means() -> None:
 def test_no_label_can_hold_a_patient_a_message_or_free_text() -> None:
     allowed = set(
         "feed type outcome receiver state reason peer direction code rule severity verdict analyte method category stage"
-        " kind version ruleset_hash python key section".split()
+        " kind version ruleset_hash python key section table".split()
     )
     assert {label for row in (*MEASURES, *TIMINGS) for label in row.labels} <= allowed
 

@@ -141,8 +141,8 @@ class Store:
     def on_sqlite(self) -> bool:
         return opening.file_of(self.url) is not None
 
-    def another_reader(self) -> Connection:
-        self._readers.append(opening.reader(self.url))
+    def another_reader(self, *, lenient: bool = False) -> Connection:
+        self._readers.append(opening.reader(self.url, lenient=lenient))
         return self._readers[-1]
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from labbridge.store.connection import Statement
 from labbridge.store.counts import NAMES, Counts, counts
 from labbridge.store.tally import counted as count_all
 from labbridge.store.writer import unit
+from tests.summed import summed
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 
@@ -163,6 +164,7 @@ async def test_cases_by_state_each_with_its_oldest(store: Store) -> None:
         await with_case(store, number)
     store.desk.release(outgoing(2), event("released", "C2@1"))
     store.connection.execute("UPDATE cases SET opened = ? WHERE id = 3", (later(-24 * 60).isoformat(),))
+    summed(store.connection)
     found = counted(store, 60)
     assert found.cases == {"new": 2, "signed": 1}
     assert found.cases_oldest_s == {"new": DAY_S + HOUR_S, "signed": HOUR_S}

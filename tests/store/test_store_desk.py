@@ -15,6 +15,7 @@ from labbridge.errors import Refused, StoreUnavailable
 from labbridge.model.work import Count, Delivery
 from labbridge.review import sending
 from labbridge.states import CaseState, DeliveryState
+from tests.summed import summed
 
 
 async def with_case(store: Store, lane: str = LANE, control_id: str = "C1") -> int:
@@ -136,6 +137,7 @@ async def test_one_lane_keeps_its_order_and_does_not_hold_up_another(store: Stor
     released(store, 1, "LB1", "lis/a")
     released(store, 2, "LB2", "lis/b")
     store.connection.execute("UPDATE cases SET state = 'new' WHERE id = 1")
+    summed(store.connection)
     released(store, 1, "LB3", "lis/a")
     first, other = await claimed(store), await claimed(store)
     assert (first and first.control_id, other and other.control_id) == ("LB1", "LB2")
@@ -151,6 +153,7 @@ async def test_a_comment_whose_case_has_moved_on_never_leaves(store: Store) -> N
     await with_case(store)
     released(store)
     store.connection.execute("UPDATE cases SET version = 2 WHERE id = 1")
+    summed(store.connection)
     assert await claimed(store) is None
     assert store.rows("SELECT state FROM outbox") == [("cancelled",)]
     assert store.rows("SELECT void FROM comments") == [(1,)]
@@ -163,9 +166,10 @@ async def test_a_comment_that_may_have_left_stays_on_record_when_it_is_called_ba
     assert first is not None
     await store.outbox.settle(first, sending.unanswered(first, "no answer", NOON), (), event())
     store.connection.execute(
-        'INSERT INTO drafts SELECT "case", 2, outcome, text, subject_message, subject_at, knowledge, created FROM drafts'
+        'INSERT INTO drafts SELECT "case", 2, outcome, text, subject_message, subject_at, knowledge, created, 0 FROM drafts'
     )
     store.connection.execute("UPDATE cases SET version = 2 WHERE id = 1")
+    summed(store.connection)
     assert await claimed(store, 1) is None
     case = store.desk.case(1)
     assert case is not None

@@ -20,7 +20,10 @@ async def test_a_message_is_kept_with_its_lanes_of_work(store: Store) -> None:
     receipt = await store.intake.keep(arrival(lanes=("p:A|1", "p:A|2")), event("received"))
     assert (receipt.key, receipt.duplicate, receipt.control_id_reuse) == (1, False, False)
     assert store.rows("SELECT raw, state, length FROM journal") == [(b"MSH|one", "kept", 7)]
-    assert store.rows("SELECT message, lane, state FROM work") == [(1, "p:A|1", "kept"), (1, "p:A|2", "kept")]
+    assert store.rows("SELECT message, lane, state FROM work ORDER BY id") == [
+        (1, "p:A|1", "kept"),
+        (1, "p:A|2", "kept"),
+    ]
 
 
 async def test_the_same_bytes_again_are_the_first_message(store: Store) -> None:

@@ -13,6 +13,7 @@ from labbridge.review import sending
 from labbridge.states import Reason, State
 from labbridge.store import retention
 from labbridge.store.connection import Connection
+from tests.summed import summed
 
 CANARY = "CANARY7731"
 LONG_AFTER = NOON + timedelta(days=4000)
@@ -104,6 +105,7 @@ async def test_many_are_wiped_a_part_at_a_time(store: Store, monkeypatch: pytest
     many = [(arrival(f"MSH|{n}", control_id=f"C{n}", lanes=(f"L{n}",)), event()) for n in range(210)]
     await store.intake.keep_all(many)
     store.writer.submit(lambda c: c.execute("UPDATE work SET state = 'done'")).result()
+    store.writer.submit(summed).result()
     store.writer.submit(lambda c: c.execute("UPDATE journal SET state = 'done'")).result()
     before = store.writer.commits
     assert store.desk.expire(LONG_AFTER, event("expired")) == 210

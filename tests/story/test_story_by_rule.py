@@ -28,6 +28,7 @@ from labbridge.review import releasing
 from labbridge.states import CaseState
 from labbridge.store import releases
 from labbridge.store.connection import Connection
+from tests.summed import summed
 
 CONFIG = Config.model_validate({"feeds": {"myolis": {}}, "receivers": {"lis": {"address": "127.0.0.1:9"}}})
 SHIPPED = POLICY.replace("- {id: release_reviewed_least, value: 2, unit: cases, tag: CONVENTION, source: a test}\n", "")
@@ -388,6 +389,7 @@ async def test_a_case_that_changes_between_the_look_and_the_writing_stays_a_pers
 
     def meanwhile(out, audit):  # type: ignore[no-untyped-def]
         one.lab.writer.submit(lambda c: c.execute("UPDATE cases SET version = 2 WHERE id = 2")).result()
+        one.lab.writer.submit(summed).result()
         return real(out, audit)
 
     one.lab.desk.release = meanwhile  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.show import one
 from labbridge.states import CaseState
+from tests.summed import summed
 
 CONFIG = Config.model_validate({"feeds": {"myolis": {"timezone": "Europe/Paris"}}, "receivers": {}})
 GOOD = oru("M1", order("F1", obx(BLOT, "58")))
@@ -81,6 +82,7 @@ async def test_the_sender_who_repeats_the_bad_bytes_gets_the_same_answer(lab: La
 async def test_a_parked_message_may_be_edited_into_another_patients(lab: Laboratory) -> None:
     await lab.receive(oru("M1", order("F1", obx(BLOT, "58")), patient="WRONG"))
     lab.writer.submit(lambda c: c.execute("UPDATE work SET attempts = 9")).result()
+    lab.writer.submit(summed).result()
     lab.process()
     assert lab.states() == [("parked", "crashed")]
     edit(lab, GOOD, why="wrong patient")

@@ -8,6 +8,7 @@ from story_parts import BLOT, CK, NOON, SODIUM, Laboratory, Lis, obx, order, oru
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent
 from labbridge.states import CaseState
+from tests.summed import summed
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))
 CORRECTED = oru("M3", order("F1", obx(BLOT, "2", "C")), sent="20261113150000+0100")
@@ -58,6 +59,7 @@ async def test_a_parked_message_of_the_patient_holds_the_comment_until_it_is_set
     await released(lab)
     await lab.receive(CORRECTED)
     lab.writer.submit(lambda c: c.execute("UPDATE work SET attempts = 9 WHERE message = 2")).result()
+    lab.writer.submit(summed).result()
     lab.process()
     assert lab.states()[1] == ("parked", "crashed")
     assert await lab.deliver(Lis()) == 0

@@ -23,7 +23,7 @@ async def test_the_run_notices_when_a_check_is_left_out(
 ) -> None:
     """The proof of the proof: without the version, or without a look at what is unread, it finds comments too old."""
     if left_out == "version":
-        monkeypatch.setattr(outbox, "VERSION", "SELECT NULL, lane FROM cases WHERE id = ?")
+        monkeypatch.setattr(outbox, "VERSION", outbox.VERSION.replace("SELECT c.version", "SELECT NULL"))
     else:
         monkeypatch.setattr(outbox, "UNREAD", "SELECT 1 WHERE ? = ''")
     found = await run(lab, 200, seed=7)

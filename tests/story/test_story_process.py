@@ -264,3 +264,46 @@ async def test_no_comment_is_addressed_from_bytes_that_rotted(lab: Laboratory) -
     rot(lab, b"F1^", b"F7^")
     with pytest.raises(Refused, match="M1, which C1 was written from, was damaged on the disk"):
         lab.release("C1@1")
+
+
+ROTTEN = {
+    "what it says": "UPDATE drafts SET text = replace(text, 'SRP', 'SRQ')",
+    "its outcome": "UPDATE drafts SET outcome = substr(outcome, 2)",
+    "its version": "UPDATE drafts SET version = 3",
+    "the case's state": "UPDATE cases SET state = 'signee' WHERE id = 1",
+}
+
+
+@pytest.mark.parametrize("what", ROTTEN)
+async def test_a_draft_that_rotted_is_never_used_and_is_made_again_from_its_messages(
+    lab: Laboratory, what: str
+) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    before = lab.case()
+    lab.writer.submit(lambda c: c.execute(ROTTEN[what])).result()
+    with pytest.raises(Refused, match="C1 is no longer what was written on the disk; `labbridge reprocess`"):
+        lab.release("C1@1")
+    await lab.take(oru("M2", order("F2", obx(CK, "100"))))
+    assert lab.states()[1] == ("parked", "case_damaged")
+    for key in (2, 1):
+        event = AuditEvent(at=lab.clock.now(), actor="A", action="reprocess", subject=f"M{key}")
+        lab.desk.reprocess(key, ("p:LABA|PT1",), event)
+        lab.process()
+    assert [state for state, _reason in lab.states()] == ["done", "done"]
+    (again,) = lab.cases()
+    assert (again.damaged, again.state, again.outcome.states.SRP) == (False, CaseState.NEW, before.outcome.states.SRP)
+    assert "SRP" in again.text
+    lab.release(f"C1@{again.version}")
+    lab.damaged_on_purpose = True  # the draft of the earlier version stays as it is
+
+
+async def test_an_older_case_that_rotted_is_made_again_with_a_newer_message(lab: Laboratory) -> None:
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.clock.forward(days=60)
+    await lab.take(oru("M2", order("F2", obx(BLOT, "58"), collected="20270110091500+0100")))
+    lab.writer.submit(lambda c: c.execute("UPDATE drafts SET text = '' WHERE \"case\" = 1")).result()
+    event = AuditEvent(at=lab.clock.now(), actor="A", action="reprocess", subject="M2")
+    lab.desk.reprocess(2, ("p:LABA|PT1",), event)
+    lab.process()
+    assert not any(case.damaged for case in lab.cases())
+    lab.damaged_on_purpose = True

@@ -19,6 +19,7 @@ from labbridge.review.worklist import said
 from labbridge.sources import read_all, understood
 from labbridge.store import links
 from labbridge.store import past as stored
+from tests.summed import summed
 
 MERGE = (
     "MSH|^~\\&|MYOLIS|LABA|LABBRIDGE|LABA|20261113120000+0100||ADT^A40|{id}|P|2.5\r"
@@ -114,6 +115,7 @@ async def test_bytes_that_were_wiped_and_what_stopped_the_service_are_left_out(l
     lab.writer.submit(lambda c: c.execute("UPDATE journal SET raw = substr(raw, 1, 0) WHERE id = 1")).result()
     crashed = "UPDATE work SET state = 'parked', reason = 'crashed' WHERE message = 2"
     lab.writer.submit(lambda c: c.execute(crashed)).result()
+    lab.writer.submit(summed).result()
     past = again(lab, stored.patients(lab.rows, None)[0])
     assert (past.cases, list(past.parked)) == ([], [2])
 

@@ -20,6 +20,7 @@ from labbridge.model.review import Decided, Decision
 from labbridge.model.work import AuditEvent
 from labbridge.reproducing import Again, printed, reproduce
 from labbridge.sources import comment_code, packed, read_all, understood
+from tests.summed import summed
 
 CONFIG = Config.model_validate(
     {
@@ -106,10 +107,22 @@ async def test_a_draft_that_was_tampered_with_is_found(lab: Laboratory) -> None:
     await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
     lab.release("C1@1")
     lab.writer.submit(lambda c: c.execute("UPDATE drafts SET text = text || ' Nothing to worry.'")).result()
+    lab.writer.submit(summed).result()
     one = said_again(lab, "C1@1")
     assert one.same_text is False
     assert "NOT the same" in printed(one, "text")
     assert "Nothing to worry." in printed(one, "text")
+
+
+async def test_a_draft_that_was_damaged_on_the_disk_is_compared_with_nothing(lab: Laboratory) -> None:
+    lab.damaged_on_purpose = True
+    await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.release("C1@1")
+    lab.writer.submit(lambda c: c.execute("UPDATE drafts SET text = text || ' Nothing to worry.'")).result()
+    one = said_again(lab, "C1@1")
+    assert (one.same_text, one.same_bytes) == (False, None)
+    assert "Nothing to worry." not in printed(one, "text")
+    assert "damaged on the disk" in printed(one, "text")
 
 
 async def test_a_message_that_was_tampered_with_is_found(lab: Laboratory) -> None:

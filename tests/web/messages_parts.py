@@ -11,6 +11,7 @@ from worklist_parts import BLOT, FEED, obx, order, oru
 
 from labbridge.model.people import Role
 from labbridge.model.work import Feed
+from tests.summed import summed
 
 GOOD = oru("Q1", order("F1", obx(BLOT, "58")))
 BAD = GOOD.replace(b"OBR|", b"OBX|", 1)
@@ -28,6 +29,7 @@ async def parked(bench: Bench, raw: bytes, feed: Feed = FEED) -> None:
     """A message whose processing failed again and again."""
     await bench.lab.receive(raw, feed=feed)
     bench.lab.writer.submit(lambda c: c.execute("UPDATE work SET attempts = 9 WHERE state = 'kept'")).result()
+    bench.lab.writer.submit(summed).result()
     bench.lab.process()
 
 

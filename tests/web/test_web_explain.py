@@ -22,6 +22,7 @@ from labbridge.sources import RulesOnDemand, load, shipped
 from labbridge.web.parts import Parts
 from labbridge.web.views.as_sent import refs
 from labbridge.web.views.explained import explained
+from tests.summed import summed
 
 SRP = oru("M1", order("F1", obx(BLOT, "58"), obx(CK, "3400")))
 PAGE = "/cases/C1/explain"
@@ -40,6 +41,7 @@ def older(bench: Bench, change: Any) -> None:
     case = bench.lab.case()
     body = msgspec.json.encode(change(case.outcome))
     bench.writer.submit(lambda c: c.execute('UPDATE drafts SET outcome = ? WHERE "case" = 1', (body,))).result()
+    bench.writer.submit(summed).result()
 
 
 async def test_every_rule_is_told_with_its_conditions_and_sources(anywhere: Bench) -> None:

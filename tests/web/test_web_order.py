@@ -21,6 +21,7 @@ from labbridge.ordering import Ordering
 from labbridge.review.ranking import Ranker
 from labbridge.sources import packed, read_all, understood, version
 from labbridge.store import opening
+from tests.summed import summed
 
 ON = "- {id: worklist_order, value: expected_value, tag: CONVENTION, source: the laboratory}\n"
 BY_VALUE = [*read_all(SITE), Source("policy.yaml", ON, site=True)]
@@ -145,6 +146,7 @@ async def test_where_a_case_may_have_to_be_read_unseen_the_table_orders(
     await filled(site)
     everything = "UPDATE cases SET disposition = 'second_reader', disposition_version = version WHERE id > 1"
     site.bench.writer.submit(lambda connection: connection.execute(everything)).result()
+    site.bench.writer.submit(summed).result()
     ordering.look()
     found = order(site.bench.signed_in("bert", Role.SENIOR), f"?queue={queue}")
     assert found == sorted(found)
@@ -195,6 +197,7 @@ async def test_where_the_table_orders_or_a_newer_version_waits_for_its_rank_noth
     ordering.look()
     assert "Place on the worklist" in browser.get("/cases/C1/explain").text
     site.bench.writer.submit(lambda c: c.execute("UPDATE cases SET ranked = '9 ' || ranked WHERE id = 1")).result()
+    site.bench.writer.submit(summed).result()
     assert "Place on the worklist" not in browser.get("/cases/C1/explain").text
     ordering.taken(BY_TABLE)
     ordering.look()

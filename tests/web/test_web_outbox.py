@@ -15,6 +15,7 @@ from labbridge.model.people import Role
 from labbridge.model.work import Feed
 from labbridge.states import Reason
 from labbridge.store import deliveries as stored
+from tests.summed import summed
 
 SECRET = "PATIENT DOE UNKNOWN"
 
@@ -230,6 +231,7 @@ async def test_what_it_waits_for_is_named(bench: Bench) -> None:
     site = Site(bench)
     await signed(site, "PT1")
     bench.writer.submit(lambda c: c.execute("UPDATE work SET state = 'parked'")).result()
+    bench.writer.submit(summed).result()
     page = text_of(senior(bench).get("/outbox/D1").text)
     assert "It waits until these messages of its patient are processed : M1" in page.replace(
         "processed:", "processed :"

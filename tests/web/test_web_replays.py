@@ -18,6 +18,7 @@ from labbridge.model.people import Role
 from labbridge.model.work import AuditEvent
 from labbridge.sources import read_all
 from labbridge.trying import Trying
+from tests.summed import summed
 
 CHANGE = "- {id: ck_mod_from, value: 6, unit: x upper limit, tag: CONVENTION, source: us}\n"
 
@@ -148,6 +149,7 @@ async def test_one_runs_at_a_time_and_what_a_service_left_has_failed(desk: Desk)
 async def test_a_patient_who_is_erased_is_in_no_replay(desk: Desk) -> None:
     author = await begun(desk)
     desk.bench.writer.submit(lambda c: c.execute("UPDATE cases SET state = 'closed'")).result()
+    desk.bench.writer.submit(summed).result()
     event = AuditEvent(at=desk.bench.clock.now(), actor="a", action="erased", subject="patient")
     desk.bench.lab.desk.erase("p:LABA|PT1", event)
     page = author.get("/replays/R1").text

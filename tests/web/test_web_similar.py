@@ -16,6 +16,7 @@ from labbridge.model.review import Decided
 from labbridge.states import CaseState
 from labbridge.store import beside
 from labbridge.store.bench import StoreBench
+from tests.summed import summed
 
 EVERYWHERE = None
 
@@ -34,6 +35,7 @@ def alike(site: Site, key: int, feeds: tuple[str, ...] | None = EVERYWHERE) -> l
 
 def written(site: Site, sql: str, *params: Any) -> None:
     site.writer.submit(lambda connection: connection.execute(sql, params)).result()
+    site.writer.submit(summed).result()
 
 
 async def test_a_case_that_is_done_is_like_one_with_the_same_flags_and_states(site: Site) -> None:

@@ -16,6 +16,7 @@ from labbridge.model.worklist import BY_NAME, QUEUES
 from labbridge.states import CaseState
 from labbridge.web.guard import HEADERS
 from labbridge.web.views.clock import Age, age
+from tests.summed import summed
 
 XSS = (
     "<script>alert(1)</script>",
@@ -308,6 +309,7 @@ async def test_what_stands_in_a_finding_shows_as_text(site: Site) -> None:
     changed = re.sub(rb'"flags":\[.*?\](?=,"retests")', lambda _found: marked, bytes(outcome))
     assert changed != bytes(outcome)
     site.writer.submit(lambda c: c.execute('UPDATE drafts SET outcome = ? WHERE "case" = 1', (changed,))).result()
+    site.writer.submit(summed).result()
     text = site.bench.signed_in().get("/worklist").text
     assert "&lt;b&gt;X&lt;/b&gt;" in text
     assert not any(mark in text for mark in ("<b>", "<i>", "<u>"))

@@ -11,6 +11,7 @@ from web_parts import Bench
 
 from labbridge.model.outcome import Standing
 from labbridge.model.work import Feed
+from tests.summed import summed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
 from story_parts import BLOT, CK, CLIA, ELSEWHERE, FEED, NOON, Lis, obx, order, oru
@@ -64,3 +65,4 @@ def many(site: Site, count: int, open_one_in: int = 2) -> None:
         )  # fmt: skip
 
     site.writer.submit(job).result()
+    site.writer.submit(summed).result()
