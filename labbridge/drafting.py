@@ -114,8 +114,14 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         return
     if one.report.identity:
         _identify(one, one.report, work, reader)
-    elif one.drafted is not None and one.reason is Reason.DRAFTED:
+    elif one.drafted is not None and (one.reason is Reason.DRAFTED or _emptied(one, one.drafted)):
         _evaluate(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader, clock)
+
+
+def _emptied(one: Progress, drafted: Drafted) -> bool:
+    """It may have brought a result before it was repaired, or before its codes were known: a case may rest on that."""
+    nothing = one.reason is Reason.NOTHING_OF_OURS and drafted.results.patient.key is not None
+    return nothing and one.message.again
 
 
 def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: Reader, clock: Clock) -> None:
@@ -128,7 +134,10 @@ def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: R
     if strict and identity.usable(history, arrived.found.patient, one.message.lane).unproven:
         text = "Neither its birth date nor its name can be compared with what is held under the same number"
         raise Park(Reason.IDENTITY_CONFLICT, f"{text}; compare both, then `labbridge identity`")
-    one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
+    if one.reason is Reason.NOTHING_OF_OURS:
+        one.drafted = _again(drafted, history, arrived, reader)
+    else:
+        one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
 
 
 def _arrived(found: PatientResults, one: Progress, reader: Reader) -> worklist.Arrived:

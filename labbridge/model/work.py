@@ -82,7 +82,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A kept message with one lane of its work. `attempts` counts how often processing began with it alone, and once for
     all the times it began with others. `notes` are those made
     at its receipt. `raw` is empty once it was wiped for its age. `digest` is the SHA-256 the bytes had when they came;
-    empty for bytes that a person edited."""
+    empty for bytes that a person edited. `again`: it was read before, and what it brought then is held no more."""
 
     key: int
     raw: bytes
@@ -95,6 +95,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     notes: tuple[PlacedNote, ...] = ()
     digest: bytes = b""
+    again: bool = False
 
     @property
     def damaged(self) -> bool:

@@ -374,6 +374,7 @@ def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *r
         attempts=row.attempts,
         notes=_notes.decode(notes) if notes else (),
         digest=digest or b"",
+        again=row.reason == Reason.REPROCESSED,
     )
 
 

@@ -31,7 +31,7 @@ class Desk:
         told = CONFIG.model_dump()
         told["store"]["url"], told["knowledge"]["site"] = place, str(folder)
         told["feeds"]["other"] = told["feeds"]["myolis"]
-        self.trying = Trying(Config.model_validate(told), bench.lab.desk.replays, bench.clock, read_all(SITE))
+        self.trying = Trying(Config.model_validate(told), _stores(bench), bench.clock, read_all(SITE))
         real = bench.parts.act
         bench.with_parts(act=lambda asked: self.act(asked) if asked["command"] == "replay" else real(asked))
 
@@ -51,6 +51,11 @@ class Desk:
         for number, (value, feed) in enumerate((("950", None), ("700", None), ("950", ELSEWHERE), ("7800", None)), 1):
             more = {"feed": feed} if feed else {}
             await self.site.patient(f"PT{number}", obx(BLOT, "58"), obx(CK, value), **more)
+
+
+def _stores(bench: Bench) -> Any:
+    desk = bench.lab.desk
+    return desk.replays, desk.changes, desk.unmapped
 
 
 @pytest.fixture
