@@ -14,7 +14,7 @@ import pytest
 
 from labbridge import receiving
 from labbridge.errors import Refuse
-from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, outgoing, reader, structure, times
+from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, page, reader, structure, times
 from labbridge.knowledge import documents
 from labbridge.normalise import numbers, ranges
 from tests.fuzz.mutation import inputs
@@ -135,10 +135,10 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         "escaping",
         _patched(escapes, "decode", lambda old: lambda text, *more: old(text, *more).rstrip("\\")),
     ),
-    "a comment is not escaped": ("writing", _patched(outgoing._Page, "_text", lambda _old: lambda self, text: text)),
+    "a comment is not escaped": ("writing", _patched(page.Page, "text", lambda _old: lambda self, text: text)),
     "a name is cut": (
         "writing",
-        _patched(outgoing._Page, "_copied", lambda old: lambda self, field: old(self, field)[:10]),
+        _patched(page.Page, "copied", lambda old: lambda self, field: old(self, field)[:10]),
     ),
     "MSA-2 is not looked at": (
         "answers",
