@@ -66,12 +66,12 @@ def _read_by_python_hl7(raw: bytes, message: Message, text: str) -> list[str]:
     lines = field.split(message.delimiters.repetition)
     words = {".br": "\n", "P": message.delimiters.truncation}
     found = "\n".join(parsed.unescape(line, app_map=words) for line in lines)
-    if _unwrapped(found) != _unwrapped(_as_python_hl7_decodes(text, message.charset)):
+    if _unwrapped(found) != _unwrapped(as_python_hl7_decodes(text, message.charset)):
         return ["python-hl7: the text is not the one that was released"]
     return []
 
 
-def _as_python_hl7_decodes(text: str, charset: str) -> str:
+def as_python_hl7_decodes(text: str, charset: str) -> str:
     """It takes each byte of `\\Xhh..\\` for a character: so do we, for the characters we write in that way."""
     return "".join(
         char.encode(charset).decode("latin-1") if "\x80" <= char <= "\x9f" or char in "\u2028\u2029" else char
