@@ -189,8 +189,11 @@ class _Order(Page):
         return self.texts(self._letter.placer, self.form.application)
 
     def _parent(self, order: OrderGroup) -> str:
+        """ORC-8 and OBR-29. A namespace alone is no number."""
         marks = self.marks
-        numbers = self.numbers(order)
+        numbers = [one if one.split(marks.component)[0].strip() else "" for one in self.numbers(order)]
+        if not any(numbers):
+            raise Refused("The result's order has neither placer nor filler number: nothing can be hung on it")
         if any(mark in number for number in numbers for mark in (marks.subcomponent, marks.repetition)):
             raise Refused(
                 "The number of the result's own order has parts of its own: it cannot be written as a parent's"
