@@ -34,7 +34,7 @@ def judge(raw: bytes, letter: OrderLetter, form: OrderForm) -> list[str]:
     names = [segment.name for segment in message.segments]
     if not _SHAPES[form.has_tq1_and_spm].fullmatch(" ".join(names)):
         return ["our reader: it holds other segments than one order"]
-    if reader.encode(message) != raw:
+    if reader.encode(message) != raw or message.prefix or {segment.ending for segment in message.segments} != {"\r"}:
         return ["our reader: it does not read back as written"]
     return [
         *_parents(message),

@@ -110,7 +110,7 @@ def test_a_later_specimen_is_no_addition(version: str, message: str, changes: di
 
 @pytest.mark.parametrize("changes", [{"placer": " "}, {"control_id": ""}, {"service": Coding("", "a name", "L")}])
 def test_an_order_without_a_number_or_a_service_is_none(changes: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="order (has no|names no)"):
+    with pytest.raises(Refused, match=r"order (has no|names no)"):
         ordered(**changes)
 
 
@@ -145,7 +145,9 @@ def test_before_there_was_an_spm_the_parent_order_names_the_tube(version: str) -
 
 def test_the_type_of_the_tube_from_the_older_field() -> None:
     raw = TEXT.replace(b"||SER^Serum^HL70487|", b"|||").replace(b"||20260418091400+0200||IMM", b"||20260418||IMM")
-    old = raw.replace(b"|20260417101500+0200||||||||20260418||", b"|20260417101500+0200|PLAS&Plasma^HEP|||||||20260418||")
+    old = raw.replace(
+        b"|20260417101500+0200||||||||20260418||", b"|20260417101500+0200|PLAS&Plasma^HEP|||||||20260418||"
+    )
     assert field(ordered(old), "SPM", 4) == "PLAS^Plasma"
     with pytest.raises(Refused, match="SPM-4"):
         ordered(raw)
