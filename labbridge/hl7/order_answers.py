@@ -107,7 +107,7 @@ class _Answer:
     def orders(self) -> Iterator[AnsweredOrder]:
         """An order begins with its ORC; its OBR and notes follow."""
         starts = [place for place, fields in enumerate(self._segments) if fields[0] == "ORC"]
-        for start, end in zip(starts, [*starts[1:], len(self._segments)], strict=True):
+        for start, end in zip(starts, [*starts[1:], len(self._segments)], strict=False):
             yield self._order(self._segments[start], self._segments[start + 1 : end])
 
     def _order(self, orc: list[str], below: list[list[str]]) -> AnsweredOrder:
