@@ -1,5 +1,5 @@
-"""What people sign: each rule, comment, policy number, method, kit, code and table of the knowledge, by the hash of what it
-says. A site's row that says the same as ours is ours."""
+"""What people sign: each rule, comment, policy number, method, kit, code, service and table of the knowledge, by the hash of
+what it says. A site's row that says the same as ours is ours."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from labbridge.knowledge.codes import CODE_COLUMNS
 from labbridge.knowledge.decisions import ENGLISH, Decisions
 from labbridge.knowledge.documents import READERS_FIELDS, Row, Source, read_csv, read_yaml
 from labbridge.knowledge.lock import entries
+from labbridge.knowledge.ordering import FILE as ORDERS
 from labbridge.model.items import KINDS, Item
 
 RECORDS = {
     "policy.yaml": "policy",
     "release.yaml": "release",
+    ORDERS: "order",
     "assays/methods.yaml": "method",
     "assays/kits.yaml": "kit",
     "assays/manufacturers.yaml": "manufacturer",
@@ -102,6 +104,8 @@ def _records(sources: Sequence[Source]) -> dict[str, _Record]:
 def _key(row: Row) -> str:
     """The key of a record; empty for words and style, which go together by language."""
     id = str(row.fields.get("id", ""))
+    if row.file == ORDERS:
+        return f"order:{row.fields['analyte']}:{row.fields['family']}"
     if row.file in RECORDS:
         return f"{RECORDS[row.file]}:{id}"
     if id == "style" or "words" in row.fields:

@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         str,
         told(
             "Kind and id, as `labbridge sign` names it: `rule:`, `comment:` (a translation `comment:fr:C01`), `words:`,"
-            " `release:`, `policy:`, `method:`, `kit:`, `manufacturer:`, `code:` (table and code), `pathway:`, `table:`;"
+            " `release:`, `order:`, `policy:`, `method:`, `kit:`, `manufacturer:`, `code:` (table and code), `pathway:`, `table:`;"
             " and `flag:`, `retest:`."
         ),
     ]
