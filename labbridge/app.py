@@ -81,7 +81,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     certificates = Certificates(config, SystemClock())
     with opening.held(config.store.url) as store:
         worker: processing.Started | None = None
-        texts = read_all(config.knowledge.site)
+        texts = gate.enough(read_all(config.knowledge.site), config)
         if role in ("process", "all"):
             reader = processing.reader_of(settings, texts)
             gc.collect()

@@ -77,12 +77,18 @@ class OrderLetter(msgspec.Struct, frozen=True, kw_only=True):
         return self.new_specimen or self.not_before is not None
 
 
-def check(form: OrderForm) -> None:
-    """Refused where no version of HL7 has such a message."""
-    if form.message == ORM and form.version >= "2.7":
-        raise Refused(f"HL7 {form.version} has no ORM^O01; set order_message to oml")
-    if form.message == OML and form.version < "2.4":
-        raise Refused(f"HL7 {form.version} has no OML^O21; set order_message to orm")
+def message_of(wanted: str, version: str) -> Literal["OML", "ORM"]:
+    """The message of `oml`, `orm`, or of a version where neither is said: ORM below 2.4, which has no other."""
+    return "ORM" if wanted == "orm" or (not wanted and version < "2.4") else "OML"
+
+
+def unfit(message: str, version: str) -> str:
+    """Why a version of HL7 has no such message, with the repair; empty where it has."""
+    if message == ORM and version >= "2.7":
+        return f'HL7 {version} has no ORM^O01; set order_message = "oml"'
+    if message == OML and version < "2.4":
+        return f'HL7 {version} has no OML^O21; set order_message = "orm"'
+    return ""
 
 
 def write(letter: OrderLetter, form: OrderForm, source: Message, naming: Message | None = None) -> bytes:
@@ -90,8 +96,7 @@ def write(letter: OrderLetter, form: OrderForm, source: Message, naming: Message
 
     `naming` is the identity message by which the patient has another number by now (ADT^A40), as for a comment.
     """
-    check(form)
-    _check_letter(letter, form)
+    _check(letter, form)
     try:
         patient, order, group = place(source, letter.at, letter.lanes, "the order is about")
     except Refuse as fault:
@@ -103,7 +108,9 @@ def write(letter: OrderLetter, form: OrderForm, source: Message, naming: Message
     return page.encoded([header, named, *page.segments(order, group)])
 
 
-def _check_letter(letter: OrderLetter, form: OrderForm) -> None:
+def _check(letter: OrderLetter, form: OrderForm) -> None:
+    if fault := unfit(form.message, form.version):
+        raise Refused(fault)
     for name, text in (("placer number", letter.placer), ("control id", letter.control_id)):
         if not text.strip():
             raise Refused(f"The order has no {name}")
