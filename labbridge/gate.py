@@ -40,7 +40,7 @@ def enough(texts: list[Source], config: Config) -> list[Source]:
     """The knowledge, where it says what the configuration asks for. ConfigError where a receiver is to be sent orders and
     no service is named that could be ordered."""
     receivers = [name for name, section in config.receivers.items() if section.retest == "order"]
-    if receivers and not read_orders(texts, []).rows:
+    if receivers and not read_orders(texts, []):
         repair = 'write one into the folder of knowledge.site, or set retest = "advise"'
         said = f"there is no row in {ORDERS}, so nothing could be ordered; {repair}"
         raise ConfigError("\n".join(f"receivers.{name}.retest: {said}" for name in receivers))

@@ -25,7 +25,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     decisions: Decisions
     releases: dict[str, ReleaseRow] = {}
-    services: Services = Services()
+    services: Services = {}
     probabilities: Probabilities = Probabilities()
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from labbridge.errors import Refused
 from labbridge.knowledge.decisions import FAMILIES, NEW_SPECIMEN, Decisions
 from labbridge.knowledge.documents import Fault, Source, by_key, read_records
-from labbridge.model.outcome import Retest
 from labbridge.model.result import Analyte
 from labbridge.model.values import Coding
 
@@ -28,28 +26,9 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     system: str = "L"
 
 
-class Service(msgspec.Struct, frozen=True):
-    """What is ordered for a recommendation: the family that has a row, the service, and whether it is for a specimen that
-    is yet to be drawn."""
-
-    family: str
-    coding: Coding
-    new_specimen: bool
-
-
-class Services(msgspec.Struct, frozen=True):
-    """The services by analyte and family."""
-
-    rows: dict[tuple[str, str], Coding] = {}
-
-    def of(self, retest: Retest) -> Service:
-        """The service of the first acceptable family that has one. Refused, with the repair, where none has."""
-        for family in retest.families:
-            coding = self.rows.get((retest.analyte, family))
-            if coding is not None:
-                return Service(family, coding, family == NEW_SPECIMEN)
-        named = " or ".join(retest.families) or "any method"
-        raise Refused(f"No service of the catalogue is listed for {retest.analyte} by {named}; add it to {FILE}")
+Services = dict[tuple[str, str], Coding]
+"""The services by analyte and family. A retest is ordered as the first of its acceptable families that is here; the same
+method on a new specimen, as that method."""
 
 
 def read_orders(sources: Sequence[Source], faults: list[Fault]) -> Services:
@@ -59,7 +38,7 @@ def read_orders(sources: Sequence[Source], faults: list[Fault]) -> Services:
         row.fault("An order row is shipped.", "It belongs into a site's folder.") for row, _one in rows if not row.site
     ]
     keyed = ((row, (one.analyte, one.family), Coding(one.code, one.display, one.system)) for row, one in rows)
-    return Services(by_key(keyed, faults))
+    return by_key(keyed, faults)
 
 
 def check_orders(sources: Sequence[Source], decisions: Decisions) -> list[Fault]:
@@ -74,8 +53,10 @@ def check_orders(sources: Sequence[Source], decisions: Decisions) -> list[Fault]
 def _wrong(one: OrderRow, decisions: Decisions) -> Iterator[tuple[str, str]]:
     if one.analyte not in set(Analyte):
         yield f"{one.analyte} is no analyte.", f"Use one of {', '.join(Analyte)}."
+    elif one.family == NEW_SPECIMEN:
+        yield f"{NEW_SPECIMEN} is no method.", "Name the method: on a new specimen its service is ordered."
     elif one.family not in FAMILIES:
-        yield f"{one.family} is no family.", f"Use one of {', '.join(FAMILIES)}."
+        yield f"{one.family} is no family.", f"Use one of {', '.join(FAMILIES[:-1])}."
     elif one.family not in _recommended(one.analyte, decisions):
         yield f"No rule recommends {one.analyte} by {one.family}.", "Use a family of retests.yaml or of a rule's `by`."
     if not one.code.strip():

@@ -5,12 +5,10 @@ from __future__ import annotations
 import jsonschema
 import pytest
 
-from labbridge.errors import Refused
 from labbridge.knowledge.build import build
 from labbridge.knowledge.documents import Fault, Source, read_yaml
 from labbridge.knowledge.items import items
-from labbridge.knowledge.ordering import Service, Services
-from labbridge.model.outcome import Priority, Retest
+from labbridge.knowledge.ordering import Services
 from labbridge.model.values import Coding
 from labbridge.sources import read_all, read_folder, shipped
 from tests.checks.schemas import schema
@@ -44,42 +42,34 @@ def services(*rows: dict[str, str]) -> Services:
     return knowledge.services
 
 
-def retest(*families: str, analyte: str = "SRP") -> Retest:
-    return Retest(analyte=analyte, families=families, priority=Priority.ROUTINE, reason="MSA_POSITIVE")
-
-
 # ---------------------------------------------------------------- what is ordered
 
 
-def test_the_first_acceptable_family_that_has_a_row() -> None:
-    found = services(ROW, {**ROW, "family": "quant", "code": "SRPQ"})
-    assert found.of(retest("ip", "quant")) == Service("ip", Coding("SRPIP", "anti-SRP by IP", "L"), False)
-    assert found.of(retest("quant", "ip")).coding.code == "SRPQ"
-    assert found.of(retest("blot", "ip")).family == "ip"
+def test_a_service_by_analyte_and_family() -> None:
+    found = services(ROW, {**ROW, "family": "quant", "code": "SRPQ"}, {**ROW, "analyte": "HMGCR"})
+    assert found == {
+        ("SRP", "ip"): Coding("SRPIP", "anti-SRP by IP", "L"),
+        ("SRP", "quant"): Coding("SRPQ", "anti-SRP by IP", "L"),
+        ("HMGCR", "ip"): Coding("SRPIP", "anti-SRP by IP", "L"),
+    }
 
 
-def test_a_new_specimen_is_told_apart() -> None:
-    found = services({**ROW, "family": "same_new_specimen", "code": "SRPNEW"})
-    assert found.of(retest("same_new_specimen")).new_specimen
+def test_what_need_not_be_said() -> None:
+    least = {name: ROW[name] for name in ("analyte", "family", "code", "source")}
+    assert services(least) == {("SRP", "ip"): Coding("SRPIP", "", "L")}
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        (retest("quant", "blot"), "listed for SRP by quant or blot; add it to orders.yaml"),
-        (retest("ip", analyte="HMGCR"), "listed for HMGCR by ip; add it"),
-        (retest(), "listed for SRP by any method"),
-    ],
-)
-def test_what_has_no_row_cannot_be_ordered(asked: Retest, said: str) -> None:
-    with pytest.raises(Refused, match=said):
-        services(ROW).of(asked)
+@pytest.mark.parametrize(("analyte", "families"), [
+    ("SRP", ("blot", "quant", "ip")), ("HMGCR", ("quant", "ip", "cba", "tissue")), ("ANA_HEP2", ("hep2_iif",)),
+    ("CK", ("enzymatic", "enzymatic_diluted")), ("OTHER_MSA", ("blot", "quant", "ip")),
+])  # fmt: skip
+def test_every_retest_that_a_rule_recommends_may_have_a_service(analyte: str, families: tuple[str, ...]) -> None:
+    rows = [{**ROW, "analyte": analyte, "family": family} for family in families]
+    assert set(services(*rows)) == {(analyte, family) for family in families}
 
 
 def test_nothing_ships_filled_in() -> None:
-    assert build(SHIPPED)[0].services == Services()
-    with pytest.raises(Refused):
-        build(SHIPPED)[0].services.of(retest("ip"))
+    assert build(SHIPPED)[0].services == {}
     pattern = {one.name: one for one in read_folder(shipped() / "site", site=True)}
     assert list(read_yaml(pattern["orders.yaml"], [])) == []
     assert build([*SHIPPED, *pattern.values()])[1] == []
@@ -90,7 +80,7 @@ def test_the_example_of_the_pattern_is_a_row() -> None:
     example = "\n".join(line.removeprefix("# ") for line in lines if line.startswith("# - {"))
     knowledge, found = build([*SHIPPED, Source("orders.yaml", example, site=True)])
     assert found == []
-    assert knowledge.services.of(retest("ip")).coding.code == "SRPIP"
+    assert knowledge.services[("SRP", "ip")].code == "SRPIP"
 
 
 # ---------------------------------------------------------------- faults
@@ -106,6 +96,7 @@ def test_a_shipped_row_is_a_fault() -> None:
     [
         ({"analyte": "GLUCOSE"}, "GLUCOSE is no analyte"),
         ({"family": "elisa"}, "elisa is no family"),
+        ({"family": "same_new_specimen"}, "same_new_specimen is no method"),
         ({"family": "hep2_iif"}, "No rule recommends SRP by hep2_iif"),
         ({"analyte": "CK", "family": "blot"}, "No rule recommends CK by blot"),
         ({"code": ""}, "names no service"),
