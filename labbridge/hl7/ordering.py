@@ -177,9 +177,9 @@ class _Order(Page):
         """The specimen at hand, by the numbers and the type the laboratory gave it."""
         if not self._form.has_tq1_and_spm or self._letter.later:
             return []
-        number = self.marks.component.join(self._pieces(spm.field(2), 2) if spm is not None else ())
+        number = self.parts(*map(self._numbered, self._pieces(spm.field(2), 2) if spm is not None else ()))
         number = number.rstrip(self.marks.component)
-        if spm is None or not structure.specimen_id(self.source, order):
+        if spm is None or not number:
             if self._form.action == ADD_ON:
                 raise Refused("The result came without the number of its specimen (SPM-2): nothing can be added to it")
             return []
@@ -193,12 +193,12 @@ class _Order(Page):
     # ---- fields
 
     def _placer(self) -> str:
-        return self.texts(self._letter.placer, self.form.application)
+        return self.texts(self._letter.placer, self.form.application).rstrip(self.marks.component)
 
     def _parent(self, order: OrderGroup) -> str:
-        """ORC-8 and OBR-29. A namespace alone is no number."""
+        """ORC-8 and OBR-29."""
         marks = self.marks
-        numbers = [one if one.split(marks.component)[0].strip() else "" for one in self.numbers(order)]
+        numbers = [self._numbered(one) for one in self.numbers(order)]
         if not any(numbers):
             raise Refused("The result's order has neither placer nor filler number: nothing can be hung on it")
         if any(mark in number for number in numbers for mark in (marks.subcomponent, marks.repetition)):
@@ -212,6 +212,11 @@ class _Order(Page):
         code, *rest = self.parent_result(obx).split(self.marks.component)
         marks = self.marks.subcomponent
         return self.parts(marks.join(code.split(marks)[:_CE]).rstrip(marks), *rest)
+
+    def _numbered(self, entity: str) -> str:
+        """An EI, its parts as components or sub-components; empty where its number is (a null is none)."""
+        number = entity.split(self.marks.component)[0].split(self.marks.subcomponent)[0].strip()
+        return "" if number in ("", structure.NULL) else entity
 
     def _provider(self, field: str) -> str:
         """A person by number and name (XCN.1 to 6) and who gave the number (XCN.9): what every version has alike."""

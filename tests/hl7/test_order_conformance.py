@@ -142,6 +142,47 @@ def test_what_is_copied_keeps_its_pieces(version: str, sent: list[str]) -> None:
         assert by_hl7apy(out, version, ("SPM", 2, 1)) == f"{tube}&OE"
 
 
+OUL = (
+    b"MSH|^~\\&|LIS|LABA|LB|LABA|20260418||OUL^R22^OUL_R22|1|P|2.5.1||||||UNICODE UTF-8\r"
+    b"PID|1||PT1^^^LABA^MR||DOE^JANE||19710205|F\rSPM|1|S1&OE^F1&LIS||SER^Serum^HL70487|||||||P\r"
+    b"OBR|1|PL1^OE|FL1^LIS|MYO^Myositis^L\rORC|RE\rOBX|1|NM|SRP^SRP^L||58||||||F\r"
+    b"SPM|2|S2&OE||PLAS^Plasma^HL70487\rOBR|2|PL2^OE|FL2^LIS|CK^CK^L\rOBX|2|NM|CK^CK^L||812||||||F\r"
+)
+
+
+@pytest.mark.parametrize(("at", "tube", "parent"), [
+    ("OBX[1]", "S1&OE^F1&LIS", "PL1&OE^FL1&LIS"), ("OBX[2]", "S2&OE", "PL2&OE^FL2&LIS"),
+])  # fmt: skip
+@pytest.mark.parametrize("version", ["2.5.1", "2.8"])
+def test_the_tube_of_a_result_where_specimens_come_first(version: str, at: str, tube: str, parent: str) -> None:
+    how, asked = form(version, action="A"), letter(at=at, lanes=("p:LABA|PT1",))
+    raw = written(how, asked, OUL)
+    assert judge(raw, asked, how) == []
+    copy = reader.read(raw)
+    assert (copy.all("SPM")[0].field(2), copy.all("ORC")[0].field(8)) == (tube, parent)
+
+
+@pytest.mark.parametrize("charset", ["GB 18030-2000", "BIG-5", "KS X 1001"])
+def test_no_fault_where_half_of_a_character_may_be_a_delimiter(charset: str) -> None:
+    how = form(charset=charset)
+    asked = letter(note="\u4e00\u4e2d 1|2^3\\4 \u529f", asked_by="\u4e2d", lanes=("p:LABA|PT1",))
+    assert judge(written(how, asked, OUL), asked, how) == []
+
+
+def test_a_feed_whose_own_word_counts_for_its_characters() -> None:
+    raw = wire("panel-2.5.1").decode().encode("latin-1").replace(b"UNICODE UTF-8", b"")
+    out = write(letter(), form(), reader.read(raw, "8859/1"))
+    assert judge(out, letter(), form()) == []
+    assert "MÜLLER".encode() in out
+
+
+def test_a_source_without_an_escape_character() -> None:
+    raw = OUL.replace(b"^~\\&", b"^~").replace(b"S1&OE^F1&LIS", b"S\\1&2^F1")
+    out = write(letter(lanes=("p:LABA|PT1",)), form(), reader.read(raw))
+    assert judge(out, letter(), form()) == []
+    assert reader.read(out).all("SPM")[0].field(2) == "S\\E\\1\\T\\2^F1"
+
+
 # ---------------------------------------------------------------- over many messages
 
 

@@ -137,6 +137,17 @@ def test_a_number_that_is_none(number: bytes) -> None:
     assert names(ordered(raw)) == "MSH PID ORC TQ1 OBR NTE"
 
 
+@pytest.mark.parametrize(("sent", "kept"), [
+    (b'""&NORTHOE^S200&NORTHLIS', "^S200&NORTHLIS"), (b"S100&NORTHOE^&NORTHLIS", "S100&NORTHOE"), (b"S100^X^Y", "S100^X"),
+])  # fmt: skip
+def test_of_two_numbers_of_a_tube_the_one_that_was_sent(sent: bytes, kept: str) -> None:
+    assert field(ordered(TEXT.replace(b"S100&NORTHOE^S200&NORTHLIS", sent), form(action="A")), "SPM", 2) == kept
+
+
+def test_a_service_without_a_namespace() -> None:
+    assert field(ordered(how=form(application="")), "ORC", 2) == "LB-RT-000112"
+
+
 @pytest.mark.parametrize("version", ["2.3.1", "2.4"])
 def test_before_there_was_an_spm_the_parent_order_names_the_tube(version: str) -> None:
     raw = ordered("panel-2.3.1", form(version, "ORM", "A"))
@@ -184,7 +195,7 @@ def test_who_ordered_the_result_orders_the_retest() -> None:
     assert field(ordered(raw), "ORC", 12) == "1234^RHEUM^ANNA^^^^^^LABN"
 
 
-@pytest.mark.parametrize("numbers", [b"||", b'""|""|', b"^OE|^LIS|", b" ^OE||"])
+@pytest.mark.parametrize("numbers", [b"||", b'""|""|', b"^OE|^LIS|", b" ^OE||", b'""^OE|""^LIS|'])
 def test_a_result_whose_order_has_no_number(numbers: bytes) -> None:
     raw = TEXT.replace(b"P4410^NORTHOE|F4410^NORTHLIS|MYO", numbers + b"MYO")
     raw = raw.replace(b"ORC|RE|P4410^NORTHOE|F4410^NORTHLIS|", b"ORC|RE|||")
