@@ -44,7 +44,7 @@ from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
-from labbridge.sources import called_here, comment_of, read_all
+from labbridge.sources import read_all
 from labbridge.store import opening
 from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
@@ -128,9 +128,9 @@ class Service:
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._judge, here = JudgeProcess(), called_here(texts)
-        comment, judge = comment_of(texts), self._judge
-        self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=judge)
+        self._judge = judge = JudgeProcess()
+        self._acts = Acts(config, (), self._desk, self._clock, people, judge=judge)
+        self._acts.take(texts)
         parts = (judge, self._clock, self._wake)
         self._beside = Beside(config, texts, self._desk, self._acts, parts) if supervisor else None
         self._reloading = (
@@ -258,7 +258,7 @@ class Service:
         self._ruleset = version(texts)
         if self._beside is not None:
             self._beside.taken(texts)
-        self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
+        self._acts.take(texts)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:

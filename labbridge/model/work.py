@@ -12,6 +12,7 @@ from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.release import ByRule, Judged
 from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.model.retests import OrderSaid, OutgoingOrder, Retested, RetestStep, Withheld
 from labbridge.model.review import Disposition, Signature
 from labbridge.states import CaseState, DeliveryState, Reason, State
 
@@ -140,7 +141,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     left, oldest first; `unsent` counts released ones that wait for their first attempt; `sub_id` is the key (OBX-4)
     they share. `text` is the comment of the current version, empty when there is none. `lanes` are all lanes of the
     patient: the one that identity messages merged the others into, then those. `disposition` is what a person did with
-    this version, and `until` when it comes back from there.
+    this version, and `until` when it comes back from there. `retested`: its lane has rows on the ledger of retests.
     """
 
     key: int
@@ -161,6 +162,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     updated: datetime
     disposition: Disposition = Disposition.NONE
     until: datetime | None = None
+    retested: bool = False
 
 
 class Verdict(StrEnum):
@@ -202,7 +204,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
     """What the store holds of one patient over all lanes linked to one (`lanes`, the surviving one first): result versions
-    and context in parts, cases, the demographics last stated, what was decided of who is who, and the links."""
+    and context in parts, cases, the demographics last stated, what was decided of who is who, the links, and the ledger
+    of retests."""
 
     patient: Patient | None
     lanes: tuple[str, ...] = ()
@@ -212,6 +215,7 @@ class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
     decided: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    retests: tuple[Retested, ...] = ()
 
 
 class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +248,7 @@ class Drafted(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[PlacedNote, ...]
     knowledge: str
     counts: tuple[Count, ...] = ()
+    retests: tuple[RetestStep, ...] = ()
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,7 +276,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     specimen have in common; no more than `per_specimen` of them (0: any number) leave within a day. `digest` is what
     the text is known by when it comes back (hl7/echoes.py). It does not leave before it is `due`, and can be undone until
     then. `signature`: under which it leaves, where it was signed at the workbench. `judged`: what a person's release says
-    of the draft; `by_rule`: what released it where no person did.
+    of the draft; `by_rule`: what released it where no person did. `orders` leave with it, of retests that it recommends;
+    `withheld`: those of which no order is made, and why.
     """
 
     case: int
@@ -291,11 +297,13 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature | None = None
     judged: Judged | None = None
     by_rule: ByRule | None = None
+    orders: tuple[OutgoingOrder, ...] = ()
+    withheld: tuple[tuple[int, Withheld], ...] = ()
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """An outgoing message claimed for one attempt. `refusals` counts negative answers so far; attempts without an answer
-    are not among them: a receiver that is away is tried for ever."""
+    are not among them: a receiver that is away is tried for ever. `order`: it is the order of this placer number."""
 
     key: int
     case: int
@@ -307,6 +315,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     refusals: int = 0
     state: DeliveryState
     created: datetime
+    order: str = ""
 
 
 class Sent(StrEnum):
@@ -319,7 +328,7 @@ class Sent(StrEnum):
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one attempt: the delivery's next state and why, when it is due again, its refusals so far. `answer`:
-    the receiver's bytes, where any came, whether they could be trusted or not."""
+    the receiver's bytes, where any came, whether they could be trusted or not. `order`: what they say of an order."""
 
     state: DeliveryState
     sent: Sent
@@ -327,3 +336,4 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime | None = None
     refusals: int = 0
     answer: bytes = b""
+    order: OrderSaid | None = None

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import links, releases, sums
+from labbridge.store import links, orders, releases, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule'
-    " FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule,'
+    " comment FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') AND not_before <= ? ORDER BY id"
 )
 VERSION = "SELECT version, lane FROM cases WHERE id = ?"
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
@@ -26,6 +26,8 @@ NO_CASE = (None, None)  # an application acknowledgement: nothing newer can come
 PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
+ANSWERED = "UPDATE outbox SET state = 'acknowledged', reason = ?, updated = ? WHERE id = ? AND state = 'waiting'"
+UNWANTED = "What it was ordered for is not open any more"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
 SUSPENDED = "Release by rule was suspended before it left"
 DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
@@ -71,6 +73,8 @@ class StoreOutbox:
             if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
                 tried = (delivery.key, audit.at.isoformat(), settled.sent.value, settled.reason, settled.answer)
                 connection.execute(TRIED, tried)
+                if settled.order is not None:
+                    orders.settle(connection, settled.order, audit.at)
                 add_counts(connection, counts)
                 connection.execute(INSERT_AUDIT, audit_row(audit))
 
@@ -111,11 +115,13 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
     if connection.execute(UNCONFIRMED).fetchone():
         return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
-    for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule = row
+    for row in connection.execute(DUE, (receiver, now.isoformat())).fetchall():
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule, of = (
+            row
+        )
         if lane in busy:
             continue
-        open_one = _Open(id, case, version, attempts, state, due, expires)
+        open_one = _Open(id, case, version, attempts, state, due, expires, order=bool(case) and not of)
         if _out_of_date(connection, open_one, now) or (rule and _stopped(connection, open_one, now)):
             continue
         busy.add(lane)
@@ -125,6 +131,8 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
             _give_up(connection, open_one, DAMAGED, now)
             continue
         connection.execute(SENT, (now.isoformat(), id))
+        if open_one.order:
+            orders.leaves(connection, id, now)
         return Delivery(
             key=id,
             case=case,
@@ -136,6 +144,7 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
             refusals=refusals,
             state=DeliveryState.SENT,
             created=datetime.fromisoformat(created),
+            order=orders.number_of(connection, id) if open_one.order else "",
         )
     return None
 
@@ -150,6 +159,7 @@ class _Open(NamedTuple):
     state: str
     due: str
     expires: str
+    order: bool = False
 
 
 def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
@@ -157,6 +167,8 @@ def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
     again, for a person to read what it says."""
     if one.state == DeliveryState.SENT or _put_off(one, now):
         return False
+    if one.order:
+        return _not_wanted(connection, one, now)
     newest, _lane = connection.execute(VERSION, (one.case,)).fetchone() or NO_CASE
     if newest not in (one.version, None):
         _cancel(connection, one, NEWER, now)
@@ -165,6 +177,17 @@ def _out_of_date(connection: Connection, one: _Open, now: datetime) -> bool:
         return False
     _give_up(connection, one, EXPIRED, now)
     return True
+
+
+def _not_wanted(connection: Connection, one: _Open, now: datetime) -> bool:
+    """An order does not leave, or is not tried again, where what it was made for is not open any more; nor where its answer
+    came by another way while it waited."""
+    stands = orders.stands(connection, one.id)
+    if stands.answered:
+        connection.execute(ANSWERED, (orders.LATE, now.isoformat(), one.id))
+    elif not stands.wanted:
+        _cancel(connection, one, UNWANTED, now)
+    return stands.answered or not stands.wanted
 
 
 def _stopped(connection: Connection, one: _Open, now: datetime) -> bool:
@@ -176,8 +199,10 @@ def _stopped(connection: Connection, one: _Open, now: datetime) -> bool:
 
 
 def _give_up(connection: Connection, one: _Open, why: str, now: datetime) -> None:
-    """Cancelled, and its case is a person's again."""
+    """Cancelled, and its case is a person's again; what an order was made for is advised again."""
     _cancel(connection, one, why, now)
+    if one.order:
+        return
     reopened = CaseState.REOPENED if one.attempts else CaseState.NEW
     connection.execute(REOPENED, (reopened.value, now.isoformat(), one.case, one.version))
 
@@ -198,7 +223,9 @@ def _put_off(one: _Open, now: datetime) -> bool:
 
 def _cancel(connection: Connection, one: _Open, why: str, now: datetime) -> None:
     connection.execute(CANCELLED, (why, now.isoformat(), one.id))
-    if one.attempts == 0:
+    if one.order:
+        orders.never_left(connection, one.id, why, now)
+    elif one.attempts == 0:
         connection.execute(VOID, (one.id,))  # nobody has seen it
     audit = AuditEvent(at=now, actor="labbridge", action="delivery cancelled", subject=f"D{one.id}", detail=why)
     connection.execute(INSERT_AUDIT, audit_row(audit))

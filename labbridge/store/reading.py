@@ -14,12 +14,13 @@ from labbridge.model.result import ContextItem, Result
 from labbridge.model.review import Disposition
 from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
-from labbridge.store import edits, links, sums
+from labbridge.store import edits, links, retests, sums
 from labbridge.store.connection import Connection, lookup_key, marks
 
 CASE = (
     "SELECT c.id, c.version, c.state, c.lane, c.feed, c.opened_day, c.updated, d.outcome, d.text, d.subject_message,"
-    " d.subject_at, c.restore, c.disposition, c.disposition_version, c.until"
+    " d.subject_at, c.restore, c.disposition, c.disposition_version, c.until,"
+    " EXISTS (SELECT 1 FROM retests t WHERE t.lane = c.lane)"
     ' FROM cases c JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
@@ -60,7 +61,7 @@ def worklist(connection: Connection, limit: int) -> list[Case]:
 
 
 def _case(connection: Connection, row: tuple[object, ...]) -> Case:
-    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *put = row
+    key, version, state, lane, feed, opened, updated, outcome, text, message, at, restore, *put, retested = row
     released = connection.execute(POSTED, (key,)).fetchall()
     unsent = [one for one in released if one[1] == 0 and one[2] == "waiting"]
     left = [one for one in released if not (one[1] == 0 and one[2] == "waiting")]
@@ -84,6 +85,7 @@ def _case(connection: Connection, row: tuple[object, ...]) -> Case:
         posted=tuple(_posted.decode(one[0]) for one in left),
         unsent=len(unsent),
         updated=datetime.fromisoformat(str(updated)),
+        retested=bool(retested),
         **disposed(version, *put),
     )
 
@@ -110,6 +112,7 @@ def history(connection: Connection, patient: Identifier | None, lane: str) -> St
         cases=tuple(sorted(cases, key=lambda case: (case.opened_day, case.key))),
         verdicts=links.verdicts_of(connection, lanes),
         links=links.links_of(connection, lanes),
+        retests=retests.of_lanes(connection, lanes) if any(case.retested for case in cases) else (),
     )
 
 

@@ -9,6 +9,7 @@ from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
 from labbridge.store.schema_knowledge import KNOWLEDGE
 from labbridge.store.schema_people import WORKBENCH
+from labbridge.store.schema_retests import RETESTS
 
 journal = sa.Table(
     "journal",
@@ -217,6 +218,7 @@ outbox = sa.Table(
     text("specimen"),
     sa.Column("digest", sa.LargeBinary),
     text("rule"),
+    text("not_before"),  # of an order: the day from which it may leave
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
@@ -338,7 +340,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
-    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE
+    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [
