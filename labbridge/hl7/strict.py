@@ -70,9 +70,9 @@ def _orm(version: str) -> Any:
 
 def _chosen(reference: Any) -> Any:
     content, children, *rest = reference
-    of_orders = [child for child in children if child[0] == "OBR"]
-    if of_orders and any(child[0] == "RQD" for child in children):
-        return (content, tuple(of_orders), *rest)
+    of_orders = tuple(child for child in children if child[0] == "OBR")
+    if of_orders:
+        return (content, of_orders, *rest)
     found = tuple((name, _chosen(ref) if kind == "GRP" else ref, times, kind) for name, ref, times, kind in children)
     return (content, found, *rest)
 

@@ -160,6 +160,9 @@ def test_the_type_of_the_tube_from_the_older_field() -> None:
         b"|20260417101500+0200||||||||20260418||", b"|20260417101500+0200|PLAS&Plasma^HEP|||||||20260418||"
     )
     assert field(ordered(old), "SPM", 4) == "PLAS^Plasma"
+    more = old.replace(b"PLAS&Plasma^HEP", b"PLAS&Plasma&HL70070&X&Y~SER&Serum")
+    assert field(ordered(more), "SPM", 4) == "PLAS^Plasma^HL70070"
+    assert field(ordered(more, form("2.4")), "OBR", 15) == "PLAS&Plasma&HL70070"
     with pytest.raises(Refused, match="SPM-4"):
         ordered(raw)
 
