@@ -27,6 +27,7 @@ SAID = {"OK": ACCEPTED, **dict.fromkeys(("UA", "DE", "OC", "OD", "CR", "DR"), RE
 
 LONGEST_NUMBER = 250  # characters; what is longer is no number, and a part of one is another one
 LONGEST_REASON = 500
+MOST_FIELDS = 50  # of a segment: none that is read stands behind them
 
 _ANSWERS = {"ORL": ("O22", ""), "ORR": ("O02", "")}
 _NULL = '""'
@@ -72,7 +73,7 @@ def read_answer(raw: bytes) -> OrderAnswer | None:
     declared = first.field(18).split(first.delimiters.repetition)[0]
     text, codec = _decoded(raw.removeprefix(BOM), declared)
     lines = re.split(r"[\r\n]+", text, maxsplit=MAX_SEGMENTS)
-    segments = [line.split(first.delimiters.field) for line in lines]
+    segments = [line.split(first.delimiters.field, MOST_FIELDS) for line in lines]
     names = [fields[0] for fields in segments]
     if len(segments) > MAX_SEGMENTS or names.count("MSH") != 1 or names.count("MSA") != 1:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,16 @@ def test_what_could_not_be_kept_is_no_number(number: str) -> None:
     found = only(f"{ORL}{MSA}ORC|OK|{number}^LB|{number}\r")
     assert (found.placer, found.filler) == ("", "")
     assert read(f"{ACK}MSA|AA|{number}\r").control_id == ""
+
+
+def test_an_answer_as_long_as_a_message_may_be_is_read_in_little_memory() -> None:
+    long = ORL + MSA + "ORC|OK|A1^LB|F1" + "|" * 2**24 + "\r"
+    tracemalloc.start()
+    try:
+        assert only(long).filler == "F1"
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(long)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_number_keeps_what_was_escaped_in_it() -> None:
