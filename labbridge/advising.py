@@ -71,5 +71,6 @@ def _evaluated(one: Evaluated, interpret: Interpreter, feed: str) -> retests.Spe
         feed=case.feed if case is not None else feed,
         outcome=outcome,
         evaluated=True,
+        written=one.change is not None,
         raised={retest.analyte: retested.raised(outcome, retest, results, policy) for retest in outcome.retests},
     )

@@ -131,7 +131,7 @@ def _note(row: Retested) -> str:
 def _about(row: Retested, case: Case) -> tuple[int, str]:
     """The message and the place of the result it hangs on: what raised it, else what the comment hangs on."""
     key, _colon, at = row.raised.ref.partition(":")
-    if at and key[1:].isdigit() and row.raised.ref in case.outcome.used:
+    if at and key[1:].isdigit():
         return int(key[1:]), at
     return case.subject_message or 0, case.subject_at
 

@@ -35,8 +35,8 @@ NEW_SPECIMEN, DILUTED, ENZYMATIC = "same_new_specimen", "enzymatic_diluted", Fam
 
 
 class Speaking(msgspec.Struct, frozen=True, kw_only=True):
-    """A case as it speaks now: `case` is 0 where it is opened with this, `evaluated` whether it was evaluated just now.
-    `raised` has what each of its retests rests on, by analyte."""
+    """A case as it speaks now: `case` is 0 where it is opened with this, `evaluated` whether it was evaluated just now,
+    `written` whether that makes another version of it. `raised` has what each of its retests rests on, by analyte."""
 
     case: int
     version: int
@@ -44,6 +44,7 @@ class Speaking(msgspec.Struct, frozen=True, kw_only=True):
     feed: str
     outcome: Outcome
     evaluated: bool = False
+    written: bool = False
     raised: dict[str, Raised] = {}
 
 
@@ -98,12 +99,29 @@ class _Turn:
         return row if evaluated is None else self._kept(row, evaluated)
 
     def _kept(self, row: Retested, case: Speaking) -> Retested:
-        """It goes on. What it rests on is what is there now; an order that was written from a result that is no more does
-        not leave, and is made anew with the next signature."""
+        """It goes on. What it rests on is what is there now. Where that makes another version of the case, an order that was
+        written from the result before does not leave, and is made anew with the next signature, as the comment is."""
         retest = next(one for one in case.outcome.retests if _same(row, one))
-        gone = bool(row.raised.ref) and row.raised.ref not in case.outcome.used
-        state = RetestState.ADVISED if gone and row.order is OrderState.WAITING else row.state
-        return msgspec.structs.replace(_refreshed(row, case, retest), state=state)
+        recalled = case.written and row.order is OrderState.WAITING and self._gone(row, case)
+        state = RetestState.ADVISED if recalled else row.state
+        return msgspec.structs.replace(self._refreshed(row, case, retest), state=state)
+
+    def _gone(self, row: Retested, case: Speaking | None) -> bool:
+        """Whether the version of the result that it was recommended for stands no more. (An outcome names superseded
+        versions too, where it tells of a correction.)"""
+        now = case.raised.get(row.analyte, Raised()).ref if case is not None else ""
+        standing = any(one.ref == row.raised.ref for one in self._now.heard.answers)
+        return bool(row.raised.ref) and row.raised.ref != now and not standing
+
+    def _refreshed(self, row: Retested, case: Speaking, retest: Retest) -> Retested:
+        """A row as it goes on: settled by what is recommended now too, and resting on a result that is there. Its rule stays
+        the one that raised it, unless the same reason is raised by another."""
+        families = tuple(dict.fromkeys((*row.families, *retest.families)))
+        raised, found = row.raised, case.raised.get(row.analyte, Raised())
+        if self._gone(row, case) and found.ref:
+            rule = found.rule if retest.reason == row.reason else raised.rule
+            raised = msgspec.structs.replace(found, rule=rule)
+        return msgspec.structs.replace(row, families=families, raised=raised)
 
     def _resulted(self, row: Retested) -> Retested:
         """The result that closed it stands, another one does, or it is open again, or it was for nothing."""
@@ -143,9 +161,7 @@ class _Turn:
         own = next((case for case in self._now.cases if case.case == row.case), None)
         if own is None:
             return Cause.CLOSED
-        if row.raised.ref and row.raised.ref not in own.outcome.used:
-            return Cause.CHANGED
-        return Cause.NOT_NEEDED
+        return Cause.CHANGED if self._gone(row, None) else Cause.NOT_NEEDED
 
     def _closed(self, row: Retested, answer: Answer) -> Retested:
         return msgspec.structs.replace(
@@ -195,7 +211,7 @@ class _Turn:
             return
         back = next((row for row in reversed(rows) if _comes_back(row, case.case)), None)
         if back is not None:
-            self._rows[back.key] = self._reopened(_refreshed(back, case, retest))
+            self._rows[back.key] = self._reopened(self._refreshed(back, case, retest))
             return
         again = any(self._tried(row, case, retest) for row in rows)
         self._new.append(self._new_row(case, retest, again=again))
@@ -258,17 +274,6 @@ def _of_a_new_specimen(raised: Raised, answer: Answer) -> bool:
 
 def _recalls(before: Retested, row: Retested) -> bool:
     return before.state is RetestState.ORDERED and row.state is not RetestState.ORDERED
-
-
-def _refreshed(row: Retested, case: Speaking, retest: Retest) -> Retested:
-    """A row as it goes on: settled by what is recommended now too, and resting on a result that is there. Its rule stays the
-    one that raised it while that speaks for its reason."""
-    families = tuple(dict.fromkeys((*row.families, *retest.families)))
-    raised, found = row.raised, case.raised.get(row.analyte, Raised())
-    if raised.ref and raised.ref not in case.outcome.used and found.ref:
-        rule = found.rule if retest.reason == row.reason else raised.rule
-        raised = msgspec.structs.replace(found, rule=rule)
-    return msgspec.structs.replace(row, families=families, raised=raised)
 
 
 def _same(row: Retested, retest: Retest) -> bool:
