@@ -27,6 +27,7 @@ from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
 from labbridge.requesting import Ordering
+from labbridge.retesting import Retesting
 from labbridge.review import alike, policies
 from labbridge.sources import ItemsOnDemand, called_here, comment_of, services_of
 from labbridge.store.desk import StoreDesk
@@ -61,6 +62,7 @@ class Acts:
         self.calling = Calling(desk, clock, called_here=called_here)
         self._repairing = Repairing(config, desk, clock, people)
         self._suspending = Suspending(desk.releases, clock)
+        self._retesting = Retesting(desk, clock)
         self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
 
     def take(self, texts: Sequence[Source]) -> None:
@@ -93,6 +95,7 @@ class Acts:
             "resume": self._resumed,
             "review": self._reviewed,
             "say": self._said,
+            "retest": self._retested,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -171,6 +174,9 @@ class Acts:
 
     def _reviewed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._suspending.review(key, name, request)) for key in keys]
+
+    def _retested(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._retesting.cancel(key, name, request)) for key in keys]
 
     def _said(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: say(self._desk.replays, self._clock, key, name, request)) for key in keys]

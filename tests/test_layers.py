@@ -65,6 +65,8 @@ WIRING = {
     "ordering",
     "past",
     "replaying",
+    "retesting",
+    "retested",
     "reproducing",
     "trying",
     "beside",

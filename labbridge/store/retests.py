@@ -146,9 +146,10 @@ def of_lanes(connection: Connection, lanes: Sequence[str]) -> tuple[Retested, ..
     return tuple(as_row(row) for row in rows)
 
 
-def of_case(connection: Connection, case: int) -> list[ListedRetest]:
-    """The retests that a case raised, oldest first."""
-    rows = connection.execute(f'{LISTED} WHERE r."case" = ? ORDER BY r.id', (case,)).fetchall()
+def of_case(connection: Connection, case: int, lanes: Sequence[str]) -> list[ListedRetest]:
+    """The retests that a case raised, and those open that other cases of its patient did, oldest first."""
+    asked = f'{LISTED} WHERE r.lane IN ({marks(len(lanes))}) AND (r."case" = ? OR {OPEN}) ORDER BY r.id'
+    rows = connection.execute(asked, (*lanes, case)).fetchall()
     return [_listed(row) for row in rows]
 
 
