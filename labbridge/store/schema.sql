@@ -435,7 +435,9 @@ CREATE TABLE retests (
 );
 CREATE INDEX retests_case ON retests ("case");
 CREATE INDEX retests_lane ON retests (lane);
+CREATE INDEX retests_listed ON retests (id) WHERE state IN ('advised', 'ordered');
 CREATE UNIQUE INDEX retests_open ON retests (lane, analyte, reason) WHERE state IN ('advised', 'ordered');
+CREATE INDEX retests_yield ON retests (rule, assay, band, feed, state, closing);
 CREATE TABLE reviews (
 	"case" INTEGER NOT NULL,
 	version INTEGER NOT NULL,

@@ -41,6 +41,11 @@ retests = sa.Table(  # one recommendation for as long as it stands; `closed` is 
 )
 sa.Index("retests_case", retests.c.case)
 sa.Index("retests_lane", retests.c.lane)
+sa.Index("retests_listed", retests.c.id, sqlite_where=retests.c.state.in_(("advised", "ordered")))
+sa.Index(
+    "retests_yield",
+    *(retests.c[one] for one in ("rule", "assay", "band", "feed", "state", "closing")),
+)
 sa.Index(
     "retests_open",
     retests.c.lane,

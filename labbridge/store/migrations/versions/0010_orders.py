@@ -40,7 +40,9 @@ STATEMENTS = (
 )""",
     'CREATE INDEX retests_case ON retests ("case")',
     "CREATE INDEX retests_lane ON retests (lane)",
+    "CREATE INDEX retests_listed ON retests (id) WHERE state IN ('advised', 'ordered')",
     "CREATE UNIQUE INDEX retests_open ON retests (lane, analyte, reason) WHERE state IN ('advised', 'ordered')",
+    "CREATE INDEX retests_yield ON retests (rule, assay, band, feed, state, closing)",
     """CREATE TABLE orders (
     id INTEGER NOT NULL,
     retest INTEGER NOT NULL,
