@@ -102,8 +102,10 @@ def write(letter: OrderLetter, form: OrderForm, source: Message, naming: Message
     except Refuse as fault:
         raise Refused(f"The message the order is about cannot be read: {fault.text} {fault.location}") from fault
     page = _Order(source, form, letter)
-    renamed = naming is not None and patient.lanes[0] != letter.lanes[0]
-    named = page.renamed(naming, letter.lanes[0]) if naming is not None and renamed else page.patient(patient.pid)
+    if naming is not None and patient.lanes[0] != letter.lanes[0]:
+        named = page.renamed(naming, letter.lanes[0])
+    else:
+        named = page.patient(patient.pid)
     header = page.header(_KINDS[form.message], letter.control_id)
     return page.encoded([header, named, *page.segments(order, group)])
 

@@ -236,6 +236,7 @@ def test_the_number_a_patient_has_by_now() -> None:
     )
     now = letter(lanes=("p:LABN|99", "p:LABN|88-1203"))
     assert field(write(now, form(), source(), naming), "PID", 3) == "99^^^LABN^MR"
+    assert PID in write(letter(), form(), source(), naming).decode()  # its number is still the one it came with
     with pytest.raises(Refused, match="identity message"):
         write(letter(lanes=("p:LABN|98", "p:LABN|88-1203")), form(), source(), naming)
 
