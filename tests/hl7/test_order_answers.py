@@ -178,7 +178,8 @@ def test_other_delimiters_and_line_ends() -> None:
         (ORL + ORL + MSA).encode(), (ORL + MSA + ORL + MSA).encode(), (ORL + "MSA|OK|1\r").encode(),
         (ORL + "MSA\r").encode(),
         (ORL + "MSA||LBR-000007\r").encode(), b"x" + (ORL + MSA).encode(), (ORL + MSA).encode("utf-16"),
-        b"\r\n" + (ORL + MSA).encode(), b"\x0b" + (ORL + MSA).encode(), b"HTTP/1.1 200 OK\r\n\r\n", (ORL + MSA + "ORC|OK|A1\r" * 30_000).encode(),
+        b"\r\n" + (ORL + MSA).encode(), b"\x0b" + (ORL + MSA).encode(),
+        b"HTTP/1.1 200 OK\r\n\r\n", (ORL + MSA + "ORC|OK|A1\r" * 30_000).encode(),
     ],
 )  # fmt: skip
 def test_what_is_no_answer(raw: bytes) -> None:
