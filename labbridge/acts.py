@@ -16,7 +16,6 @@ from labbridge.calling import Calling
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
-from labbridge.hl7.ordering import OrderForm, message_of
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.judging import JudgeProcess
 from labbridge.knowledge.documents import Source
@@ -29,6 +28,7 @@ from labbridge.repairing import Repairing
 from labbridge.requesting import Ordering
 from labbridge.retesting import Retesting
 from labbridge.review import alike, policies
+from labbridge.sections import order_form
 from labbridge.sources import ItemsOnDemand, called_here, comment_of, services_of
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
@@ -291,18 +291,7 @@ def ordering_of(config: Config, feed: str, receiver: str, services: Services) ->
     if section is None or section.retest != "order":
         return None
     source = config.feeds.get(feed) or FeedSection()
-    form = OrderForm(
-        version=section.version,
-        charset=section.charset,
-        application=config.application,
-        facility=config.facility,
-        receiving_application=section.application,
-        receiving_facility=section.facility,
-        timezone=source.timezone,
-        message=message_of(section.order_message, section.version),
-        action=section.order_action,
-    )
-    return Ordering(form, services, source.charset)
+    return Ordering(order_form(config, section, source), services, source.charset)
 
 
 def format_of(
