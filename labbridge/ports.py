@@ -131,8 +131,9 @@ class Desk(Protocol):
     def to_order(self, lanes: Sequence[str]) -> Sequence[Retested]:
         """The retests of a patient that are advised and not ordered, oldest first."""
 
-    def order_open(self, lanes: Sequence[str], analyte: str, reason: str) -> bool:
-        """Whether the LIS may still carry out an order of this patient for this analyte and reason."""
+    def is_ordered(self, lanes: Sequence[str], about: tuple[str, str], case: int) -> bool:
+        """Whether the LIS may still carry out an order of this patient for this analyte and reason, or had one in this
+        case, whatever became of it."""
 
 
 class Outbox(Protocol):

@@ -83,8 +83,8 @@ def _order(row: Retested, case: Case, asked: _Asked, desk: Desk, by: tuple[Order
     how, judge = by
     if row.again or row.withheld is Withheld.PROMPT:
         raise _NotMade(Withheld.AGAIN if row.again else Withheld.PROMPT)
-    if desk.order_open(case.lanes or (case.lane,), row.analyte, row.reason):
-        raise _NotMade(Withheld.OPEN)
+    if desk.is_ordered(case.lanes or (case.lane,), (row.analyte, row.reason), case.key):
+        raise _NotMade(Withheld.ORDERED)
     family, service = _service(row, how)
     letter = OrderLetter(
         at=_about(row, case)[1],

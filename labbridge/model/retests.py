@@ -60,7 +60,7 @@ class Withheld(StrEnum):
     NO_SOURCE = "no_source"
     NOT_VALID = "not_valid"
     STORM = "storm"
-    OPEN = "open"
+    ORDERED = "ordered"
 
 
 CAUSES: dict[Cause, str] = {
@@ -77,7 +77,7 @@ WITHHELD: dict[Withheld, str] = {
     Withheld.NO_SOURCE: "The message that it hangs on is not here any more, or does not name what an order needs",
     Withheld.NOT_VALID: "The order would not be a valid message for the receiver",
     Withheld.STORM: "Too many comments and orders have left for the specimen within 24 hours",
-    Withheld.OPEN: "An order for the same reason is open already",
+    Withheld.ORDERED: "It was ordered for this reason before: a person orders it again, if anybody does",
 }
 
 OPEN = frozenset({RetestState.ADVISED, RetestState.ORDERED})
@@ -178,11 +178,13 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 class RetestStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a retest: the row as it is from now on, and the state it had; None for a new one (its key is 0, and its case
-    is 0 where that is opened with it). `recall`: an order of it that has not left does not leave."""
+    is 0 where that is opened with it). `recall`: an order of it that has not left does not leave. `by`: the method family of
+    the result that closed it."""
 
     row: Retested
     before: RetestState | None = None
     recall: bool = False
+    by: str = ""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

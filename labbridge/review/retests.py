@@ -249,7 +249,11 @@ class _Turn:
 
     def steps(self) -> tuple[RetestStep, ...]:
         changed = [(self._before[key], row) for key, row in self._rows.items() if row != self._before[key]]
-        steps = [RetestStep(row=row, before=before.state, recall=_recalls(before, row)) for before, row in changed]
+        by = {one.ref: one.family for one in self._now.heard.answers}
+        steps = [
+            RetestStep(row=row, before=before.state, recall=_recalls(before, row), by=by.get(row.closed_by, ""))
+            for before, row in changed
+        ]
         ends = [one for one in steps if not one.row.open]
         opens = [one for one in steps if one.row.open]
         return (*ends, *opens, *(RetestStep(row=row) for row in self._new))

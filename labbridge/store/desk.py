@@ -248,9 +248,10 @@ class StoreDesk:
         """The advised retests of a patient, oldest first."""
         return orders.to_order(self._reader, lanes)
 
-    def order_open(self, lanes: Sequence[str], analyte: str, reason: str) -> bool:
-        """Whether the LIS may still carry out an order of this patient for this analyte and reason."""
-        return orders.is_open(self._reader, lanes, analyte, reason)
+    def is_ordered(self, lanes: Sequence[str], about: tuple[str, str], case: int) -> bool:
+        """Whether the LIS may still carry out an order of this patient for this analyte and reason, or had one in this
+        case."""
+        return orders.is_ordered(self._reader, lanes, about, case)
 
     def cancel_retest(self, key: int, name: str, why: str, audit: AuditEvent) -> None:
         """A person ends an open retest. Refused where the LIS may have its order."""

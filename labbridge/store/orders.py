@@ -25,7 +25,10 @@ OF_SPECIMEN = (
     "SELECT count(*) FROM outbox WHERE specimen = ? AND created > ? AND NOT (state = 'cancelled' AND attempts = 0)"
 )
 TO_ORDER = f"{ROW} WHERE r.lane IN ({{}}) AND r.state = 'advised' ORDER BY r.id"
-IS_OPEN = "SELECT 1 FROM orders WHERE lane IN ({}) AND analyte = ? AND reason = ? AND open = 1 LIMIT 1"
+IS_ORDERED = (  # the LIS may still carry it out, or had it in the same case, whatever became of it
+    "SELECT 1 FROM orders o LEFT JOIN retests r ON r.id = o.retest WHERE o.lane IN ({}) AND o.analyte = ? AND o.reason = ?"
+    " AND (o.open = 1 OR (r.\"case\" = ? AND o.state NOT IN ('waiting', 'cancelled'))) LIMIT 1"
+)
 ORDERED = (
     "UPDATE retests SET state = 'ordered', withheld = '' WHERE id = ? AND state = 'advised'"
     " RETURNING lane, analyte, reason, rule"
@@ -78,9 +81,10 @@ def to_order(connection: Connection, lanes: Sequence[str]) -> list[Retested]:
     return [as_row(row) for row in connection.execute(TO_ORDER.format(marks(len(lanes))), lanes).fetchall()]
 
 
-def is_open(connection: Connection, lanes: Sequence[str], analyte: str, reason: str) -> bool:
-    """Whether the LIS may still carry out an order of this patient for this analyte and reason."""
-    return connection.execute(IS_OPEN.format(marks(len(lanes))), (*lanes, analyte, reason)).fetchone() is not None
+def is_ordered(connection: Connection, lanes: Sequence[str], about: tuple[str, str], case: int) -> bool:
+    """Whether the LIS may still carry out an order of this patient for this analyte and reason (`about`), or had one in the
+    same case."""
+    return connection.execute(IS_ORDERED.format(marks(len(lanes))), (*lanes, *about, case)).fetchone() is not None
 
 
 def left_of(connection: Connection, specimen: str, now: datetime) -> int:
@@ -105,8 +109,8 @@ def _make(connection: Connection, out: Outgoing, order: OutgoingOrder, lanes: Se
     if row is None:
         raise Refused(f"R{order.retest} is not advised any more: read C{out.case} again")
     lane, analyte, reason, of = row
-    if is_open(connection, lanes, analyte, reason):
-        raise Refused(f"An order for the reason of R{order.retest} is open already: read C{out.case} again")
+    if is_ordered(connection, lanes, (analyte, reason), out.case):
+        raise Refused(f"R{order.retest} was ordered for its reason meanwhile: read C{out.case} again")
     undo = out.due.isoformat() if out.due else ""
     due = order.due.isoformat() if order.due else ""
     rule = out.by_rule.rule if out.by_rule else ""

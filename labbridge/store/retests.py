@@ -60,7 +60,11 @@ RECALL_DELIVERY = (
     " AND id IN (SELECT o.delivery FROM orders o WHERE o.retest = ? AND o.state = 'waiting')"
 )
 RECALL = "UPDATE orders SET state = 'cancelled', open = 0, said = ?, updated = ? WHERE retest = ? AND state = 'waiting'"
-CARRIED_OUT = "UPDATE orders SET open = 0, updated = ? WHERE retest = ? AND open = 1"
+CARRIED_OUT = (  # an answer by another method leaves what was ordered to be done
+    "UPDATE orders SET open = 0, updated = ? WHERE retest = ? AND open = 1"
+    " AND family IN (?, 'same_new_specimen', 'enzymatic_diluted')"
+)
+ENDED = "UPDATE orders SET open = 0, updated = ? WHERE retest = ? AND open = 1"
 TOLD = (
     "INSERT INTO audit(at, actor, action, subject, detail)"
     " SELECT ?1, 'labbridge', 'retest advised', 'R' || max(id), ?2 FROM retests WHERE lane = ?3"
@@ -99,7 +103,7 @@ def statements(steps: Sequence[RetestStep], at: datetime) -> Iterator[Statement]
             yield Statement(RECALL_DELIVERY, (RECALLED, now, row.key))
             yield Statement(RECALL, (RECALLED, now, row.key))
         if row.state is RetestState.RESULTED:
-            yield Statement(CARRIED_OUT, (now, row.key))
+            yield Statement(CARRIED_OUT, (now, row.key, step.by))
         if row.state is not step.before or row.state is RetestState.RESULTED:
             yield _audited(row, at)
         if not row.open:
@@ -256,7 +260,7 @@ def cancel(connection: Connection, key: int, name: str, why: str, audit: AuditEv
         raise Refused(f"R{key} was ordered and the LIS may have the order: cancel it there")
     connection.execute(RECALL_DELIVERY, (f"Cancelled by {name}", now, key))
     connection.execute(RECALL, (f"Cancelled by {name}", now, key))
-    connection.execute(CARRIED_OUT, (now, key))
+    connection.execute(ENDED, (now, key))
     found = one(connection, key)
     add_counts(connection, [Count(CLOSED, (found.row.raised.rule if found else "", RetestState.CANCELLED.value))])
     connection.execute(INSERT_AUDIT, audit_row(audit))
