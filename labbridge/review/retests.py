@@ -132,7 +132,9 @@ class _Turn:
         if answer is not None:
             return self._closed(row, answer)
         if wanting or row.analyte in self._now.heard.waiting:
-            return self._reopened(row)
+            evaluated = next((one for one in wanting if one.evaluated), None)
+            again = self._reopened(row)
+            return again if evaluated is None else self._kept(again, evaluated)
         return self._cancelled(row, Cause.CHANGED)
 
     def _wanting(self, row: Retested) -> list[Speaking]:
@@ -184,18 +186,16 @@ class _Turn:
 
     # ---------------------------------------------------------------- one of each
 
-    def _open_like(self, row: Retested) -> Retested | None:
-        every = (*self._rows.values(), *self._new)
-        return next((one for one in every if one.open and one is not row and _alike(one, row)), None)
-
     def not_twice(self) -> None:
-        """Two patients who are one by now may have brought the same retest each: the one that was ordered stays, else the
-        older."""
+        """Two patients who are one by now may have brought the same retest each, and one that is open again may stand where
+        another was raised meanwhile: the one that was ordered stays, else the older."""
+        kept: list[Retested] = []
         opened = [row for row in self._rows.values() if row.open]
         for row in sorted(opened, key=lambda one: (one.order not in LEFT, one.key)):
-            other = self._open_like(row)
-            if other is not None and self._rows[row.key].open:
-                self._rows[other.key] = self._cancelled(other, Cause.TWICE)
+            if any(_alike(one, row) for one in kept):
+                self._rows[row.key] = self._cancelled(row, Cause.TWICE)
+            else:
+                kept.append(row)
 
     # ---------------------------------------------------------------- new ones
 

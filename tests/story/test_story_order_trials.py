@@ -104,7 +104,7 @@ class Trial:
 @pytest.fixture
 def trial() -> Iterator[Trial]:
     """In memory, where there is some: nothing is asked of the disk here."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
+    memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         lab = Laboratory(f"sqlite:///{folder}/store.db")
         yield Trial(lab, 7)
