@@ -70,6 +70,8 @@ CALLED_BACK = (
 CANCEL_DELIVERY = (
     "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ? AND state = 'waiting' AND attempts = 0"
 )
+WAITS_SINCE = "CASE WHEN not_before > created THEN not_before || 'T00:00:00+00:00' ELSE created END"
+"""Since when a delivery could have left: an order for a later day keeps nobody waiting until then."""
 LATE = "Its answer came by another way"
 
 
