@@ -404,3 +404,100 @@ async def test_an_erased_patient_takes_rows_along_and_leaves_no_number_behind(la
     await lab.take(LOW.replace(b"|M1|", b"|M7|").replace(b"PT1", b"PT3"))
     lab.release(shown(lab))
     assert lab.orders()[0][0] not in before
+
+
+# ---------------------------------------------------------------- by version, by rule, and what it costs
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "kind"),
+    [
+        ("2.4", "OML", "OML^O21"),
+        ("2.5.1", "OML", "OML^O21"),
+        ("2.8", "OML", "OML^O21"),
+        ("2.3.1", "ORM", "ORM^O01"),
+        ("2.6", "ORM", "ORM^O01"),
+    ],
+)
+async def test_an_order_is_strictly_valid_in_its_version(
+    lab: Laboratory, version: str, message: str, kind: str
+) -> None:
+    """What does not pass the judge is withheld: that it left says that it passed."""
+    lab.take_orders(version=version, message=message)
+    await lab.take(SRP_CK)
+    lab.release(shown(lab))
+    assert Withheld.NOT_VALID not in {row.withheld for row in lab.retests()}
+    lis = Lis(*["MSA|AA|$ID"] * 9)
+    await lab.deliver(lis)
+    orders = [raw for raw in lis.received if kind.encode() in raw]
+    assert len(orders) == len(lab.orders()) >= 1
+    assert {field(raw, "MSH", 12) for raw in orders} == {version}
+
+
+async def test_what_is_not_valid_is_withheld_and_the_comment_leaves(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab.judge, "judge_order", lambda *_about: ["hl7apy: something"])
+    lis, _received = Lis(), lab.take_orders()
+    await lab.take(LOW)
+    lab.release(shown(lab))
+    assert (await lab.deliver(lis), lis.ordered, lab.orders()) == (1, [], [])
+    assert lab.retest("SRP").withheld is Withheld.NOT_VALID
+
+
+async def test_an_order_without_its_source_is_withheld(lab: Laboratory) -> None:
+    lab.take_orders()
+    await lab.take(LOW)
+    lab.writer.submit(lambda c: c.execute("UPDATE retests SET raised_by = 'M99:OBX[1]'")).result()
+    lab.release(shown(lab))
+    assert (lab.orders(), lab.retest("SRP").withheld) == ([], Withheld.NO_SOURCE)
+
+
+async def test_a_refusal_of_the_whole_message_is_tried_again_and_given_up_in_the_end(lab: Laboratory) -> None:
+    lis, _sent = await ordered(lab, "MSA|AE|$ID")
+    assert states(lab) == ["unknown"]
+    for _attempt in range(9):
+        lis.answers.append("MSA|AE|$ID")
+        lab.clock.forward(hours=1)
+        await lab.deliver(lis)
+    assert (states(lab), lab.deliveries()[-1]) == (["refused"], ("failed", 10))
+    (key,) = lab.rows.execute("SELECT max(id) FROM outbox").fetchone()
+    lab.desk.send_again(key, AuditEvent(at=lab.clock.now(), actor="smith", action="sent again", subject=f"D{key}"))
+    assert states(lab) == ["unknown"]
+    lis.answers.append("OK")
+    lab.clock.forward(hours=1)
+    await lab.deliver(lis)
+    assert (states(lab), len(set(lis.ordered))) == (["accepted"], 1)
+
+
+async def test_a_stop_between_sending_and_the_answer_leaves_it_unknown(lab: Laboratory) -> None:
+    lab.take_orders()
+    await lab.take(LOW)
+    lab.release(shown(lab))
+    await lab.outbox.claim_delivery("lis", lab.clock.now())
+    lab.writer.submit(lambda c: c.execute("UPDATE outbox SET state = 'acknowledged' WHERE comment > 0")).result()
+    claimed = await lab.outbox.claim_delivery("lis", lab.clock.now())
+    assert claimed is not None
+    assert (claimed.order, states(lab)) == (lab.orders()[0][0], ["unknown"])
+    await lab.outbox.recover(
+        lab.clock.now(), AuditEvent(at=lab.clock.now(), actor="labbridge", action="recovered", subject="outbox")
+    )
+    lis = Lis("UA")
+    await lab.deliver(lis)
+    assert lis.ordered == [claimed.raw]
+    assert states(lab) == ["unknown"], "the first may have been taken: the refusal may be of its number"
+
+
+async def test_no_statement_is_spent_on_a_patient_without_retests(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    whole = retests.of_lanes
+    monkeypatch.setattr(retests, "of_lanes", lambda c, lanes: read.append(1) or whole(c, lanes))
+    negative = (obx(BLOT, "1"), obx(CLIA, "2"), obx(CK, "100"))
+    await lab.take(oru("M1", order("F1", *negative)), oru("M2", order("F1", *negative)))
+    assert read == []
+    await lab.take(oru("M3", order("F3", obx(BLOT, "8", "C"))))
+    assert read == []
+    await lab.take(oru("M4", order("F4", obx(ELISA, "50"))))
+    assert read == [1]
