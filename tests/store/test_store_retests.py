@@ -13,6 +13,7 @@ from store_build import Store
 
 from labbridge.errors import Refused
 from labbridge.model.outcome import PostedComment, Priority
+from labbridge.model.release import ByRule, Suspension
 from labbridge.model.retests import (
     Cause,
     Closing,
@@ -26,7 +27,7 @@ from labbridge.model.retests import (
     Withheld,
 )
 from labbridge.model.work import AuditEvent, Outgoing
-from labbridge.store import backup, orders, retests
+from labbridge.store import backup, orders, releases, retests
 from labbridge.store.connection import Statement
 from labbridge.store.writer import all_of
 
@@ -227,3 +228,59 @@ def test_a_number_is_never_given_twice_whatever_is_put_back(store: Store) -> Non
     store.writer.submit(backup.marked(event, "")).result()
     after = {desk.next_order_number(datetime(2026, 11, 14, tzinfo=UTC)) for _time in range(3)}
     assert len(before | after) == 6
+
+
+def test_what_was_undone_takes_its_order_along(store: Store) -> None:
+    advised(store, row())
+    ordered(store, order())
+    store.writer.submit(lambda c: orders.call_back(c, (1, 1), "Undone by Alex Smith", NOON)).result()
+    assert store.reader.execute("SELECT state, open, said FROM orders").fetchone() == (
+        "cancelled",
+        0,
+        "Undone by Alex Smith",
+    )
+    assert store.reader.execute("SELECT state, reason FROM outbox").fetchone() == ("cancelled", "Undone by Alex Smith")
+    assert ledger(store)[0].state is RetestState.ADVISED
+    ordered(store, order("LBO1-2"))
+    assert ledger(store)[0].state is RetestState.ORDERED
+
+
+def test_what_has_left_is_not_called_back(store: Store) -> None:
+    advised(store, row())
+    ordered(store, order())
+    store.writer.submit(lambda c: c.execute("UPDATE outbox SET attempts = 1, state = 'sent'")).result()
+    store.writer.submit(lambda c: orders.leaves(c, delivery(store), NOON)).result()
+    store.writer.submit(lambda c: orders.call_back(c, (1, 1), "Undone by Alex Smith", NOON)).result()
+    assert ledger(store)[0].order is OrderState.UNKNOWN
+
+
+async def test_what_a_rule_released_is_not_ordered_once_it_is_suspended(store: Store) -> None:
+    by_rule = ByRule(rule="quiet@1", feed="lis", comment_class="C03", analytes=("SRP",))
+    advised(store, row(not_before=None))
+    ordered(store, order(), by_rule=by_rule)
+    columns = '"case", version, rule, class, analytes, delivery, at'
+    released = f"INSERT INTO releases({columns}) VALUES (1, 1, ?, 'C03', 'SRP', 1, 'now')"
+    store.writer.submit(lambda c: c.execute(released, ("quiet@1",))).result()
+    event = AuditEvent(at=NOON, actor="smith", action="suspended", subject="release by rule")
+    stop = Suspension(key=0, rule="quiet", why="x", by="smith", at=NOON)
+    store.writer.submit(lambda c: releases.suspend(c, stop, event)).result()
+    assert await store.outbox.claim_delivery("lis", NOON) is None
+    assert (ledger(store)[0].state, ledger(store)[0].order) == (RetestState.ADVISED, OrderState.CANCELLED)
+
+
+async def test_an_order_for_a_later_day_is_claimed_from_that_day_on(store: Store) -> None:
+    advised(store, row())
+    ordered(store, order(due=date(2026, 12, 24)))
+    assert await store.outbox.claim_delivery("lis", NOON) is None
+    claimed = await store.outbox.claim_delivery("lis", datetime(2026, 12, 24, 0, 1, tzinfo=UTC))
+    assert claimed is not None
+    assert (claimed.order, claimed.raw) == ("LBO1-1", b"OML")
+    assert ledger(store)[0].order is OrderState.UNKNOWN
+
+
+async def test_bytes_that_are_not_what_was_judged_do_not_leave(store: Store) -> None:
+    advised(store, row())
+    ordered(store, order())
+    store.writer.submit(lambda c: c.execute("UPDATE outbox SET raw = ?", (b"OMX",))).result()
+    assert await store.outbox.claim_delivery("lis", NOON) is None
+    assert (ledger(store)[0].state, ledger(store)[0].order) == (RetestState.ADVISED, OrderState.CANCELLED)
