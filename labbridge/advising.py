@@ -73,4 +73,5 @@ def _evaluated(one: Evaluated, interpret: Interpreter, feed: str) -> retests.Spe
         evaluated=True,
         written=one.change is not None,
         raised={retest.analyte: retested.raised(outcome, retest, results, policy) for retest in outcome.retests},
+        waits=retested.waits(outcome, results, interpret.knowledge),
     )

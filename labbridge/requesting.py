@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -109,8 +109,14 @@ def _order(row: Retested, case: Case, asked: _Asked, desk: Desk, by: tuple[Order
         control_id=letter.control_id,
         family=family,
         raw=raw,
-        due=row.not_before if row.not_before is not None and row.not_before > asked.now.date() else None,
+        due=_due(row, asked.now.date()),
     )
+
+
+def _due(row: Retested, today: date) -> date | None:
+    """The day from which it may leave, where that is to come."""
+    days = [day for day in (row.not_before, row.order_from) if day is not None and day > today]
+    return max(days, default=None)
 
 
 def _service(row: Retested, how: Ordering) -> tuple[str, Coding]:

@@ -8,13 +8,16 @@ that the interpretation cannot use, or that a comparator leaves open, answers no
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 
 from labbridge.interpret import ck, validity
 from labbridge.interpret.categories import category
 from labbridge.interpret.evidence import CkBand
+from labbridge.interpret.held import ANTIBODIES
+from labbridge.knowledge.build import Knowledge
 from labbridge.knowledge.policy import Policy
 from labbridge.model.history import History
-from labbridge.model.outcome import Outcome, Retest
+from labbridge.model.outcome import Outcome, Priority, Retest
 from labbridge.model.result import Analyte, Category, Hep2Class, Result
 from labbridge.model.retests import Answer, Closing, Heard, Raised
 
@@ -86,6 +89,27 @@ def raised(outcome: Outcome, retest: Retest, results: Iterable[Result], policy: 
         specimen=_specimen(result),
         day=result.collected.day,
     )
+
+
+def waits(outcome: Outcome, results: Iterable[Result], knowledge: Knowledge) -> dict[str, date]:
+    """From which day retests may be ordered that a prompt asks for, by analyte: so many days after the first of the pair was
+    final; an urgent one at once (C10.16)."""
+    days = {
+        one.analyte: knowledge.policy.days(name)
+        for one in outcome.retests
+        if one.priority is not Priority.URGENT and (name := _waits_for(one.reason, knowledge))
+    }
+    if not days:
+        return {}
+    final = [
+        one.status_time or one.received for one in results if one.ref in outcome.used and one.analyte in ANTIBODIES
+    ]
+    return {analyte: (min(final) + timedelta(days=so_many)).date() for analyte, so_many in days.items() if final}
+
+
+def _waits_for(reason: str, knowledge: Knowledge) -> str:
+    flag = knowledge.decisions.flags.get(reason)
+    return flag.waits if flag is not None else ""
 
 
 def _specimen(result: Result) -> str:

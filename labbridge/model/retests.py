@@ -122,7 +122,8 @@ class Retested(msgspec.Struct, frozen=True, kw_only=True):
     `case` and `version` are those it was raised in, `day` the day its case opened on, `message` the one that raised it.
     `reason` is a flag code, `families` the method families that would settle it, in order. `closed_by` is the ref of the
     result that closed it. `cause` and `why` say why it ended without one, `by` which person ended it. `again`: a result of
-    an earlier retest raised it. `order`: the state of its newest order.
+    an earlier retest raised it. `order_from`: no order leaves before that day, where it is a prompt that waits. `order`: the
+    state of its newest order.
     """
 
     key: int
@@ -148,6 +149,7 @@ class Retested(msgspec.Struct, frozen=True, kw_only=True):
     withheld: Withheld = Withheld.NONE
     advised: datetime
     closed: datetime | None = None
+    order_from: date | None = None
     order: OrderState | None = None
 
     @property

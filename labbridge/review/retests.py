@@ -36,7 +36,8 @@ NEW_SPECIMEN, DILUTED, ENZYMATIC = "same_new_specimen", "enzymatic_diluted", Fam
 
 class Speaking(msgspec.Struct, frozen=True, kw_only=True):
     """A case as it speaks now: `case` is 0 where it is opened with this, `evaluated` whether it was evaluated just now,
-    `written` whether that makes another version of it. `raised` has what each of its retests rests on, by analyte."""
+    `written` whether that makes another version of it. `raised` has what each of its retests rests on, by analyte, `waits`
+    from which day it may be ordered, where that is not at once."""
 
     case: int
     version: int
@@ -46,6 +47,7 @@ class Speaking(msgspec.Struct, frozen=True, kw_only=True):
     evaluated: bool = False
     written: bool = False
     raised: dict[str, Raised] = {}
+    waits: dict[str, date] = {}
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +245,7 @@ class _Turn:
             again=again,
             withheld=Withheld.AGAIN if again else Withheld.PROMPT if prompt else Withheld.NONE,
             advised=self._now.at,
+            order_from=case.waits.get(retest.analyte),
         )
 
     # ---------------------------------------------------------------- what is written

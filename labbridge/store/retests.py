@@ -28,7 +28,7 @@ from labbridge.store.tally import add_counts, counted
 COLUMNS = (
     'r.id, r."case", r.version, r.lane, r.feed, r.day, r.message, r.analyte, r.reason, r.families, r.priority,'
     " r.not_before, r.rule, r.raised_by, r.assay, r.family, r.band, r.specimen, r.collected, r.state, r.closing,"
-    " r.closed_by, r.cause, r.why, r.by, r.again, r.withheld, r.advised, r.closed"
+    " r.closed_by, r.cause, r.why, r.by, r.again, r.withheld, r.advised, r.closed, r.order_from"
 )
 NEWEST_ORDER = "(SELECT max(n.id) FROM orders n WHERE n.retest = r.id)"
 ROW = f"SELECT {COLUMNS}, o.state FROM retests r LEFT JOIN orders o ON o.id = {NEWEST_ORDER}"  # noqa: S608
@@ -39,10 +39,10 @@ LISTED = (
 OPEN = "r.state IN ('advised', 'ordered')"
 ADVISE = (  # none that was not seen, in any lane of the patient; the case is the one just opened where it has no key yet
     'INSERT INTO retests("case", version, lane, feed, day, message, analyte, reason, families, priority, not_before, rule,'
-    " raised_by, assay, family, band, specimen, collected, state, again, withheld, advised)"
+    " raised_by, assay, family, band, specimen, collected, state, again, withheld, advised, order_from)"
     " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?3), ?3))"
     " SELECT CASE WHEN ?1 > 0 THEN ?1 ELSE (SELECT max(c.id) FROM cases c WHERE c.lane = ?3 AND c.opened_day = ?5) END,"
-    " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, 'advised', ?19, ?20, ?21"
+    " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, 'advised', ?19, ?20, ?21, ?22"
     " WHERE NOT EXISTS (SELECT 1 FROM retests r JOIN patient p ON r.lane = p.lane"
     " OR r.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)"
     " WHERE r.analyte = ?7 AND r.reason = ?8 AND r.state IN ('advised', 'ordered'))"
@@ -125,6 +125,7 @@ def _new(row: Retested) -> tuple[object, ...]:
         row.case, row.version, row.lane, row.feed, row.day.isoformat(), row.message, row.analyte, row.reason,
         " ".join(row.families), row.priority.value, row.not_before.isoformat() if row.not_before else "", 
         *_raised(row), int(row.again), row.withheld.value, row.advised.isoformat(),
+        row.order_from.isoformat() if row.order_from else "",
     )  # fmt: skip
 
 
@@ -192,7 +193,7 @@ def _of_feeds(feeds: Sequence[str] | None) -> tuple[str, list[str]]:
 
 def as_row(row: Sequence[str]) -> Retested:
     (key, case, version, lane, feed, day, message, analyte, reason, families, priority, not_before, *raised, collected,
-     state, closing, closed_by, cause, why, by, again, withheld, advised, closed, order) = row  # fmt: skip
+     state, closing, closed_by, cause, why, by, again, withheld, advised, closed, order_from, order) = row  # fmt: skip
     return Retested(
         key=int(key),
         case=int(case),
@@ -220,13 +221,14 @@ def as_row(row: Sequence[str]) -> Retested:
         withheld=Withheld(withheld),
         advised=datetime.fromisoformat(advised),
         closed=datetime.fromisoformat(closed) if closed else None,
+        order_from=date.fromisoformat(order_from) if order_from else None,
         order=OrderState(order) if order else None,
     )
 
 
 def _listed(row: Sequence[str]) -> ListedRetest:
-    retested = as_row(row[:30])
-    number, delivery, receiver, family, made, updated, filler, said, due = row[30:]
+    retested = as_row(row[:31])
+    number, delivery, receiver, family, made, updated, filler, said, due = row[31:]
     if retested.order is None:
         return ListedRetest(row=retested)
     order = Order(

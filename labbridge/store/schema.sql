@@ -431,6 +431,7 @@ CREATE TABLE retests (
 	withheld TEXT DEFAULT '' NOT NULL,
 	advised TEXT NOT NULL,
 	closed TEXT DEFAULT '' NOT NULL,
+	order_from TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX retests_case ON retests ("case");

@@ -38,6 +38,7 @@ retests = sa.Table(  # one recommendation for as long as it stands; `closed` is 
     text("withheld"),
     sa.Column("advised", sa.Text, nullable=False),
     text("closed"),
+    text("order_from"),  # a prompt that waits is advised at once and ordered from this day on
 )
 sa.Index("retests_case", retests.c.case)
 sa.Index("retests_lane", retests.c.lane)

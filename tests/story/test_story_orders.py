@@ -27,7 +27,7 @@ from labbridge.model.work import AuditEvent
 from labbridge.store import links, retests
 
 SRP = oru("M1", order("F1", obx(BLOT, "58")))
-SRP_CK = oru("M1", order("F1", obx(BLOT, "58"), obx(CK, "7800")))
+SRP_CK = oru("M1", order("F1", obx(BLOT, "58"), obx(CK, "900")))  # the partner is missing, and CK is not high
 LOW = oru("M1", order("F1", obx(BLOT, "8"), obx(CK, "100"), obx(CLIA, "2")))  # of SRP alone a retest is recommended
 HEARD = "MSA|AA|$ID"
 
@@ -291,6 +291,21 @@ async def test_an_order_for_a_later_day_waits_for_it_and_holds_nothing_back(lab:
     assert len(lis.ordered) == 1
 
 
+async def test_a_partner_prompt_is_advised_at_once_and_ordered_when_it_has_waited(lab: Laboratory) -> None:
+    """C10.16: days after the first of the pair was final, unless it is urgent."""
+    lab.take_orders()
+    await lab.take(SRP_CK)
+    row = lab.retest("HMGCR")
+    assert (row.reason, row.priority.value, row.order_from) == ("PARTNER_MISSING", "routine", date(2026, 11, 20))
+    lab.release(shown(lab))
+    lis = Lis()
+    await lab.deliver(lis)
+    assert [raw for raw in lis.ordered if b"HMGCRCLIA" in raw] == []
+    lab.clock.forward(days=8)
+    await lab.deliver(lis)
+    assert len([raw for raw in lis.ordered if b"HMGCRCLIA" in raw]) == 1
+
+
 # ---------------------------------------------------------------- answered
 
 
@@ -424,7 +439,7 @@ async def test_an_order_is_strictly_valid_in_its_version(
 ) -> None:
     """What does not pass the judge is withheld: that it left says that it passed."""
     lab.take_orders(version=version, message=message)
-    await lab.take(SRP_CK)
+    await lab.take(LOW)
     lab.release(shown(lab))
     assert Withheld.NOT_VALID not in {row.withheld for row in lab.retests()}
     lis = Lis(*["MSA|AA|$ID"] * 9)

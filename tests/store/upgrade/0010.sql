@@ -388,9 +388,10 @@ CREATE TABLE retests (
     withheld TEXT DEFAULT '' NOT NULL,
     advised TEXT NOT NULL,
     closed TEXT DEFAULT '' NOT NULL,
+    order_from TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id)
 );
-INSERT INTO "retests" VALUES(1,1,1,'p:LABA|PT1','lis','2026-11-01',1,'SRP','MSA_LOW','quant ip','routine','','srp-low@1','M1:OBX[1]','line_blot','blot','POS_LOW','','','ordered','','','','','',0,'','2026-11-01T00:00:00+00:00','');
+INSERT INTO "retests" VALUES(1,1,1,'p:LABA|PT1','lis','2026-11-01',1,'SRP','MSA_LOW','quant ip','routine','','srp-low@1','M1:OBX[1]','line_blot','blot','POS_LOW','','','ordered','','','','','',0,'','2026-11-01T00:00:00+00:00','','');
 CREATE TABLE reviews (
     "case" INTEGER NOT NULL,
     version INTEGER NOT NULL,

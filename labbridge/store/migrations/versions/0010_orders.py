@@ -36,6 +36,7 @@ STATEMENTS = (
     withheld TEXT DEFAULT '' NOT NULL,
     advised TEXT NOT NULL,
     closed TEXT DEFAULT '' NOT NULL,
+    order_from TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id)
 )""",
     'CREATE INDEX retests_case ON retests ("case")',
