@@ -3,9 +3,11 @@ one. Same rules, same audit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from labbridge import __version__, composing, pipeline
 from labbridge.accounts import Accounts
@@ -16,13 +18,18 @@ from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.judging import JudgeProcess
+from labbridge.knowledge.documents import Source
+from labbridge.knowledge.ordering import Services
 from labbridge.model.values import Coding
 from labbridge.model.work import AuditEvent
 from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
+from labbridge.requesting import Ordering
+from labbridge.retesting import Retesting
 from labbridge.review import alike, policies
-from labbridge.sources import ItemsOnDemand
+from labbridge.sections import order_form
+from labbridge.sources import ItemsOnDemand, called_here, comment_of, services_of
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 from labbridge.suspending import Suspending
@@ -31,7 +38,8 @@ from labbridge.trying import say
 
 class Acts:
     """A person's acts on one store. `comment`: the code our comments carry, of the knowledge in force; `called_here`:
-    whether by its policy telephone calls of critical results are recorded here before a case is signed at the workbench."""
+    whether by its policy telephone calls of critical results are recorded here before a case is signed at the workbench;
+    `services`: what the LIS calls each test that can be ordered."""
 
     def __init__(
         self,
@@ -43,8 +51,10 @@ class Acts:
         *,
         called_here: bool = False,
         judge: Judge | None = None,
+        services: Services | None = None,
     ) -> None:
         self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
+        self.services = services or {}
         self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
         self._accounts = Accounts(people, clock, issuer) if people is not None else None
@@ -52,7 +62,13 @@ class Acts:
         self.calling = Calling(desk, clock, called_here=called_here)
         self.people, self.repairing = people, Repairing(config, desk, clock, people)
         self._suspending = Suspending(desk.releases, clock)
+        self._retesting = Retesting(desk, clock)
         self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
+
+    def take(self, texts: Sequence[Source]) -> None:
+        """Knowledge that is in force from now on: the code of our comments, what the LIS calls each test, who calls."""
+        self.comment, self.services = comment_of(texts), services_of(texts)
+        self.calling.called_here = called_here(texts)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request of the control socket or the command line: {"command", "keys", "as"}, and what the command needs
@@ -79,6 +95,7 @@ class Acts:
             "resume": self._resumed,
             "review": self._reviewed,
             "say": self._said,
+            "retest": self._retested,
         }
         act = commands.get(str(request.get("command")))
         keys, name = request.get("keys"), request.get("as", "")
@@ -144,7 +161,8 @@ class Acts:
         return receiver
 
     def _letterhead(self, feed: str, receiver: str) -> composing.Letterhead:
-        return letterhead(self._config, feed, receiver, self.comment)
+        page = letterhead(self._config, feed, receiver, self.comment)
+        return msgspec.structs.replace(page, ordering=ordering_of(self._config, feed, receiver, self.services))
 
     # ---------------------------------------------------------------- release by rule
 
@@ -156,6 +174,9 @@ class Acts:
 
     def _reviewed(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._suspending.review(key, name, request)) for key in keys]
+
+    def _retested(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._retesting.cancel(key, name, request)) for key in keys]
 
     def _said(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: say(self._desk.replays, self._clock, key, name, request)) for key in keys]
@@ -262,6 +283,15 @@ def letterhead(config: Config, feed: str, receiver: str, comment: tuple[Coding, 
     source = config.feeds.get(feed) or FeedSection()
     format = format_of(config, section, source, comment)
     return composing.Letterhead(receiver, format, source.charset, config.limits.comments_per_specimen)
+
+
+def ordering_of(config: Config, feed: str, receiver: str, services: Services) -> Ordering | None:
+    """How a receiver takes orders of retests; None where it is to be sent none."""
+    section = config.receivers.get(receiver)
+    if section is None or section.retest != "order":
+        return None
+    source = config.feeds.get(feed) or FeedSection()
+    return Ordering(order_form(config, section, source), services, source.charset)
 
 
 def format_of(

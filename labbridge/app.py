@@ -44,7 +44,7 @@ from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
 from labbridge.processing import SystemClock
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
-from labbridge.sources import called_here, comment_of, read_all
+from labbridge.sources import read_all
 from labbridge.store import opening
 from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
@@ -81,7 +81,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     certificates = Certificates(config, SystemClock())
     with opening.held(config.store.url) as store:
         worker: processing.Started | None = None
-        texts = read_all(config.knowledge.site)
+        texts = gate.enough(read_all(config.knowledge.site), config)
         if role in ("process", "all"):
             reader = processing.reader_of(settings, texts)
             gc.collect()
@@ -117,8 +117,7 @@ class Service:
         certificates: Certificates,
         workbench: Workbench | None = None,
     ) -> None:
-        self._config, self._role, self._certificates = config, role, certificates
-        self._workbench = workbench
+        self._config, self._role, self._certificates, self._workbench = config, role, certificates, workbench
         self._writer, self._supervisor = writer, supervisor
         self._ruleset = version(texts) if supervisor is not None else ""
         self._clock = SystemClock()
@@ -127,9 +126,10 @@ class Service:
         self._scrapes = opening.reader(config.store.url)
         self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
         self._desk = StoreDesk(writer, self._reader)
+        self._judge = JudgeProcess()
         people = StorePeople(self._reader, LocalUnits(writer))
-        self._judge, comment, here = JudgeProcess(), comment_of(texts), called_here(texts)
-        self._acts = Acts(config, comment, self._desk, self._clock, people, called_here=here, judge=self._judge)
+        self._acts = Acts(config, (), self._desk, self._clock, people, judge=self._judge)
+        self._acts.take(texts)
         parts = (self._judge, self._clock, self._wake)
         self._beside: Beside | None = None
         self._reloading: Reloading | None = None
@@ -257,7 +257,7 @@ class Service:
         self._ruleset = version(texts)
         if self._beside is not None:
             self._beside.taken(texts)
-        self._acts.comment, self._acts.calling.called_here = comment_of(texts), called_here(texts)
+        self._acts.take(texts)
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:

@@ -56,6 +56,27 @@ def unlink(
 
 
 @app.command()
+def retests(
+    keys: Annotated[list[str] | None, typer.Argument(help="R7: to be cancelled; nothing: list what is open.")] = None,
+    yields: Annotated[bool, typer.Option("--yield", help="What became of retests, by rule, assay and signal.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Nobody is to do these.")] = False,
+    why: Annotated[str, typer.Option(help="The reason of a cancellation, for the audit.")] = "",
+    name: Annotated[str, typer.Option("--as", help="Who cancels; audited.")] = "",
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """The ledger of retests: what is recommended or ordered and open, and how many were confirmed or refuted."""
+    from labbridge import retested
+
+    if cancel != bool(keys):
+        fail("Name what is to be cancelled: `labbridge retests --cancel R7 --why REASON --as NAME`", WRONG_USE)
+    if keys:
+        act(config, {"command": "retest", "keys": keys, "as": name, "why": why}, format)
+    with reading(config) as store:
+        typer.echo(retested.yielded(store, format) if yields else retested.listed(store, format))
+
+
+@app.command()
 def backup(
     target: Annotated[Path, typer.Argument(help="File to write; its manifest goes beside it (.json).")],
     config: ConfigPath = None,

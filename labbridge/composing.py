@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from labbridge import counting
+from labbridge import counting, requesting
 from labbridge.errors import Refused
 from labbridge.hl7 import echoes, outgoing
 from labbridge.model.work import Case, Kept, Outgoing
@@ -25,12 +25,25 @@ class Messages(Protocol):
 
 class Letterhead(msgspec.Struct, frozen=True):
     """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the character
-    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day."""
+    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day.
+    `ordering`: how it takes orders of retests, where it takes any."""
 
     receiver: str
     format: outgoing.ReceiverFormat
     source_charset: str = ""
     per_specimen: int = 0
+    ordering: requesting.Ordering | None = None
+
+
+def with_orders(
+    out: Outgoing, case: Case, letter: outgoing.Letter, desk: Desk, by: tuple[Letterhead, Judge]
+) -> Outgoing:
+    """The comment with the orders of the retests that it recommends, where the receiver takes orders."""
+    page, judge = by
+    if page.ordering is None:
+        return out
+    found = requesting.orders_of(case, letter.signer, letter.now, desk, (page.ordering, judge))
+    return msgspec.structs.replace(out, orders=found.made, withheld=found.withheld)
 
 
 def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:

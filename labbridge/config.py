@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from labbridge.config_oidc import OidcSection, loopback
 from labbridge.hl7.charset import codec
+from labbridge.hl7.ordering import message_of, unfit
 
 
 class ConfigError(Exception):
@@ -197,7 +198,13 @@ class ReceiverSection(_Section):
     )
     comment_mode: Literal["obx", "nte", "report"] = Field("obx", description="how the comment is carried")
     update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
-    retest: Literal["advise", "off"] = Field("advise", description="retests are named in the comment")
+    retest: Literal["advise", "order", "off"] = Field(
+        "advise", description="retests are named in the comment; order: they are ordered too, as orders.yaml says"
+    )
+    order_message: Literal["", "oml", "orm"] = Field(
+        "", description="oml (from 2.4) or orm (up to 2.6); empty: by version"
+    )
+    order_action: Literal["A", "G"] = Field("G", description="OBR-11: G, a reflex; A, add to the specimen at hand")
     line_length: int = Field(0, ge=0, le=4000, description="wrap text at this many characters; 0: never")
     charset: Charset = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
     language: Literal["en", "fr", "de", "es"] = Field("en", description="language of the comments: en, fr, de or es")
@@ -206,6 +213,12 @@ class ReceiverSection(_Section):
     timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
     accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
     tls: ReceiverTlsSection | None = Field(None, description="see [receivers.NAME.tls]; without: plain text")
+
+    @model_validator(mode="after")
+    def _order(self) -> ReceiverSection:
+        if fault := unfit(message_of(self.order_message, self.version), self.version):
+            raise ValueError(fault)
+        return self
 
 
 class KnowledgeSection(_Section):

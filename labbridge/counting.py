@@ -51,8 +51,9 @@ def stage(name: str, begun: datetime, now: datetime) -> list[Count]:
 
 def sent(delivery: Delivery, settled: Settled, now: datetime) -> list[Count]:
     """One attempt to send, by how it ended; and the time from the signature, where it was acknowledged."""
-    comment = delivery.case != 0  # else an application acknowledgement
-    attempt = Count("sent", (delivery.receiver, "ORU^R01" if comment else "ACK", settled.sent.value))
+    comment = delivery.case != 0 and not delivery.order
+    kind = "ORU^R01" if comment else "order" if delivery.order else "ACK"
+    attempt = Count("sent", (delivery.receiver, kind, settled.sent.value))
     took = stage("acknowledged", delivery.created, now) if comment and settled.sent is Sent.ACKNOWLEDGED else []
     return [attempt, *took]
 

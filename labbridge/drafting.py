@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import counting, identifying
+from labbridge import advising, counting, identifying, requesting
 from labbridge.errors import Park, Refuse
-from labbridge.hl7 import echoes, incoming, times
+from labbridge.hl7 import echoes, incoming, order_answers, structure, times
 from labbridge.interpret import Interpreter
 from labbridge.model.report import Report
 from labbridge.model.result import PatientResults
-from labbridge.model.work import CaseChange, Count, Drafted, Feed, Kept, StoredHistory, Verdict
+from labbridge.model.retests import OrderSaid, PlacedOrder
+from labbridge.model.work import Count, Drafted, Feed, Kept, StoredHistory, Verdict
 from labbridge.normalise import Normaliser
 from labbridge.ports import Clock, Work
 from labbridge.review import identity, worklist
@@ -38,7 +39,8 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct):
-    """A message on its way through a batch: what its steps have found, how it ends, and why a person must look."""
+    """A message on its way through a batch: what its steps have found, how it ends, and why a person must look. `said`: what
+    it says of orders of ours, where it is an answer."""
 
     message: Kept
     feed: Feed | None
@@ -46,6 +48,7 @@ class Progress(msgspec.Struct):
     drafted: Drafted | None = None
     reason: Reason = Reason.DRAFTED
     fault: Park | None = None
+    said: tuple[tuple[PlacedOrder, OrderSaid], ...] = ()
 
 
 def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
@@ -57,6 +60,9 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.feed is None:
         text = f"The feed {one.message.feed} is not configured any more; restore it, then reprocess"
         raise Park(Reason.UNREADABLE, text)
+    if structure.is_answer(one.message.raw):
+        _read_answer(one, work)
+        return
     report = _report(one.message, one.feed)
     if report.identity:
         one.report, one.reason = report, Reason.IDENTITY
@@ -64,6 +70,14 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         one.reason = Reason.ECHO
     else:
         _keep_foreign(one, report, work, reader)
+
+
+def _read_answer(one: Progress, work: Work) -> None:
+    """An answer to an order that came by itself. What is not about an order of ours is credited to none."""
+    answer = order_answers.read_answer(one.message.raw)
+    placed = work.placed([order.placer for order in answer.orders]) if answer is not None and answer.orders else {}
+    one.said = tuple(requesting.ours(answer, placed)) if answer is not None else ()
+    one.reason = Reason.ANSWER if one.said else Reason.OTHER_ANSWER
 
 
 def _keep_foreign(one: Progress, report: Report, work: Work, reader: Reader) -> None:
@@ -113,7 +127,7 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.report is None or one.feed is None:
         return
     if one.report.identity:
-        _identify(one, one.report, work, reader)
+        _identify(one, one.report, work, reader, clock)
     elif one.drafted is not None and (one.reason is Reason.DRAFTED or _emptied(one, one.drafted)):
         _evaluate(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader, clock)
 
@@ -128,14 +142,14 @@ def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: R
     arrived = _arrived(drafted.results, one, reader)
     if history.verdicts.get((one.message.lane, drafted.who)) is Verdict.OTHER:
         one.reason = Reason.OTHER_PATIENT
-        one.drafted = _again(drafted, _without(history, drafted), arrived, reader)
+        one.drafted = _again(drafted, _without(history, drafted), arrived, reader, clock.now())
         return
     strict = one.feed is None or one.feed.second_identifier == "required"
     if strict and identity.usable(history, arrived.found.patient, one.message.lane).unproven:
         text = "Neither its birth date nor its name can be compared with what is held under the same number"
         raise Park(Reason.IDENTITY_CONFLICT, f"{text}; compare both, then `labbridge identity`")
     if one.reason is Reason.NOTHING_OF_OURS:
-        one.drafted = _again(drafted, history, arrived, reader)
+        one.drafted = _again(drafted, history, arrived, reader, clock.now())
     else:
         one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
 
@@ -152,36 +166,38 @@ def _draft(
 ) -> Drafted:
     """Every case the new results touch, evaluated again as of the message's receipt; only what changed is written."""
     policy, message = interpret.knowledge.policy, drafted.message
-    changes, counts = _changes(worklist.touched(arrived, history, policy), arrived, history, interpret)
+    evaluated, counts = _evaluated(worklist.touched(arrived, history, policy), arrived, history, interpret)
     counts = [*counting.results(arrived.found, message.feed), *counts]
     return msgspec.structs.replace(
         drafted,
         patient=worklist.patient_to_keep(arrived, history),
-        cases=tuple(changes),
+        cases=tuple(one.change for one in evaluated if one.change is not None),
         counts=(*counts, *counting.stage("drafted", message.received, now)),
+        retests=advising.steps(evaluated, arrived, history, message=message, interpret=interpret, at=now),
     )
 
 
-def _changes(
+def _evaluated(
     entries: Sequence[worklist.Entry], arrived: worklist.Arrived, history: StoredHistory, interpret: Interpreter
-) -> tuple[list[CaseChange], list[Count]]:
-    changes: list[CaseChange] = []
+) -> tuple[list[advising.Evaluated], list[Count]]:
+    found: list[advising.Evaluated] = []
     counts: list[Count] = []
     for entry in entries:
         looked_at = worklist.history_of(entry, arrived, history, interpret.knowledge.policy)
         outcome = worklist.offer(entry, arrived, history, interpret(looked_at))
         change = worklist.change(entry, outcome, frozenset(result.ref for result in looked_at.results))
         if change is not None:
-            opened = sum(one.case is None for one in changes)
-            changes.append(msgspec.structs.replace(change, seen=len(history.cases) + opened))
+            opened = sum(one.change is not None and one.entry.case is None for one in found)
+            change = msgspec.structs.replace(change, seen=len(history.cases) + opened)
+        found.append(advising.Evaluated(entry, looked_at, outcome, change))
         counts += counting.evaluation(outcome, entry.case.outcome if entry.case else None)
-    return changes, counts
+    return found, counts
 
 
 # ---------------------------------------------------------------- who is who
 
 
-def _identify(one: Progress, report: Report, work: Work, reader: Reader) -> None:
+def _identify(one: Progress, report: Report, work: Work, reader: Reader, clock: Clock) -> None:
     """An identity message: what it says is written, and everything held of the patient is evaluated anew."""
     found = identifying.identify(one.message, report, work)
     if not found.again and found.history.verdicts.get((report.lane, identity.stated(report.patient))) is Verdict.OTHER:
@@ -197,19 +213,25 @@ def _identify(one: Progress, report: Report, work: Work, reader: Reader) -> None
         knowledge=reader.interpret.knowledge.version,
     )
     if found.again:
-        drafted = _again(drafted, found.history, _arrived(found.found, one, reader), reader)
+        drafted = _again(drafted, found.history, _arrived(found.found, one, reader), reader, clock.now())
     one.drafted = drafted
 
 
-def _again(drafted: Drafted, history: StoredHistory, arrived: worklist.Arrived, reader: Reader) -> Drafted:
+def _again(
+    drafted: Drafted, history: StoredHistory, arrived: worklist.Arrived, reader: Reader, now: datetime
+) -> Drafted:
     """Everything held, evaluated anew: whose results are whose is known otherwise now."""
     sent = history.patient or arrived.found.patient
     nothing = PatientResults(lane=arrived.found.lane, patient=sent)
     arrived = msgspec.structs.replace(arrived, found=nothing)
     again = worklist.again(history, sent, arrived.found.lane, reader.interpret.knowledge.policy)
-    changes, counts = _changes(again.entries, arrived, history, reader.interpret)
+    evaluated, counts = _evaluated(again.entries, arrived, history, reader.interpret)
+    changes = [one.change for one in evaluated if one.change is not None]
     changes += [worklist.closed(case) for case in again.covered]
-    return msgspec.structs.replace(drafted, cases=tuple(changes), counts=tuple(counts))
+    steps = advising.steps(
+        evaluated, arrived, history, message=drafted.message, interpret=reader.interpret, at=now, covered=again.covered
+    )
+    return msgspec.structs.replace(drafted, cases=tuple(changes), counts=tuple(counts), retests=steps)
 
 
 def _without(history: StoredHistory, drafted: Drafted) -> StoredHistory:

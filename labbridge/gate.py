@@ -19,6 +19,9 @@ from labbridge import __built__
 from labbridge.config import Config, ConfigError, split_address
 from labbridge.config_oidc import loopback
 from labbridge.feeds.limits import RESERVED_FILES
+from labbridge.knowledge.documents import Source
+from labbridge.knowledge.ordering import FILE as ORDERS
+from labbridge.knowledge.ordering import read_orders
 
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "ncpfs"}
 VOLATILE = {"tmpfs", "ramfs"}
@@ -31,6 +34,17 @@ def check(config: Config, now: datetime) -> None:
     faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def enough(texts: list[Source], config: Config) -> list[Source]:
+    """The knowledge, where it says what the configuration asks for. ConfigError where a receiver is to be sent orders and
+    no service is named that could be ordered."""
+    receivers = [name for name, section in config.receivers.items() if section.retest == "order"]
+    if receivers and not read_orders(texts, []):
+        repair = 'write one into the folder of knowledge.site, or set retest = "advise"'
+        said = f"there is no row in {ORDERS}, so nothing could be ordered; {repair}"
+        raise ConfigError("\n".join(f"receivers.{name}.retest: {said}" for name in receivers))
+    return texts
 
 
 def _provider(config: Config) -> Iterator[str]:

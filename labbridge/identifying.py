@@ -101,6 +101,7 @@ def _joined(prior: StoredHistory, surviving: StoredHistory) -> StoredHistory:
         cases=tuple(sorted((*surviving.cases, *prior.cases), key=lambda case: (case.opened_day, case.key))),
         verdicts={**prior.verdicts, **surviving.verdicts},
         links=(*surviving.links, *prior.links),
+        retests=(*surviving.retests, *prior.retests),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from labbridge.children import go_with_the_service
 from labbridge.errors import Refused
+from labbridge.hl7.ordering import OrderForm, OrderLetter
 
 WITHIN_S = 60.0
 KEPT_S = 60.0  # after its last use
@@ -25,7 +26,14 @@ class JudgeProcess:
         self._ends: threading.Timer | None = None
 
     def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
-        """What is wrong with the message. Refused where no answer came: nothing may be sent that was not judged."""
+        """What is wrong with a comment. Refused where no answer came: nothing may be sent that was not judged."""
+        return self._ask(_judge, raw, text, version)
+
+    def judge_order(self, raw: bytes, letter: OrderLetter, form: OrderForm) -> Sequence[str]:
+        """What is wrong with an order, as for a comment."""
+        return self._ask(_judge_order, raw, letter, form)
+
+    def _ask(self, judge: Callable[..., list[str]], *about: object) -> Sequence[str]:
         with self._lock:
             if self._ends is not None:
                 self._ends.cancel()
@@ -33,7 +41,7 @@ class JudgeProcess:
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=go_with_the_service)
             try:
-                return self._pool.submit(_judge, raw, text, version).result(WITHIN_S)
+                return self._pool.submit(judge, *about).result(WITHIN_S)
             except (BrokenProcessPool, TimeoutError):
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 self._pool = None
@@ -64,3 +72,9 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
     from labbridge.hl7 import conformance
 
     return conformance.judge(raw, text, version)
+
+
+def _judge_order(raw: bytes, letter: OrderLetter, form: OrderForm) -> list[str]:
+    from labbridge.hl7 import order_conformance
+
+    return order_conformance.judge(raw, letter, form)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import structs
 
-from labbridge import composing, counting, drafting, receiving
+from labbridge import composing, counting, drafting, receiving, requesting
 from labbridge.composing import Letterhead
 from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park, Refuse, Refused, Retry
@@ -154,6 +154,8 @@ def _write(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     else:
         if one.drafted is not None:
             work.save(one.drafted, _event(now, "labbridge", "drafted", f"M{message.key}", one.drafted.knowledge))
+        if one.said:
+            work.answered(one.said, now)
         set_state(work, message, State.DONE, one.reason, now)
     if fault is None or fault.reason is not Reason.CRASHED:  # what stops the worker is touched no more
         _acknowledge(message, work, reader, clock)
@@ -202,6 +204,7 @@ def release(
         desk.sign_first(signature, case, structs.replace(event, action="signed first", detail=""))
         return 0
     due = now + signing.undo if signing else None
+    out = composing.with_orders(out, case, letter, desk, (letterhead, judge))
     return desk.release(structs.replace(out, due=due, signature=signature, judged=releasing.judged(case)), event)
 
 
@@ -215,6 +218,7 @@ def release_by_rule(
     policies.check_release(case, case.version, signer)
     letter = composing.letter_of(case, signer, desk.next_control_id(now), now)
     out = composing.outgoing_of(case, letter, desk, letterhead, judge)
+    out = composing.with_orders(out, case, letter, desk, (letterhead, judge))
     event = _event(now, "labbridge", "released by rule", shown, f"{by_rule.rule} {letter.control_id}")
     return desk.release(structs.replace(out, by_rule=by_rule), event)
 
@@ -274,7 +278,8 @@ async def deliver(receiver: Receiver, outbox: Outbox, clock: Clock, delay: Calla
         else:
             said = f"{answer.error} {answer.text}".strip()
             settled = sending.refused(delivery, answer.code, said, clock.now() + delay(delivery.attempts))
-    await set_delivery(outbox, delivery, sending.heard(settled, heard), clock.now())
+    settled = requesting.answered(sending.heard(settled, heard), delivery, heard)
+    await set_delivery(outbox, delivery, settled, clock.now())
     return True
 
 

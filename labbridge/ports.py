@@ -6,13 +6,15 @@ are one unit: all of it or none. A failed commit raises StoreUnavailable, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from labbridge.hl7.ack import Acknowledgement
+from labbridge.hl7.ordering import OrderForm, OrderLetter
 from labbridge.model.report import Identifier
+from labbridge.model.retests import OrderSaid, PlacedOrder, Retested
 from labbridge.model.review import SecondReading, Signature
 from labbridge.model.work import (
     ApplicationAck,
@@ -76,8 +78,14 @@ class Work(Protocol):
     def own_texts(self, digests: Sequence[bytes]) -> frozenset[bytes]:
         """Those of these digests that a comment of this service bears (hl7/echoes.py)."""
 
+    def placed(self, numbers: Sequence[str]) -> Mapping[str, PlacedOrder]:
+        """Those of these placer numbers that are orders of ours, by number."""
+
+    def answered(self, said: Sequence[tuple[PlacedOrder, OrderSaid]], now: datetime) -> None:
+        """Write what an answer says of orders of ours, as they were read."""
+
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
-        """Write results, context, unmapped codes, notes, counts and drafts."""
+        """Write results, context, unmapped codes, notes, counts, drafts, and the ledger of retests."""
 
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         """Put the application acknowledgement into the outbox once no lane of the message waits any more; once only."""
@@ -94,9 +102,9 @@ class Desk(Protocol):
     def message(self, key: int) -> Kept | None: ...
 
     def release(self, outgoing: Outgoing, audit: AuditEvent) -> int:
-        """Outbox row with the final bytes, the case signed, one transaction. Returns the delivery key. Raises Refused
-        when the case has a newer version than `outgoing.version` or was signed already, or when too many comments have
-        left for the specimen."""
+        """Outbox rows with the final bytes of the comment and its orders, the case signed, one transaction. Returns the
+        comment's delivery key. Raises Refused when the case has a newer version than `outgoing.version` or was signed
+        already, when too many comments have left for the specimen, or when a retest is not as it was read."""
 
     def two_readers(self, key: int) -> SecondReading:
         """The first signatures of a case, and what second readers read."""
@@ -116,6 +124,16 @@ class Desk(Protocol):
 
     def next_control_id(self, now: datetime) -> str:
         """A control id never used before by this store (MSH-10 of an outgoing message)."""
+
+    def next_order_number(self, now: datetime) -> str:
+        """A placer number of an order, never given out before, whatever was erased or restored meanwhile."""
+
+    def to_order(self, lanes: Sequence[str]) -> Sequence[Retested]:
+        """The retests of a patient that are advised and not ordered, oldest first."""
+
+    def is_ordered(self, lanes: Sequence[str], about: tuple[str, str], case: int) -> bool:
+        """Whether the LIS may still carry out an order of this patient for this analyte and reason, or had one in this
+        case, whatever became of it."""
 
 
 class Outbox(Protocol):
@@ -145,3 +163,5 @@ class Judge(Protocol):
     """Judges outgoing bytes before they are stored, in a process of its own. Returns the faults, empty when none."""
 
     def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]: ...
+
+    def judge_order(self, raw: bytes, letter: OrderLetter, form: OrderForm) -> Sequence[str]: ...

@@ -30,7 +30,7 @@ LEFT = (
     "SELECT o.receiver, o.raw, o.control_id, o.created, o.rule, coalesce(s.name, a.actor, '') FROM outbox o"
     " LEFT JOIN signatures s ON s.delivery = o.id"
     " LEFT JOIN audit a ON a.action = 'released' AND a.subject = ? AND a.detail = o.control_id"
-    ' WHERE o."case" = ? AND o.version = ? ORDER BY o.id DESC LIMIT 1'
+    ' WHERE o."case" = ? AND o.version = ? AND o.comment > 0 ORDER BY o.id DESC LIMIT 1'
 )
 
 

@@ -16,6 +16,7 @@ from labbridge.knowledge.build import Knowledge, build, version
 from labbridge.knowledge.decisions import FlagRow, Rule
 from labbridge.knowledge.documents import Fault, Source, counted, read_records, read_yaml
 from labbridge.knowledge.items import items
+from labbridge.knowledge.ordering import FILE, Services, read_orders
 from labbridge.knowledge.pathway import Pathway, read_pathway
 from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.references import check_references
@@ -107,6 +108,11 @@ def comment_code(site: str) -> tuple[Coding, ...]:
 def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
     """The same of files that were read before."""
     return read_terminology([one for one in texts if one.name == "outgoing.yaml"], []).comment
+
+
+def services_of(texts: Sequence[Source]) -> Services:
+    """What the LIS of the site calls each test that can be ordered (orders.yaml)."""
+    return read_orders([one for one in texts if one.name == FILE], [])
 
 
 def meanings(site: str = "") -> dict[str, str]:

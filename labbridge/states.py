@@ -40,6 +40,8 @@ class Reason(StrEnum):
     LANE_WAITS = "lane_waits"
     REPROCESSED = "reprocessed"
     NO_ANSWER = "no_answer"
+    ANSWER = "answer"
+    OTHER_ANSWER = "other_answer"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -66,6 +68,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.LANE_WAITS: "An earlier message of the same lane is parked; it goes on when that one is settled.",
     Reason.REPROCESSED: "Sent through again by a person after a repair.",
     Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",
+    Reason.ANSWER: "It answers an order of a retest; what it says stands at the order.",
+    Reason.OTHER_ANSWER: "It answers no order of this service, or says nothing of one; kept, and credited to none.",
 }
 
 TRANSITIONS: dict[State, frozenset[State]] = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from labbridge.acts import Acts
 from labbridge.config import Config
 from labbridge.processing import SystemClock
-from labbridge.sources import comment_code
+from labbridge.sources import read_all
 from labbridge.store import opening
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
@@ -24,8 +24,9 @@ def acts_on(config: Config) -> Iterator[Acts]:
         reader = opening.reader(config.store.url)
         people = StorePeople(reader, LocalUnits(writer))
         try:
-            comment = comment_code(config.knowledge.site)
-            yield Acts(config, comment, StoreDesk(writer, reader), SystemClock(), people)
+            acts = Acts(config, (), StoreDesk(writer, reader), SystemClock(), people)
+            acts.take(read_all(config.knowledge.site))
+            yield acts
         finally:
             reader.close()
             writer.close()

@@ -112,6 +112,17 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             "[feeds.a]\n[receivers.x]\naddress = 'h:1'\n[receivers.y]\naddress = 'h:2'",
             "feeds.a.receiver must name one of x, y",
         ),
+        ("[receivers.l]\naddress = 'h:1'\nretest = 'orders'", "receivers.l.retest: Input should be 'advise', 'order'"),
+        ("[receivers.l]\naddress = 'h:1'\norder_action = 'R'", "receivers.l.order_action"),
+        ("[receivers.l]\naddress = 'h:1'\norder_mesage = 'orm'", "unknown key; did you mean order_message?"),
+        (
+            "[receivers.l]\naddress = 'h:1'\nversion = '2.8'\norder_message = 'orm'",
+            'receivers.l: HL7 2.8 has no ORM^O01; set order_message = "oml"',
+        ),
+        (
+            "[receivers.l]\naddress = 'h:1'\nversion = '2.3.1'\norder_message = 'oml'",
+            'receivers.l: HL7 2.3.1 has no OML^O21; set order_message = "orm"',
+        ),
         ("[web.oidc]\nclient_id = 'x'", "web.oidc.issuer"),
         ("[web.oidc]\nisuer = 'x'", "web.oidc.isuer: unknown key; did you mean issuer?"),
         ("[web]\nodic = 1", "web.odic: unknown key; did you mean oidc?"),

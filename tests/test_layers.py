@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes"}
 PURE = {"hl7", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
-STORY = {"pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing"}
+STORY = {
+    *("pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing", "advising", "requesting")
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model", "states"},
@@ -30,9 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "counting": WORDS | {"interpret"},
     "receiving": WORDS | {"hl7"},
     "identifying": WORDS | {"hl7", "review", "ports"},
-    "drafting": WORDS | PURE | {"ports", "counting", "identifying"},
-    "composing": WORDS | {"hl7", "review", "ports", "counting"},
-    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing"},
+    "advising": WORDS | {"interpret", "review"},
+    "requesting": WORDS | {"hl7", "ports"},
+    "drafting": WORDS | PURE | {"ports", "counting", "identifying", "advising", "requesting"},
+    "composing": WORDS | {"hl7", "review", "ports", "counting", "requesting"},
+    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing", "requesting"},
     "store": WORDS | STORY | {"store", "observe"},
     "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
@@ -64,6 +68,8 @@ WIRING = {
     "ordering",
     "past",
     "replaying",
+    "retesting",
+    "retested",
     "reproducing",
     "trying",
     "wholeness",

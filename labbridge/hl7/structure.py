@@ -10,6 +10,7 @@ import msgspec
 from labbridge.errors import Refuse
 from labbridge.hl7 import reader, sizes
 from labbridge.hl7.groups import GRAMMARS, Grammar, OrderGroup, PatientGroup, groups
+from labbridge.hl7.head import head
 from labbridge.hl7.reader import Message, Segment
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import Feed
@@ -18,6 +19,7 @@ from labbridge.notes import note
 VERSIONS = frozenset("2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9".split())
 READ_AS = "2.5.1"  # what an unknown version is read as
 NULL = '""'
+ANSWERS = {"ORL": ("O22", ""), "ORR": ("O02", "")}  # to orders (order_answers.py)
 LONGEST_LANE = 500  # characters
 RESULTS = "ORU"
 EVENTS = {
@@ -48,6 +50,8 @@ def read_structure(raw: bytes, feed: Feed) -> Envelope:
     message_type, sender = _message_type(message), sender_of(message)
     sent_version = _check_header(message, sender, feed)
     version = _read_as(sent_version)
+    if message_type not in GRAMMARS:
+        return _answer(message, hashlib.sha256(raw).digest(), version)
     patients, notes = _patients(message, GRAMMARS[message_type], version, sender)
     if sent_version != version:
         notes += (note("N007", "MSH-12"),)
@@ -67,8 +71,34 @@ def read_structure(raw: bytes, feed: Feed) -> Envelope:
     )
 
 
+def is_answer(raw: bytes) -> bool:
+    """Whether a message that was kept is the answer to an order."""
+    return head(raw).message_type.partition("^")[0] in ANSWERS
+
+
+def _answer(message: Message, digest: bytes, version: str) -> Envelope:
+    """An answer to an order speaks of orders, whichever patients it names: its lane is its sender's."""
+    if not any(segment.name == "MSA" for segment in message.segments):
+        raise Refuse("An answer needs an MSA", code="100", location="MSA")
+    sender = sender_of(message)
+    return Envelope(
+        message=message,
+        patients=[],
+        sender=sender,
+        control_id=message.msh.field(10),
+        message_type=_message_type(message),
+        version=version,
+        digest=digest,
+        lanes=(_lane("o", sender),),
+        notes=message.notes,
+    )
+
+
 def patients_of(message: Message) -> list[PatientGroup]:
-    """The patients of a message that was read before, with their lanes, whatever its feed. Refuse as read_structure."""
+    """The patients of a message that was read before, with their lanes, whatever its feed; of an answer to an order there
+    are none. Refuse as read_structure."""
+    if _message_type(message) not in GRAMMARS:
+        return []
     grammar, version = GRAMMARS[_message_type(message)], message.component(message.msh.field(12), 1)
     return _patients(message, grammar, _read_as(version), sender_of(message))[0]
 
@@ -101,6 +131,8 @@ def _message_type(message: Message) -> str:
         raise Refuse("MSH-9 is missing", code="101", location="MSH^1^9")
     if kind in ("ACK", "MCF"):  # an acknowledgement is never acknowledged
         raise Refuse("An acknowledgement came in on a result feed", code="200", location="MSH^1^9", answer=False)
+    if kind in ANSWERS and event in ANSWERS[kind]:
+        return f"{kind}^{event or ANSWERS[kind][0]}"
     if kind not in EVENTS:
         raise Refuse("This message type is not taken", code="200", location="MSH^1^9^1^1", reject=True)
     event = event or ("R01" if kind == RESULTS else "")

@@ -9,6 +9,7 @@ import msgspec
 
 from labbridge.knowledge.decisions import Decisions, read_decisions
 from labbridge.knowledge.documents import Fault, Source, read_yaml
+from labbridge.knowledge.ordering import Services, check_orders, read_orders
 from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.probabilities import Probabilities, read_probabilities
 from labbridge.knowledge.release import ReleaseRow, check_release, read_release
@@ -24,6 +25,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     decisions: Decisions
     releases: dict[str, ReleaseRow] = {}
+    services: Services = {}
     probabilities: Probabilities = Probabilities()
 
 
@@ -38,9 +40,11 @@ def build(sources: Sequence[Source]) -> tuple[Knowledge, list[Fault]]:
         policy=policy,
         decisions=read_decisions(ordered, faults),
         releases=read_release(ordered, faults),
+        services=read_orders(ordered, faults),
         probabilities=read_probabilities(ordered, faults),
     )
     faults += check_release(ordered, knowledge.decisions, knowledge.terminology)
+    faults += check_orders(ordered, knowledge.decisions)
     return knowledge, faults
 
 

@@ -33,6 +33,11 @@ class FlagRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     automatic_release: bool = False
 
 
+NEW_SPECIMEN = "same_new_specimen"
+FAMILIES = (*Family, "enzymatic_diluted", NEW_SPECIMEN)
+"""What a rule's `by` may name, beside the lists of retests.yaml."""
+
+
 class RetestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The families to offer for an analyte, in order, by what its present state rests on."""
 

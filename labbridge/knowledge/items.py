@@ -1,5 +1,5 @@
-"""What people sign: each rule, comment, policy number, method, kit, code and table of the knowledge, by the hash of what it
-says. A site's row that says the same as ours is ours."""
+"""What people sign: each rule, comment, policy number, method, kit, code, service and table of the knowledge, by the hash of
+what it says. A site's row that says the same as ours is ours."""
 
 from __future__ import annotations
 

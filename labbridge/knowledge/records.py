@@ -10,10 +10,12 @@ import msgspec
 from labbridge.knowledge.codes import CODE_COLUMNS
 from labbridge.knowledge.decisions import ENGLISH
 from labbridge.knowledge.documents import READERS_FIELDS, Row, Source, read_csv, read_yaml
+from labbridge.knowledge.ordering import FILE as ORDERS
 
 RECORDS = {
     "policy.yaml": "policy",
     "release.yaml": "release",
+    ORDERS: "order",
     "assays/methods.yaml": "method",
     "assays/kits.yaml": "kit",
     "assays/manufacturers.yaml": "manufacturer",
@@ -89,6 +91,8 @@ def _written(source: Source) -> Iterator[tuple[Row, str]]:
 def _key(row: Row) -> str:
     """The key of a record; empty for words and style, which go together by language, and in a file of tables."""
     id = str(row.fields.get("id", ""))
+    if row.file == ORDERS:
+        return f"order:{row.fields.get('analyte', '')}:{row.fields.get('family', '')}"
     if row.file in RECORDS:
         return f"{RECORDS[row.file]}:{id}"
     if is_table(row.file) or id == "style" or "words" in row.fields:

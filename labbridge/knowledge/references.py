@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labbridge.knowledge.build import Knowledge
-from labbridge.knowledge.decisions import BY_CK, Decisions, FlagRow, RetestAction, Rule
+from labbridge.knowledge.decisions import BY_CK, FAMILIES, Decisions, FlagRow, RetestAction, Rule
 from labbridge.knowledge.documents import Fault
 from labbridge.knowledge.pathway import check_pathway
-from labbridge.model.result import Analyte, Family
+from labbridge.model.result import Analyte
 
 RAISED_ONLY = ("any", "other_method", "discordant", "exhausted")
-FAMILIES = (*Family, "enzymatic_diluted", "same_new_specimen")
 
 
 def check_references(knowledge: Knowledge) -> list[Fault]:

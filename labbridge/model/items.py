@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-KINDS = ("rule", "comment", "words", "release", "policy", "method", "kit", "manufacturer", "code", "pathway", "table")
+KINDS = (
+    *("rule", "comment", "words", "release", "order", "policy", "method", "kit", "manufacturer", "code", "pathway"),
+    "table",
+)
 """Kinds of items in the order in which people look at them. `words`: the words and the style that comments of a language
 are made with; `table`: a whole file of those that hold no records of their own here."""
 

@@ -12,6 +12,7 @@ from labbridge.model.outcome import Outcome, PostedComment
 from labbridge.model.release import ByRule, Judged
 from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, PatientResults, Result
+from labbridge.model.retests import OrderSaid, OutgoingOrder, Retested, RetestStep, Withheld
 from labbridge.model.review import Disposition, Signature
 from labbridge.states import CaseState, DeliveryState, Reason, State
 
@@ -143,7 +144,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     patient: the one that identity messages merged the others into, then those. `disposition` is what a person did with
     this version, and `until` when it comes back from there. `damaged`: the case or its draft is no longer what was written
     on the disk. Then the state is HELD and the outcome model.outcome.DAMAGED: there is nothing to read, to sign or to send;
-    `mendable`: a new draft mends it, else what it hangs on is damaged too.
+    `mendable`: a new draft mends it, else what it hangs on is damaged too. `retested`: its
+    lane has rows on the ledger of retests.
     """
 
     key: int
@@ -166,6 +168,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     damaged: bool = False
     mendable: bool = True
+    retested: bool = False
 
 
 class Verdict(StrEnum):
@@ -207,7 +210,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
     """What the store holds of one patient over all lanes linked to one (`lanes`, the surviving one first): result versions
-    and context in parts, cases, the demographics last stated, what was decided of who is who, and the links."""
+    and context in parts, cases, the demographics last stated, what was decided of who is who, the links, and the ledger
+    of retests."""
 
     patient: Patient | None
     lanes: tuple[str, ...] = ()
@@ -217,6 +221,7 @@ class StoredHistory(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
     decided: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    retests: tuple[Retested, ...] = ()
 
 
 class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +254,7 @@ class Drafted(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[PlacedNote, ...]
     knowledge: str
     counts: tuple[Count, ...] = ()
+    retests: tuple[RetestStep, ...] = ()
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,7 +282,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     specimen have in common; no more than `per_specimen` of them (0: any number) leave within a day. `digest` is what
     the text is known by when it comes back (hl7/echoes.py). It does not leave before it is `due`, and can be undone until
     then. `signature`: under which it leaves, where it was signed at the workbench. `judged`: what a person's release says
-    of the draft; `by_rule`: what released it where no person did.
+    of the draft; `by_rule`: what released it where no person did. `orders` leave with it, of retests that it recommends;
+    `withheld`: those of which no order is made, and why.
     """
 
     case: int
@@ -296,11 +303,13 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature | None = None
     judged: Judged | None = None
     by_rule: ByRule | None = None
+    orders: tuple[OutgoingOrder, ...] = ()
+    withheld: tuple[tuple[int, Withheld], ...] = ()
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """An outgoing message claimed for one attempt. `refusals` counts negative answers so far; attempts without an answer
-    are not among them: a receiver that is away is tried for ever."""
+    are not among them: a receiver that is away is tried for ever. `order`: it is the order of this placer number."""
 
     key: int
     case: int
@@ -312,6 +321,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     refusals: int = 0
     state: DeliveryState
     created: datetime
+    order: str = ""
 
 
 class Sent(StrEnum):
@@ -324,7 +334,7 @@ class Sent(StrEnum):
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one attempt: the delivery's next state and why, when it is due again, its refusals so far. `answer`:
-    the receiver's bytes, where any came, whether they could be trusted or not."""
+    the receiver's bytes, where any came, whether they could be trusted or not. `order`: what they say of an order."""
 
     state: DeliveryState
     sent: Sent
@@ -332,3 +342,4 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime | None = None
     refusals: int = 0
     answer: bytes = b""
+    order: OrderSaid | None = None

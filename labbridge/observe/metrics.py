@@ -240,6 +240,14 @@ MEASURES = (
         "labbridge_release_reviews", C, ("rule", "verdict"),
         "What persons said who read afterwards what a rule released: agrees or disagrees", _tally("release_reviews"),
     ),
+    Measure(
+        "labbridge_retests_ordered", C, ("rule", "method"),
+        "Orders made of recommended retests, by the rule that raised it and the method family", _tally("retests_ordered"),
+    ),
+    Measure(
+        "labbridge_retests_closed", C, ("rule", "outcome"),
+        "Recommended retests that ended: confirmed, refuted, equivocal, or cancelled", _tally("retests_closed"),
+    ),
     Measure("labbridge_outbox_messages", G, ("receiver",), "Comments not yet acknowledged", _open),
     Measure(
         "labbridge_outbox_oldest_age_seconds", G, ("receiver",), "Age of the oldest of them",

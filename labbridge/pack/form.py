@@ -36,8 +36,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         str,
         told(
             "Kind and id, as `labbridge sign` names it: `rule:`, `comment:` (a translation `comment:fr:C01`), `words:`,"
-            " `release:`, `policy:`, `method:`, `kit:`, `manufacturer:`, `code:` (table and code), `pathway:`, `table:`;"
-            " and `flag:`, `retest:`."
+            " `release:`, `order:`, `policy:`, `method:`, `kit:`, `manufacturer:`, `code:` (table and code), `pathway:`,"
+            " `table:`; and `flag:`, `retest:`."
         ),
     ]
     version: Annotated[int | None, told("Null for rows that bear none.")]

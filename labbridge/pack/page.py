@@ -22,6 +22,7 @@ KINDS = {
     "flag": "Flags",
     "retest": "Retest lists",
     "release": "Release by rule",
+    "order": "Services that are ordered",
     "policy": "Numbers and choices of the policy",
     "method": "Methods",
     "kit": "Kits",

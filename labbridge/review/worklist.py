@@ -85,20 +85,28 @@ def history_of(entry: Entry, arrived: Arrived, history: StoredHistory, policy: P
     While anything that identifies the patient disagrees with what is held, nothing held is used.
     """
     last = entry.opened_day + timedelta(days=policy.days("case_window_d"))
+    found = everything(arrived, history)
+    return msgspec.structs.replace(
+        found,
+        results=tuple(result for result in found.results if _until(result, last)),
+        posted=entry.case.posted if entry.case else (),
+        told=frozenset(ref for case in history.cases if case != entry.case for ref in case.outcome.changes),
+    )
+
+
+def everything(arrived: Arrived, history: StoredHistory) -> History:
+    """All that is known of the patient, whenever it was collected."""
     sent = arrived.found.patient
     usable = identity.usable(history, sent, arrived.found.lane)
     stored = [result for part in usable.parts for result in part.results]
     context = [item for part in usable.parts for item in part.context]
     held = {result.ref for result in stored}
-    results = (*stored, *(result for result in arrived.found.results if result.ref not in held))
     return History(
         patient=sent if usable.against else identity.merged(identity.trusted(history), sent),
-        results=tuple(result for result in results if _until(result, last)),
+        results=(*stored, *(result for result in arrived.found.results if result.ref not in held)),
         context=(*context, *arrived.found.context),
-        posted=entry.case.posted if entry.case else (),
         decided=history.decided,
         known=frozenset() if usable.against else history.known,
-        told=frozenset(ref for case in history.cases if case != entry.case for ref in case.outcome.changes),
         identity=usable.against,
         today=arrived.today,
         language=arrived.language,

@@ -29,7 +29,9 @@ from labbridge.store.writer import Job, Writer
 MANIFEST = ".json"
 COUNTED = ("journal", "work", "results", "cases", "drafts", "comments", "outbox", "audit", "seals")
 RESTORED = "INSERT INTO restores(at, by, taken) VALUES (?,?,?)"
-NEW_NUMBERS = "DELETE FROM tally WHERE name = 'control_id'"  # the next one starts with this moment: none is used twice
+NEW_NUMBERS = (  # the next ones start with this moment: none is used twice
+    "DELETE FROM tally WHERE name IN ('control_id', 'order_number')"
+)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,13 @@ import msgspec
 from labbridge.model.beside import About, Alike
 from labbridge.model.outcome import DAMAGED, Outcome
 from labbridge.model.release import LookedAt, Standing, Suspension
+from labbridge.model.retests import ListedRetest, Yield
 from labbridge.model.review import Call, Decision, Disposition, Reading, Remark, SecondReading, Signed
 from labbridge.model.wordings import Asked, Window
 from labbridge.model.work import Case, HeldResults
 from labbridge.model.worklist import DONE, MOST_COUNTED, OPEN, RANKS, Chosen, Counted, Listed, Place, Queue
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import beside, calls, decisions, ranks, reading, releases, second, whole, wordings
+from labbridge.store import beside, calls, decisions, ranks, reading, releases, retests, second, whole, wordings
 from labbridge.store.connection import Connection, lookup_key, marks
 
 LAST = 2**62  # behind every key
@@ -115,6 +116,21 @@ class StoreBench:
     def suspensions(self) -> list[Suspension]:
         """Where release by rule is stopped."""
         return releases.suspensions(self._reader)
+
+    def retests(self, case: Case) -> list[ListedRetest]:
+        """The retests that a case raised, and those open that others of the patient did."""
+        return retests.of_case(self._reader, case.key, case.lanes or (case.lane,))
+
+    def open_retests(self, feeds: Sequence[str] | None, after: int, limit: int) -> list[ListedRetest]:
+        """The open retests of these feeds (None: all), oldest first, behind a key."""
+        return retests.opened(self._reader, feeds, after, limit)
+
+    def retest_yields(self, feeds: Sequence[str] | None) -> list[Yield]:
+        """What became of retests, by rule, assay and signal band."""
+        return retests.yields(self._reader, feeds)
+
+    def retest(self, key: int) -> ListedRetest | None:
+        return retests.one(self._reader, key)
 
     def ranked_by(self, key: int, version: int) -> str:
         """The knowledge that a version of a case was ranked by; empty where it was not."""

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from labbridge.store.connection import Connection
+from labbridge.store.orders import WAITS_SINCE
 from labbridge.store.tally import SEPARATOR
 
 NAMES = ("stored", "quarantined", "duplicate", "oversize")
@@ -58,7 +59,7 @@ def _counts(connection: Connection, now: datetime) -> Counts:
     for receiver, state, count in connection.execute("SELECT receiver, state, count(*) FROM outbox GROUP BY 1, 2"):
         outbox.setdefault(receiver, {})[state] = count
     cases = connection.execute("SELECT state, count(*), min(opened) FROM cases GROUP BY 1").fetchall()
-    oldest = "SELECT receiver, min(created) FROM outbox WHERE state IN ('waiting', 'sent') GROUP BY 1"
+    oldest = f"SELECT receiver, min({WAITS_SINCE}) FROM outbox WHERE state IN ('waiting', 'sent') GROUP BY 1"  # noqa: S608
     return Counts(
         received=sum(total.values()),
         **total,

@@ -27,8 +27,8 @@ SIGNATURES = (
 )
 COUNTERSIGNED = 'INSERT INTO countersigned(signature, "case", first, second) VALUES (?,?,?,?)'
 UNSENT = (
-    "SELECT id, comment FROM outbox WHERE \"case\" = ? AND version = ? AND state = 'waiting' AND attempts = 0"
-    " ORDER BY id DESC LIMIT 1"
+    "SELECT id, comment FROM outbox WHERE \"case\" = ? AND version = ? AND comment > 0 AND state = 'waiting'"
+    " AND attempts = 0 ORDER BY id DESC LIMIT 1"
 )
 CALL_BACK = (
     "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ? AND attempts = 0 AND state = 'waiting'"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import msgspec
 
 from labbridge.errors import Refused
 from labbridge.model.release import Judged
+from labbridge.model.retests import Retested
 from labbridge.model.review import Call, Decided, Decision, Disposition, Reading, Remark, SecondReading, Signature
 from labbridge.model.work import AuditEvent, Case, Count, Edit, Kept, Outgoing, Verdict
 from labbridge.states import CaseState, Reason, State
@@ -20,9 +21,11 @@ from labbridge.store import (
     edits,
     journal,
     links,
+    orders,
     reading,
     releases,
     retention,
+    retests,
     second,
     sums,
     whole,
@@ -49,10 +52,6 @@ SEND = (
     " specimen, digest, due) VALUES (?,?,?,?,?,?,?,'waiting',?,?,?,?,?,?)"
 )
 SAID = "INSERT INTO texts(digest, comment) VALUES (?,?) ON CONFLICT(digest) DO NOTHING"
-OF_SPECIMEN = (
-    "SELECT count(*) FROM outbox WHERE specimen = ? AND created > ? AND NOT (state = 'cancelled' AND attempts = 0)"
-)
-A_DAY = timedelta(hours=24)
 AGAIN = (
     "UPDATE work SET state = 'kept', reason = 'reprocessed', sentence = '', notes = '', attempts = 0, forgiven = 0,"
     " updated = ?, crc = ? WHERE message = ? AND lane = ?"
@@ -61,8 +60,8 @@ LANES = f"SELECT {whole.WORK.format('w')} FROM work w WHERE message = ?"  # noqa
 AGAIN_WAITING = (
     "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
 )
-NEXT = "UPDATE tally SET count = count + 1 WHERE name = 'control_id' RETURNING labels, count"
-FIRST = "INSERT INTO tally(name, labels, count) VALUES ('control_id', ?, 1) RETURNING labels, count"
+NEXT = "UPDATE tally SET count = count + 1 WHERE name = ? RETURNING labels, count"
+FIRST = "INSERT INTO tally(name, labels, count) VALUES (?, ?, 1) RETURNING labels, count"
 CONFIRM = "UPDATE restores SET confirmed = ?, confirmed_by = ? WHERE confirmed = ''"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -148,6 +147,7 @@ class StoreDesk:
         def job(connection: Connection) -> None:
             if connection.execute(AGAIN_WAITING, (audit.at.isoformat(), key)).rowcount != 1:
                 raise Refused(f"D{key} was not given up: there is nothing to send again")
+            orders.again(connection, key, audit.at)
             connection.execute(INSERT_AUDIT, audit_row(audit))
 
         self._writer.submit(job).result()
@@ -186,6 +186,7 @@ class StoreDesk:
             step = steps.get(decision.kind)
             if decision.kind is Decided.UNDO:
                 releases.unjudged(connection, about)
+                orders.call_back(connection, about, f"Undone by {decision.name}", decision.at)
             if judged is not None:
                 releases.judged(connection, about, judged, decision.at)
             if step is not None:
@@ -248,12 +249,31 @@ class StoreDesk:
 
     def next_control_id(self, now: datetime) -> str:
         """`LB`, the moment this store first sent, a running number: unique over stores that replace each other."""
+        return self._next("control_id", "LB", now)
 
+    def next_order_number(self, now: datetime) -> str:
+        """`LBO`, the moment this store first ordered, a running number: a placer number, never given out a second time."""
+        return self._next("order_number", "LBO", now)
+
+    def to_order(self, lanes: Sequence[str]) -> list[Retested]:
+        """The advised retests of a patient, oldest first."""
+        return orders.to_order(self._reader, lanes)
+
+    def is_ordered(self, lanes: Sequence[str], about: tuple[str, str], case: int) -> bool:
+        """Whether the LIS may still carry out an order of this patient for this analyte and reason, or had one in this
+        case."""
+        return orders.is_ordered(self._reader, lanes, about, case)
+
+    def cancel_retest(self, key: int, name: str, why: str, audit: AuditEvent) -> None:
+        """A person ends an open retest. Refused where the LIS may have its order."""
+        self._writer.submit(lambda connection: retests.cancel(connection, key, name, why, audit)).result()
+
+    def _next(self, name: str, letters: str, now: datetime) -> str:
         def job(connection: Connection) -> str:
-            row = connection.execute(NEXT).fetchone()
+            row = connection.execute(NEXT, (name,)).fetchone()
             if row is None:
-                row = connection.execute(FIRST, (_base36(int(now.timestamp())),)).fetchone()
-            return f"LB{row[0]}-{row[1]}"
+                row = connection.execute(FIRST, (name, _base36(int(now.timestamp())))).fetchone()
+            return f"{letters}{row[0]}-{row[1]}"
 
         found: str = self._writer.submit(job).result()
         return found
@@ -282,6 +302,8 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
         row = (out.case, out.version, comment, out.receiver, out.lane, out.control_id, out.raw, now, now)
         due = out.due.isoformat() if out.due else ""
         key = connection.execute(SEND, (*row, expires, out.specimen, sums.of_bytes(out.raw), due)).lastrowid or 0
+        if out.orders or out.withheld:
+            orders.make(connection, out, _lanes_of(connection, out.case), audit.at)
         if out.by_rule:
             releases.released(connection, (out.case, out.version, key), out.by_rule, audit.at)
         if out.judged:
@@ -297,11 +319,16 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
     return job
 
 
+def _lanes_of(connection: Connection, case: int) -> Sequence[str]:
+    (lane,) = connection.execute("SELECT lane FROM cases WHERE id = ?", (case,)).fetchone()
+    return links.lanes_of(connection, lane)
+
+
 def _check_storm(connection: Connection, out: Outgoing, now: datetime) -> None:
     """Comments that follow each other on one specimen are a loop, or a laboratory at odds with itself: somebody looks."""
     if not out.per_specimen or not out.specimen:
         return
-    (left,) = connection.execute(OF_SPECIMEN, (out.specimen, (now - A_DAY).isoformat())).fetchone()
+    left = orders.left_of(connection, out.specimen, now)
     if left >= out.per_specimen:
         raise Refused(
             f"C{out.case}: {left} comments have left for this specimen within 24 hours; find out what sends its results"

@@ -10,21 +10,23 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import decisions, links, releases, sums, whole
+from labbridge.store import decisions, links, orders, releases, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
 DUE = (
-    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule'
-    " FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') ORDER BY id"
+    'SELECT id, "case", version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule,'
+    " comment FROM outbox WHERE receiver = ? AND state IN ('waiting', 'sent') AND not_before <= ? ORDER BY id"
 )
 VERSION = f"SELECT c.version, c.lane, {whole.CASE} FROM cases c WHERE c.id = ?"  # noqa: S608
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
 PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
 SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
+ANSWERED = "UPDATE outbox SET state = 'acknowledged', reason = ?, updated = ? WHERE id = ? AND state = 'waiting'"
+UNWANTED = "What it was ordered for is not open any more"
 NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read again before it does"
 SUSPENDED = "Release by rule was suspended before it left"
 DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
@@ -69,6 +71,8 @@ class StoreOutbox:
             if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
                 tried = (delivery.key, audit.at.isoformat(), settled.sent.value, settled.reason, settled.answer)
                 connection.execute(TRIED, tried)
+                if settled.order is not None:
+                    orders.settle(connection, settled.order, audit.at)
                 add_counts(connection, counts)
                 connection.execute(INSERT_AUDIT, audit_row(audit))
 
@@ -109,15 +113,15 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
     if connection.execute(UNCONFIRMED).fetchone():
         return None  # restored: the receivers may have what this database does not know of
     busy: set[str] = set()
-    for row in connection.execute(DUE, (receiver,)).fetchall():
-        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule = row
+    for row in connection.execute(DUE, (receiver, now.isoformat())).fetchall():
+        id, case, version, lane, control_id, raw, attempts, refusals, state, due, created, expires, digest, rule, of = (
+            row
+        )
         if lane in busy:
             continue
-        open_one = _Open(id, case, version, attempts, state, due, expires)
+        open_one = _Open(id, case, version, attempts, state, due, expires, rule, order=bool(case) and not of)
         behind = _behind(connection, case)
-        if behind.whole and (
-            _out_of_date(connection, open_one, behind, now) or (rule and _stopped(connection, open_one, now))
-        ):
+        if behind.whole and _gives_place(connection, open_one, behind, now):
             continue
         busy.add(lane)
         if not behind.whole or _waits(connection, open_one, behind, now):
@@ -126,6 +130,8 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
             _give_up(connection, open_one, DAMAGED, now)
             continue
         connection.execute(SENT, (now.isoformat(), id))
+        if open_one.order:
+            orders.leaves(connection, id, now)
         return Delivery(
             key=id,
             case=case,
@@ -137,6 +143,7 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
             refusals=refusals,
             state=DeliveryState.SENT,
             created=datetime.fromisoformat(created),
+            order=orders.number_of(connection, id) if open_one.order else "",
         )
     return None
 
@@ -151,6 +158,8 @@ class _Open(NamedTuple):
     state: str
     due: str
     expires: str
+    rule: str = ""
+    order: bool = False
 
 
 class _Behind(NamedTuple):
@@ -172,11 +181,18 @@ def _behind(connection: Connection, case: int) -> _Behind:
     return _Behind(version, lane, whole=whole.CaseRow(*columns).decides)
 
 
+def _gives_place(connection: Connection, one: _Open, behind: _Behind, now: datetime) -> bool:
+    """It does not leave: it is out of date, or release by rule was stopped."""
+    return _out_of_date(connection, one, behind, now) or (bool(one.rule) and _stopped(connection, one, now))
+
+
 def _out_of_date(connection: Connection, one: _Open, behind: _Behind, now: datetime) -> bool:
     """Cancelled where a newer version of its case was written, or where it could not leave in time: then its case is open
     again, for a person to read what it says."""
     if one.state == DeliveryState.SENT or _put_off(one, now):
         return False
+    if one.order:
+        return _not_wanted(connection, one, now)
     if behind.version not in (one.version, None):
         _cancel(connection, one, NEWER, now)
         return True
@@ -184,6 +200,17 @@ def _out_of_date(connection: Connection, one: _Open, behind: _Behind, now: datet
         return False
     _give_up(connection, one, EXPIRED, now)
     return True
+
+
+def _not_wanted(connection: Connection, one: _Open, now: datetime) -> bool:
+    """An order does not leave, or is not tried again, where what it was made for is not open any more; nor where its answer
+    came by another way while it waited."""
+    stands = orders.stands(connection, one.id)
+    if stands.answered:
+        connection.execute(ANSWERED, (orders.LATE, now.isoformat(), one.id))
+    elif not stands.wanted:
+        _cancel(connection, one, UNWANTED, now)
+    return stands.answered or not stands.wanted
 
 
 def _stopped(connection: Connection, one: _Open, now: datetime) -> bool:
@@ -195,8 +222,10 @@ def _stopped(connection: Connection, one: _Open, now: datetime) -> bool:
 
 
 def _give_up(connection: Connection, one: _Open, why: str, now: datetime) -> None:
-    """Cancelled, and its case is a person's again."""
+    """Cancelled, and its case is a person's again; what an order was made for is advised again."""
     _cancel(connection, one, why, now)
+    if one.order:
+        return
     reopened = CaseState.REOPENED if one.attempts else CaseState.NEW
     decisions.reopen(connection, reopened, now.isoformat(), (one.case, one.version))
 
@@ -216,7 +245,9 @@ def _put_off(one: _Open, now: datetime) -> bool:
 
 def _cancel(connection: Connection, one: _Open, why: str, now: datetime) -> None:
     connection.execute(CANCELLED, (why, now.isoformat(), one.id))
-    if one.attempts == 0:
+    if one.order:
+        orders.never_left(connection, one.id, why, now)
+    elif one.attempts == 0:
         connection.execute(VOID, (one.id,))  # nobody has seen it
     audit = AuditEvent(at=now, actor="labbridge", action="delivery cancelled", subject=f"D{one.id}", detail=why)
     connection.execute(INSERT_AUDIT, audit_row(audit))

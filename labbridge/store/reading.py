@@ -14,11 +14,12 @@ from labbridge.model.result import ContextItem, Result
 from labbridge.model.review import Disposition
 from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
 from labbridge.states import CaseState, Reason, State
-from labbridge.store import edits, links, sums, whole
+from labbridge.store import edits, links, retests, sums, whole
 from labbridge.store.connection import Connection, lookup_key, marks
 
 CASE = (  # also one whose draft is not there any more: it is damaged, not gone
-    f"SELECT c.id, {whole.DRAFT.format('d')}, {whole.CASE}"  # noqa: S608
+    f"SELECT c.id, {whole.DRAFT.format('d')}, {whole.CASE},"  # noqa: S608
+    " EXISTS (SELECT 1 FROM retests t WHERE t.lane = c.lane)"
     ' FROM cases c LEFT JOIN drafts d ON d."case" = c.id AND d.version = c.version'
 )
 POSTED = (
@@ -59,7 +60,7 @@ def worklist(connection: Connection, limit: int) -> list[Case]:
 
 
 def _case(connection: Connection, found: tuple[Any, ...]) -> Case:
-    key, drafted, row = found[0], found[1:10], whole.CaseRow(*found[10:])
+    key, drafted, row = found[0], found[1:10], whole.CaseRow(*found[10:-1])
     _case_key, _version, text, message, at, _knowledge, _created, outcome, _crc = drafted
     said = whole.draft(drafted)
     released = connection.execute(POSTED, (key,)).fetchall()
@@ -87,6 +88,7 @@ def _case(connection: Connection, found: tuple[Any, ...]) -> Case:
         updated=moment(row.updated, row.stands),
         damaged=not (said and row.decides),
         mendable=row.opened and row.said and row.put,
+        retested=bool(found[-1]),
         **disposed(row),
     )
 
@@ -121,6 +123,7 @@ def history(connection: Connection, patient: Identifier | None, lane: str, *, ag
         cases=tuple(sorted(cases, key=lambda case: (case.opened_day, case.key))),
         verdicts=links.verdicts_of(connection, lanes),
         links=links.links_of(connection, lanes),
+        retests=retests.of_lanes(connection, lanes) if any(case.retested for case in cases) else (),
     )
 
 

@@ -66,6 +66,8 @@ OF_CASE = (
 )
 FORGET_SENT = "UPDATE outbox SET raw = ?, lane = ?, specimen = '', reason = '' WHERE \"case\" = ?"
 OF_LANE = (
+    "DELETE FROM orders WHERE lane = ?",
+    "DELETE FROM retests WHERE lane = ?",
     "DELETE FROM results WHERE lane = ?",
     "DELETE FROM numbers WHERE lane = ?",
     "DELETE FROM identities WHERE lane = ?",

@@ -9,6 +9,7 @@ from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
 from labbridge.store.schema_knowledge import KNOWLEDGE
 from labbridge.store.schema_people import WORKBENCH
+from labbridge.store.schema_retests import RETESTS
 
 journal = sa.Table(
     "journal",
@@ -236,6 +237,7 @@ outbox = sa.Table(
     text("specimen"),
     sa.Column("digest", sa.LargeBinary),
     text("rule"),
+    text("not_before"),  # of an order: the day from which it may leave
 )
 sa.Index("outbox_case", outbox.c.case)
 sa.Index("outbox_specimen", outbox.c.specimen, outbox.c.created)
@@ -357,7 +359,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
-    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE
+    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [

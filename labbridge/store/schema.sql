@@ -265,6 +265,31 @@ CREATE TABLE opened (
 	PRIMARY KEY ("case", person)
 )
  WITHOUT ROWID;
+CREATE TABLE orders (
+	id INTEGER NOT NULL,
+	retest INTEGER NOT NULL,
+	number TEXT NOT NULL,
+	lane TEXT NOT NULL,
+	analyte TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	family TEXT NOT NULL,
+	delivery INTEGER NOT NULL,
+	receiver TEXT NOT NULL,
+	control_id TEXT NOT NULL,
+	state TEXT NOT NULL,
+	filler TEXT DEFAULT '' NOT NULL,
+	said TEXT DEFAULT '' NOT NULL,
+	open INTEGER DEFAULT '1' NOT NULL,
+	due TEXT DEFAULT '' NOT NULL,
+	made TEXT NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (number)
+);
+CREATE INDEX orders_delivery ON orders (delivery);
+CREATE INDEX orders_lane ON orders (lane);
+CREATE UNIQUE INDEX orders_open ON orders (lane, analyte, reason) WHERE open = 1;
+CREATE INDEX orders_retest ON orders (retest);
 CREATE TABLE outbox (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,
@@ -285,6 +310,7 @@ CREATE TABLE outbox (
 	specimen TEXT DEFAULT '' NOT NULL,
 	digest BLOB,
 	rule TEXT DEFAULT '' NOT NULL,
+	not_before TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (control_id)
 );
@@ -402,6 +428,44 @@ CREATE TABLE results (
 	PRIMARY KEY (id)
 );
 CREATE INDEX results_lane ON results (lane);
+CREATE TABLE retests (
+	id INTEGER NOT NULL,
+	"case" INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	lane TEXT NOT NULL,
+	feed TEXT NOT NULL,
+	day TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	analyte TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	families TEXT NOT NULL,
+	priority TEXT NOT NULL,
+	not_before TEXT DEFAULT '' NOT NULL,
+	rule TEXT DEFAULT '' NOT NULL,
+	raised_by TEXT DEFAULT '' NOT NULL,
+	assay TEXT DEFAULT '' NOT NULL,
+	family TEXT DEFAULT '' NOT NULL,
+	band TEXT DEFAULT '' NOT NULL,
+	specimen TEXT DEFAULT '' NOT NULL,
+	collected TEXT DEFAULT '' NOT NULL,
+	state TEXT NOT NULL,
+	closing TEXT DEFAULT '' NOT NULL,
+	closed_by TEXT DEFAULT '' NOT NULL,
+	cause TEXT DEFAULT '' NOT NULL,
+	why TEXT DEFAULT '' NOT NULL,
+	"by" TEXT DEFAULT '' NOT NULL,
+	again INTEGER DEFAULT '0' NOT NULL,
+	withheld TEXT DEFAULT '' NOT NULL,
+	advised TEXT NOT NULL,
+	closed TEXT DEFAULT '' NOT NULL,
+	order_from TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX retests_case ON retests ("case");
+CREATE INDEX retests_lane ON retests (lane);
+CREATE INDEX retests_listed ON retests (id) WHERE state IN ('advised', 'ordered');
+CREATE UNIQUE INDEX retests_open ON retests (lane, analyte, reason) WHERE state IN ('advised', 'ordered');
+CREATE INDEX retests_yield ON retests (rule, assay, band, feed, state, closing);
 CREATE TABLE reviews (
 	"case" INTEGER NOT NULL,
 	version INTEGER NOT NULL,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from labbridge.model.messages import Waiting
 from labbridge.model.status import Arrivals, Labels, Numbers, Silence
 from labbridge.store.connection import Connection
+from labbridge.store.orders import WAITS_SINCE
 from labbridge.store.tally import SEPARATOR
 
 WEEKS = 4
@@ -24,7 +25,7 @@ OLDEST = (  # by expressions, so that only what is open is read
 )
 WORK = "SELECT state, count(*), min(updated) FROM work WHERE state IN ('kept', 'parked') GROUP BY state"
 OUTBOX = (
-    "SELECT receiver, state, count(*), min(created) FROM outbox WHERE state IN ('waiting', 'sent', 'failed')"
+    f"SELECT receiver, state, count(*), min({WAITS_SINCE}) FROM outbox WHERE state IN ('waiting', 'sent', 'failed')"  # noqa: S608
     " GROUP BY receiver, state"
 )
 QUARANTINE = (

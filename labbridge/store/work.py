@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
@@ -13,10 +13,11 @@ import msgspec
 from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.result import Result, Unmapped
+from labbridge.model.retests import OrderSaid, PlacedOrder
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.model.worklist import words
 from labbridge.states import Reason, State
-from labbridge.store import edits, links, reading, sums, whole
+from labbridge.store import edits, links, orders, reading, retests, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 from labbridge.store.releases import NOTE_LOT
@@ -109,9 +110,9 @@ VOID_UNSENT = (
     "UPDATE comments SET void = 1 WHERE id IN (SELECT comment FROM outbox WHERE \"case\" = ? AND state = 'waiting'"
     " AND attempts = 0)"
 )
-CANCEL_UNSENT = (
+CANCEL_UNSENT = (  # an order that waits has its own reasons not to leave (retests.py)
     "UPDATE outbox SET state = 'cancelled', reason = 'A newer version came before it was sent', updated = ?"
-    " WHERE \"case\" = ? AND state = 'waiting' AND attempts = 0"
+    " WHERE \"case\" = ? AND comment > 0 AND state = 'waiting' AND attempts = 0"
 )
 
 T = TypeVar("T")
@@ -286,6 +287,8 @@ class StoreWork:
         self._identify(drafted, audit.at.isoformat())
         for change in drafted.cases:
             self._change(change, drafted, audit.at.isoformat())
+        for one in retests.statements(drafted.retests, audit.at):
+            self._add(one.sql, *one.params, rows=one.rows)
         self._add(INSERT_AUDIT, *audit_row(audit))
 
     def _identify(self, drafted: Drafted, now: str) -> None:
@@ -330,6 +333,14 @@ class StoreWork:
         self._add(CANCEL_UNSENT, now, change.case, rows=change.unsent)
         crc = sums.of_draft((version, *about), outcome, change.case)
         self._add(DRAFT, change.case, version, outcome, *about, crc)
+
+    def placed(self, numbers: Sequence[str]) -> Mapping[str, PlacedOrder]:
+        return orders.placed(self._reader, numbers)
+
+    def answered(self, said: Sequence[tuple[PlacedOrder, OrderSaid]], now: datetime) -> None:
+        for order, one in said:
+            for statement in orders.answered(order, one, now):
+                self._add(statement.sql, *statement.params, rows=statement.rows)
 
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         lane = f"{answer.receiver}/ack/{message.feed}"

@@ -151,6 +151,12 @@ class ResumeForm(_Form):
     key: list[str] = []
 
 
+class CancelForm(_Form):
+    """Why nobody is to do a retest."""
+
+    why: str = ""
+
+
 class SayForm(_Form):
     """What a person says of a case that a replay would change."""
 

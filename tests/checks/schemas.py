@@ -13,6 +13,7 @@ from labbridge.knowledge import probabilities
 from labbridge.knowledge.combinations import FactRow
 from labbridge.knowledge.decisions import CommentRow, FlagRow, RetestRow, Rule
 from labbridge.knowledge.documents import READERS_FIELDS
+from labbridge.knowledge.ordering import OrderRow
 from labbridge.knowledge.pathway import Node
 from labbridge.knowledge.prove import Record
 from labbridge.knowledge.release import ReleaseRow
@@ -27,9 +28,10 @@ KINDS: dict[str, Any] = {
     "facts": FactRow,
     "properties": Record,
     "release": ReleaseRow,
+    "orders": OrderRow,
     "probabilities": probabilities.Record,
 }
-RECORDS = ("flags", "retests", "pathway", "facts", "properties", "release")
+RECORDS = ("flags", "retests", "pathway", "facts", "properties", "release", "orders")
 
 
 def schema(kind: str) -> dict[str, Any]:

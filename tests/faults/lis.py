@@ -53,8 +53,20 @@ MODES: dict[str, Callable[[bytes, bytes], Sequence[Step]]] = {
     "close": lambda _, __: ["close"],
     "rst": lambda _, __: ["rst"],
 }
-TRUSTED = ("plain", "split", "twice", "ca_then_aa")
+ORDERS = {"ok": b"ORC|OK|%b|F-%b^MYOLIS", "ua": b"ORC|UA|%b||||||||||||||E5^No serum left^L"}
+"""What is said of an order; any other message is acknowledged as by `plain`."""
+TRUSTED = ("plain", "split", "twice", "ca_then_aa", *ORDERS)
 REFUSED = ("ae", "ar")
+
+
+def orl(raw: bytes, control_id: bytes, mode: str) -> bytes:
+    """The answer to an order, by its own number; a plain acknowledgement to anything else."""
+    placer = next((line.split(b"|")[2] for line in raw.split(b"\r") if line.startswith(b"ORC|NW")), b"")
+    if not placer:
+        return ack(control_id)
+    orc = ORDERS[mode] % ((placer, placer.partition(b"^")[0]) if mode == "ok" else (placer,))
+    head = b"MSH|^~\\&|LIS|LABA|LABBRIDGE|LABA|20261126||ORL^O22^ORL_O22|A" + control_id + b"|P|2.5.1"
+    return b"\r".join((head, b"MSA|AA|" + control_id, orc, b""))
 
 
 class Lis:
@@ -94,7 +106,8 @@ class Lis:
                              "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
                              "raw": raw.decode("utf-8", "surrogateescape")})  # fmt: skip
         before, self._before = self._before, control_id
-        for step in MODES[mode](control_id, before):
+        steps = [block(orl(raw, control_id, mode))] if mode in ORDERS else MODES[mode](control_id, before)
+        for step in steps:
             await _step(step, writer)
         self._history.write({"ev": "answered", "id": control_id.decode(), "mode": mode})
 

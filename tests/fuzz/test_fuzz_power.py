@@ -14,7 +14,7 @@ import pytest
 
 from labbridge import receiving
 from labbridge.errors import Refuse
-from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, outgoing, reader, structure, times
+from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, order_answers, ordering, page, reader, structure, times
 from labbridge.knowledge import documents
 from labbridge.normalise import numbers, ranges
 from tests.fuzz.mutation import inputs
@@ -135,10 +135,10 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         "escaping",
         _patched(escapes, "decode", lambda old: lambda text, *more: old(text, *more).rstrip("\\")),
     ),
-    "a comment is not escaped": ("writing", _patched(outgoing._Page, "_text", lambda _old: lambda self, text: text)),
+    "a comment is not escaped": ("writing", _patched(page.Page, "text", lambda _old: lambda self, text: text)),
     "a name is cut": (
         "writing",
-        _patched(outgoing._Page, "_copied", lambda old: lambda self, field: old(self, field)[:10]),
+        _patched(page.Page, "copied", lambda old: lambda self, field: old(self, field)[:10]),
     ),
     "MSA-2 is not looked at": (
         "answers",
@@ -173,6 +173,22 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     ),
     "a broken file is left out": ("knowledge", _patched(documents.yaml, "compose", lambda old: _raising)),
     "a note is taken away": ("echoed", _patched(echoes, "_left", lambda _old: lambda notes, known: notes[1:])),
+    "a note of an order is not escaped": (
+        "ordering",
+        _patched(ordering._Order, "_note", lambda _old: lambda self: [f"NTE|1|L|{self._letter.note}"]),
+    ),
+    "the tube is another": (
+        "ordering",
+        _patched(ordering._Order, "_pieces", lambda old: lambda self, field, most: old(self, field.lower(), most)),
+    ),
+    "a received order is an accepted one": (
+        "order_answers",
+        _patched(order_answers, "SAID", lambda old: {**old, "": order_answers.ACCEPTED}),
+    ),
+    "a reason is shown as it came": (
+        "order_answers",
+        _patched(order_answers._Answer, "_shown", lambda _old: lambda self, text: text[:100]),
+    ),
     "a known text stays": ("echoed", _patched(echoes, "_known", lambda _old: lambda lines, known: False)),
 }
 

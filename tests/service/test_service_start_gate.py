@@ -252,6 +252,15 @@ ROWS: dict[str, tuple[Spoil, str]] = {
     "a provider's authorities that are none": (
         lambda one: one.change('[web]\nlisten = ""\n', WEB + f'ca_file = "{__file__}"\n'), "web.oidc.ca_file: "
     ),
+    "orders without a service to order": (
+        lambda one: one.change("[receivers.l]\n", '[receivers.l]\nretest = "order"\n'),
+        "receivers.l.retest: there is no row in orders.yaml, so nothing could be ordered; write one into the folder of"
+        ' knowledge.site, or set retest = "advise"',
+    ),
+    "orders in a message that the version has not": (
+        lambda one: one.change("[receivers.l]\n", '[receivers.l]\nversion = "2.7"\norder_message = "orm"\n'),
+        'receivers.l: HL7 2.7 has no ORM^O01; set order_message = "oml"',
+    ),
     "a file that is no TOML": (lambda one: one.add("[feeds"), "labbridge.toml"),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ ON_BOTH = (
     "edits",
     "expiry",
     "identity",
+    "orders",
     "process",
     "release",
     "show",

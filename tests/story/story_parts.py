@@ -12,14 +12,20 @@ import msgspec
 from labbridge import pipeline
 from labbridge.composing import Letterhead
 from labbridge.delivery.retry import retry_delay
+from labbridge.errors import Retry
 from labbridge.hl7.ack import Acknowledgement, read_ack
+from labbridge.hl7.ordering import OrderForm, OrderLetter
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.interpret import Interpreter
+from labbridge.model.retests import Retested
+from labbridge.model.values import Coding
 from labbridge.model.work import Case, Feed
 from labbridge.normalise import Normaliser
 from labbridge.pipeline import Peer, Reader, Reply
+from labbridge.requesting import Ordering
 from labbridge.sources import comment_code, load
-from labbridge.store import opening
+from labbridge.states import Reason
+from labbridge.store import links, opening, retests
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake
 from labbridge.store.outbox import StoreOutbox
@@ -34,6 +40,16 @@ NOON = datetime(2026, 11, 13, 12, 0, tzinfo=UTC)
 FEED = Feed(name="myolis", timezone="Europe/Paris")
 ELSEWHERE = Feed(name="other", timezone="Europe/Paris")
 ASKING = Feed(name="asking", timezone="Europe/Paris", application_ack="lis")
+
+SERVICES = {
+    ("SRP", "quant"): Coding("SRPELISA", "anti-SRP by ELISA", "L"),
+    ("SRP", "ip"): Coding("SRPIP", "anti-SRP by immunoprecipitation", "L"),
+    ("SRP", "blot"): Coding("SRPBLOT", "anti-SRP by line blot", "L"),
+    ("HMGCR", "quant"): Coding("HMGCRCLIA", "anti-HMGCR by CLIA", "L"),
+    ("CK", "enzymatic"): Coding("CKENZ", "Creatine kinase", "L"),
+    ("CK", "enzymatic_diluted"): Coding("CKDIL", "Creatine kinase on dilution", "L"),
+}
+"""What the laboratory calls what it can be asked for; HEp-2 is not among it."""
 
 BLOT = "NM|SRPB^Anti-SRP (line blot)^L|1|{value}|intensity^intensity^L|0-5|A|||{status}"
 ELISA = "NM|SRPE^Anti-SRP (ELISA)^L|1|{value}|U/mL^U/mL^L|<20|A|||{status}"
@@ -85,6 +101,34 @@ class Judge:
 
         return conformance.judge(raw, text, version)
 
+    def judge_order(self, raw: bytes, letter: OrderLetter, form: OrderForm) -> Sequence[str]:
+        from labbridge.hl7 import order_conformance
+
+        return order_conformance.judge(raw, letter, form)
+
+
+LOST = "lost"
+ORC = {"OK": "ORC|OK|$NUMBER|F-77^MYOLIS", "UA": "ORC|UA|$NUMBER||||||||||||||E5^No serum left^L"}
+"""How the LIS answers an order: ORC-1 OK with its own number, UA with a reason. LOST: no answer comes."""
+
+
+def acknowledged(said: str, control_id: str, kind: str = "ACK") -> bytes:
+    header = f"MSH|^~\\&|LIS|LABA|LB|LABA|20261113||{kind}|1|P|2.5.1"
+    return f"{header}\r{said}\r".replace("$ID", control_id).encode()
+
+
+def field(raw: bytes, segment: str, number: int) -> str:
+    """A field of a message's first such segment."""
+    fields = next(line.split("|") for line in raw.decode().split("\r") if line.startswith(segment))
+    return fields[number - 1 if segment == "MSH" else number]
+
+
+def orl(order: bytes, said: str, control_id: str = "1", number: str = "") -> bytes:
+    """The answer of the LIS to an order: `said` is OK or UA."""
+    orc = ORC[said].replace("$NUMBER", number or field(order, "ORC", 2))
+    answer = acknowledged(f"MSA|AA|$ID\r{orc}", field(order, "MSH", 10), "ORL^O22^ORL_O22")
+    return answer.replace(b"|1|P|", f"|{control_id}|P|".encode())
+
 
 class Lis:
     """The other side: keeps what it is sent, and answers as it is told ($ID is the message's own control id)."""
@@ -95,10 +139,17 @@ class Lis:
         self.answers = list(answers)
         self.received: list[bytes] = []
 
+    @property
+    def ordered(self) -> list[bytes]:
+        """The orders among what was received."""
+        return [raw for raw in self.received if b"|OML^" in raw or b"|ORM^" in raw]
+
     async def send(self, raw: bytes, control_id: str) -> Acknowledgement:
         self.received.append(raw)
         said = self.answers.pop(0) if self.answers else "MSA|AA|$ID"
-        answer = f"MSH|^~\\&|LIS|LABA|LB|LABA|20261113||ACK|1|P|2.5.1\r{said}\r".replace("$ID", control_id).encode()
+        if said == LOST:
+            raise Retry(Reason.NO_ANSWER, "No acknowledgement (TimeoutError)", b"")
+        answer = orl(raw, said) if said in ORC else acknowledged(said, control_id)
         return msgspec.structs.replace(read_ack(answer), raw=answer)
 
     def comments(self) -> list[list[str]]:
@@ -163,6 +214,23 @@ class Laboratory:
     def case(self) -> Case:
         (found,) = self.cases()
         return found
+
+    def take_orders(self, **form: str) -> None:
+        """The LIS is sent orders of retests from now on."""
+        ordering = Ordering(OrderForm(facility="LABA", timezone="Europe/Paris", **form), SERVICES)  # type: ignore[arg-type]
+        self.letterhead = msgspec.structs.replace(self.letterhead, ordering=ordering)
+
+    def retests(self, patient: str = "PT1") -> list[Retested]:
+        """The ledger of a patient, oldest first."""
+        return list(retests.of_lanes(self.rows, links.lanes_of(self.rows, f"p:LABA|{patient}")))
+
+    def retest(self, analyte: str, patient: str = "PT1") -> Retested:
+        """The newest one of an analyte."""
+        return [one for one in self.retests(patient) if one.analyte == analyte][-1]
+
+    def orders(self) -> list[tuple[str, str, str]]:
+        """Number, state and what is said of each order."""
+        return list(self.rows.execute("SELECT number, state, said FROM orders ORDER BY id"))
 
     def limit_per_specimen(self, most: int) -> None:
         """How many comments may leave for one specimen in a day."""

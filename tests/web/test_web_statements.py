@@ -83,7 +83,7 @@ async def test_a_case_asks_as_many_statements_whatever_it_rests_on(watched: Any)
         await site.patient("PT1", obx(CK, f"78{value}0"))
     many(site, 50)
     assert statements("/cases/C1") == before
-    assert len(before) <= 15
+    assert len(before) <= 16
 
 
 BESIDE = {"/cases/C1/explain": 10, "/cases/C1/attachments": 6, "/cases/C1/evidence/M1/OBX/1": 6}
@@ -122,7 +122,7 @@ def many_messages(bench: Bench, count: int) -> None:
 
 
 PAGES_OF_MESSAGES = {
-    "/messages": 4, "/messages?state=quarantined": 4, "/messages?state=parked": 4, "/messages/M1": 5, "/messages/M1/who": 15,
+    "/messages": 4, "/messages?state=quarantined": 4, "/messages?state=parked": 4, "/messages/M1": 5, "/messages/M1/who": 16,
     "/outbox": 4, "/outbox?state=acknowledged": 4, "/outbox/D1": 6,
 }  # fmt: skip
 
@@ -182,6 +182,9 @@ CASES = (
     ("/outbox/D1", "attempts_delivery"),
     ("/wordings", "signatures_case"),
     ("/wordings?rule=x&since=2026-01-01", "decisions_case"),
+    ("/retests", "retests_listed"),
+    ("/retests", "retests_yield"),
+    ("/cases/C1", "retests_lane"),
     ("/status", "journal_unread"),
     ("/status", "outbox_unsettled"),
     ("/status", "cases_states"),

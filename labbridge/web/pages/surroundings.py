@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from labbridge.model.release import SENTENCES
+from labbridge.model.retests import CAUSES, WITHHELD
 from labbridge.model.work import Case, HeldResults
 from labbridge.review import calling
 from labbridge.web import asking, rendering
@@ -21,7 +22,7 @@ from labbridge.web.visits import Visit
 
 def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
     """What the templates of the case's evidence, head, reasons, specimens, pathway and similar cases are given. Asks the
-    store six statements at most."""
+    store seven statements at most."""
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
     language = rendering.language_of(request, visit)
@@ -32,6 +33,7 @@ def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
         past = store.alike(case, asking.sites(visit.person))
         calls = store.calls(case.key) if calling.critical(case.outcome) else []
         remarks, looked_at = store.remarks(case.key), store.looked_at(case)
+        retests = store.retests(case)
     others = [name for login, name in opened.get(case.key, []) if login != visit.person.login]
     proposed = frozenset(one.analyte for one in case.outcome.retests)
     return {
@@ -48,5 +50,8 @@ def around(request: Request, case: Case, held: HeldResults) -> dict[str, Any]:
         "call_of_lis": calling.OF_THE_LIS if parts.reference.critical_owner == "lis" else "",
         "remarks": remarks,
         "looked_at": looked_at,
+        "retests": retests,
+        "withheld": WITHHELD,
+        "causes": CAUSES,
         "refusals": [SENTENCES[one] for one in looked_at.refusals] if looked_at else [],
     }

@@ -10,6 +10,8 @@ from tests.fuzz.targets import (
     framing,
     knowledge,
     large,
+    order_answers,
+    ordering,
     reading,
     receiving,
     reports,
@@ -19,6 +21,7 @@ from tests.fuzz.targets import (
 )
 
 MODULES = (
-    framing, reading, large, receiving, reports, escaping, writing, answers, values, times, knowledge, echoed,
+    framing, reading, large, receiving, reports, escaping, writing, answers, values, times, knowledge, echoed, ordering,
+    order_answers,
 )  # fmt: skip
 TARGETS: dict[str, Target] = {module.TARGET.name: module.TARGET for module in MODULES}

@@ -136,4 +136,9 @@ def _pieces(message: Message, segment: Segment, number: int) -> list[list[list[s
     ]
 
 
-TARGET = Target(name="writing", check=check, product=("labbridge.hl7.outgoing", "labbridge.hl7.escapes"), longest=1024)
+TARGET = Target(
+    name="writing",
+    check=check,
+    product=("labbridge.hl7.outgoing", "labbridge.hl7.page", "labbridge.hl7.escapes"),
+    longest=1024,
+)
