@@ -174,7 +174,9 @@ async def test_the_knowledge_in_force_is_written_beside_every_draft(lab: Laborat
 async def test_every_step_is_audited_without_a_word_of_the_patient(lab: Laboratory) -> None:
     await lab.take(oru("M1", order("F1", obx(BLOT, "58"))))
     rows = lab.rows.execute("SELECT actor, action, subject FROM audit ORDER BY id").fetchall()
-    assert rows == [("myolis", "received", "M1"), ("labbridge", "drafted", "M1"), ("labbridge", "done", "M1")]
+    advised = [("labbridge", "retest advised", f"R{row.key}") for row in lab.retests()]
+    assert len(advised) == 4
+    assert rows == [("myolis", "received", "M1"), *advised, ("labbridge", "drafted", "M1"), ("labbridge", "done", "M1")]
     everything = str(lab.rows.execute("SELECT * FROM audit").fetchall())
     assert not any(word in everything for word in ("SYNTHETIC", "PT1", "19690417", "Anti-SRP"))
 
