@@ -35,7 +35,7 @@ class Beside:
     ) -> None:
         ordering = Ordering(opening.reader(config.store.url), desk.ranks, texts)
         self._trying = Trying(config, (desk.replays, desk.changes, desk.unmapped), parts[1], texts)
-        stores = (desk.changes, desk.unmapped, acts.people)
+        stores = (desk.changes, desk.unmapped, desk.replays, acts.people)
         self._changing = Changing(config.knowledge.site, stores, acts.repairing, parts[1], reload)
         self._changing.taken(texts)
         url = config.store.url

@@ -33,6 +33,7 @@ from labbridge.sources import CASES, KnowledgeError, read_all
 from labbridge.store.approvals import Signing
 from labbridge.store.changes import StoreChanges
 from labbridge.store.people import StorePeople
+from labbridge.store.replays import StoreReplays
 from labbridge.store.unmapped import StoreUnmapped
 
 PACKED_WITHIN_S = 100.0
@@ -49,13 +50,13 @@ class Changing:
     def __init__(
         self,
         site: str,
-        stores: tuple[StoreChanges, StoreUnmapped, StorePeople | None],
+        stores: tuple[StoreChanges, StoreUnmapped, StoreReplays, StorePeople | None],
         repairing: Repairing,
         clock: Clock,
         reload: Reload,
     ) -> None:
         self._site, self._repairing, self._clock, self._reload = site, repairing, clock, reload
-        self._store, self._unmapped, self._people = stores
+        self._store, self._unmapped, self._replays, self._people = stores
         self._texts: Sequence[Source] = ()
         self._prover, self._packer = Prover(), Aside("validation pack", PACKED_WITHIN_S)
         self._turn = asyncio.Lock()
@@ -127,6 +128,7 @@ class Changing:
         """The change with its second signature, and the files as they will be."""
         signer, change = self._signer(request), self._there(request)
         changes.check_approve(change, signer.login)
+        changes.check_meant(change, self._replays.verdicts(change.replay, None) if change.replay else {})
         after, items = self._as_read(change)
         signing = self._signing(SignAct.APPROVE, signer, tuple(items.values()), change.why)
         return self._store.approve(change.key, signing, lambda one: changes.check_approve(one, signer.login)), after

@@ -15,6 +15,7 @@ from labbridge.model.changes import Change, ChangeState, ItemEdit
 from labbridge.model.items import Item
 from labbridge.model.mapping import LocalCode
 from labbridge.model.people import Person, Right
+from labbridge.model.replay import Wanted
 from labbridge.review import permissions
 
 MOST_EDITS = 4  # of one change: a code, its unit, and what goes with them
@@ -77,6 +78,16 @@ def check_approve(change: Change, person: str) -> None:
         raise Refused(f"{change.shown} is {change.state.value.replace('_', ' ')}: there is nothing to approve")
     if change.author == person:
         raise Refused(f"You wrote {change.shown}: another person approves it")
+
+
+def check_meant(change: Change, verdicts: Mapping[Wanted, int]) -> None:
+    """Refused where somebody said of a case that would change that it is not meant: the change has to be narrower."""
+    narrow = verdicts.get(Wanted.NARROW, 0)
+    if narrow:
+        raise Refused(
+            f"Of {narrow} cases in R{change.replay} somebody said that they are not meant: give {change.shown} up and"
+            " write it narrower"
+        )
 
 
 def check_same(change: Change, items: Mapping[str, Item]) -> None:

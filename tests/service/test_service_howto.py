@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from service_parts import ROOT, SAMPLES, Service, sender
 
-PAGES = ("sign-the-rules", "release-by-rule", "try-a-change", "map-a-code", "add-an-assay", "order-a-retest")
+PAGES = ("sign-the-rules", "release-by-rule", "try-a-change", "map-a-code", "add-an-assay", "order-a-retest", "go-live")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

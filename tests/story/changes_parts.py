@@ -62,7 +62,7 @@ class Office:
         self.texts: Sequence[Source] = ()
         self.reloads: list[str] = []
         config = Config.model_validate({**CONFIG, "knowledge": {"site": str(self.site)}})
-        stores = (self.lab.desk.changes, self.lab.desk.unmapped, self.people)
+        stores = (self.lab.desk.changes, self.lab.desk.unmapped, self.lab.desk.replays, self.people)
         repairing = Repairing(config, self.lab.desk, self.lab.clock, self.people)
         self.changing = Changing(str(self.site), stores, repairing, self.lab.clock, self.reload)
         self.take(read_all(str(self.site)))

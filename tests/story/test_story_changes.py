@@ -17,6 +17,8 @@ from story_parts import FEED, Laboratory, order, oru
 from labbridge.model.changes import ChangeState
 from labbridge.model.mapping import LocalCode
 from labbridge.model.people import Role
+from labbridge.model.replay import Told, Wanted
+from labbridge.model.work import AuditEvent
 from labbridge.review.mapping import table_of
 from labbridge.sources import read_all
 
@@ -216,6 +218,23 @@ def test_to_take_a_record_out_gives_back_what_ships(office: Office) -> None:
     assert office.change(shown).edits[0].before == POLICY
     assert office.approve(shown) == ""
     assert office.file("policy.yaml") == ""
+
+
+def test_a_case_that_is_not_meant_stands_in_its_way(office: Office) -> None:
+    """Accept or narrow, case by case, of the replay that a change was tried in."""
+    shown = office.put_forward(ITEM, POLICY)
+    store, now = office.lab.desk.replays, office.lab.clock.now()
+    event = AuditEvent(at=now, actor="otto", action="replay", subject="knowledge")
+    key = store.begin("before", "after", event)
+    office.lab.desk.changes.tried(int(shown[1:]), key)
+    told = Told(case="C1", feed="myolis", lane="p:LABA|PT1", patient="", changed=("flags",), before={}, after={})
+    store.add(key, 1, [told, told])
+    store.say((key, 1), Wanted.ACCEPT, ("otto", "Otto", ""), event)
+    store.say((key, 2), Wanted.NARROW, ("otto", "Otto", "children too"), event)
+    assert "Of 1 cases in R1 somebody said" in office.approve(shown)
+    assert office.file("policy.yaml") == ""
+    store.say((key, 2), Wanted.ACCEPT, ("otto", "Otto", ""), event)
+    assert office.approve(shown) == ""
 
 
 # ---------------------------------------------------------------- the mapping desk

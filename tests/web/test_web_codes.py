@@ -49,7 +49,7 @@ def desk(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench
         return {"ok": True, "in_force": version(texts)}
 
     repairing = Repairing(config, lab.desk, bench.clock, bench.people)
-    stores = (lab.desk.changes, lab.desk.unmapped, bench.people)
+    stores = (lab.desk.changes, lab.desk.unmapped, lab.desk.replays, bench.people)
     changing = Changing(str(folder), stores, repairing, bench.clock, reload)
     changing.taken(read_all(str(folder)))
     real = bench.parts.act

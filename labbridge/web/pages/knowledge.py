@@ -22,7 +22,7 @@ from labbridge.web.parts import Parts
 from labbridge.web.views import differences
 from labbridge.web.visits import Visit
 
-EDITED = ("rule", "comment", "release", "policy", "method", "kit", "manufacturer", "code")
+EDITED = ("rule", "comment", "release", "policy", "order", "method", "kit", "manufacturer", "code")
 NO_ITEM = "There is no such item\n"
 EVERY, SITE = "every", "site"
 NEEDED = {
