@@ -245,8 +245,8 @@ def test_what_the_proof_refuses_is_told_and_the_words_stay(page: Any, lab: Desk)
     page.fill("#record", "- {id: ck_high_above, value: ten}")
     page.fill("#change-why", "a slip")
     page.click(".editing button[type=submit]")
-    until(lambda: page.inner_text("#said"))
-    assert "policy.yaml:" in page.inner_text("#said")
+    page.wait_for_selector("main [role=alert]", timeout=60_000)
+    assert "policy.yaml:" in page.inner_text("main [role=alert]")
     assert "ten" in page.locator("#record").input_value()
 
 

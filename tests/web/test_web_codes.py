@@ -216,7 +216,10 @@ def test_a_record_is_written_otherwise_under_its_next_version(desk: Bench) -> No
     told = {"item": "policy:ck_mod_from", "text": text, "why": "84 patients"}
     assert browser.post("/changes", told).headers["hx-redirect"] == "/changes/E1"
     refused = browser.post("/changes", {**told, "item": "policy:ck_high_above"})
-    assert (refused.status_code, "This is policy:ck_mod_from" in refused.text) == (400, True)
+    assert (refused.status_code, "This is policy:ck_mod_from" in refused.text) == (422, True)
+    assert text in refused.text
+    new = browser.post("/changes", {**told, "item": "kit:of-our-own"})
+    assert (new.status_code, 'value="kit:of-our-own"' in new.text, text in new.text) == (422, True, True)
     assert browser.post("/changes/E1/give-up", {"why": "a slip"}).status_code == 200
     assert "given up" in plain(browser.get("/changes").text)
     assert "a slip" in browser.get("/changes/E1").text

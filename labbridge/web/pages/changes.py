@@ -18,6 +18,7 @@ from labbridge.review import permissions
 from labbridge.review.changes import parse_change
 from labbridge.web import asking, rendering
 from labbridge.web.forms import ChangeForm, PasswordForm, WhyForm
+from labbridge.web.pages import knowledge
 from labbridge.web.pages.cases import NOT_YOURS, proven
 from labbridge.web.pages.replays import beside
 from labbridge.web.parts import Parts
@@ -158,7 +159,7 @@ def write(request: Request, form: Annotated[ChangeForm, Form()]) -> Response:
     try:
         shown = put_forward(request, [{"item": form.item, "text": form.text}], form)
     except Refused as refusal:
-        return PlainTextResponse(rendering.said(request, str(refusal)) + "\n", 400)
+        return knowledge.refused(request, form.item, form.text, str(refusal))
     begun(request, shown)
     return Response(status_code=204, headers={"HX-Redirect": f"/changes/{shown}"})
 

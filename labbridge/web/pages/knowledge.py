@@ -38,7 +38,20 @@ def listed(request: Request, kind: str = "", standing: str = "") -> Response:
     return _listed(request, kind, standing)
 
 
-def _listed(request: Request, kind: str, standing: str, said: str = "", status: int = 200) -> Response:
+def refused(request: Request, item: str, text: str, said: str) -> Response:
+    """The page that a record was written on, with what was written, and why it is not taken."""
+    parts: Parts = request.app.state.parts
+    try:
+        known = item in parts.items()
+    except Refused:
+        known = False
+    if known:
+        return _one(request, item, said, 422, text)
+    return _listed(request, item.partition(":")[0], "", said, (item, text))
+
+
+def _listed(request: Request, kind: str, standing: str, said: str = "", given: tuple[str, str] = ("", "")) -> Response:
+    """What is said is why something was refused."""
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
     try:
@@ -53,7 +66,7 @@ def _listed(request: Request, kind: str, standing: str, said: str = "", status: 
     return rendering.page(
         request,
         "knowledge.html",
-        status=status,
+        status=422 if said else 200,
         items=[(one, approvals.standing(one, signed).value, signed.get((one.key, one.sha256))) for one in shown],
         kinds=_counted(items, signed),
         kind=kind,
@@ -61,6 +74,7 @@ def _listed(request: Request, kind: str, standing: str, said: str = "", status: 
         standings=[one.value for one in Standing],
         waiting=waiting,
         edited=EDITED,
+        given=given,
         proven=parts.ages.proven(visit.session, parts.clock.now()),
         said=said,
     )
@@ -69,7 +83,16 @@ def _listed(request: Request, kind: str, standing: str, said: str = "", status: 
 def _nothing(said: str) -> dict[str, object]:
     """A page without items: the files cannot be understood."""
     lists: dict[str, object] = {name: [] for name in ("items", "kinds", "standings")}
-    return {**lists, "edited": (), "kind": "", "standing": "", "waiting": None, "proven": False, "said": said}
+    return {
+        **lists,
+        "edited": (),
+        "given": ("", ""),
+        "kind": "",
+        "standing": "",
+        "waiting": None,
+        "proven": False,
+        "said": said,
+    }
 
 
 def _counted(items: Mapping[str, Item], signed: Signed) -> list[tuple[str, int, int]]:
@@ -88,7 +111,7 @@ def one(request: Request, item: str) -> Response:
     return _one(request, item)
 
 
-def _one(request: Request, key: str, said: str = "", status: int = 200) -> Response:
+def _one(request: Request, key: str, said: str = "", status: int = 200, given: str = "") -> Response:
     parts: Parts = request.app.state.parts
     visit: Visit = request.state.visit
     try:
@@ -112,7 +135,8 @@ def _one(request: Request, key: str, said: str = "", status: int = 200) -> Respo
         history=list(reversed(history)),
         changed=_changed(found, history),
         waits=waiting is not None and key in waiting,
-        written=_next(found) if found.kind in EDITED else "",
+        written=(given or _next(found)) if found.kind in EDITED else "",
+        open=bool(given),
         proven=parts.ages.proven(visit.session, parts.clock.now()),
         said=said,
     )
@@ -139,12 +163,12 @@ def sign(request: Request, form: Annotated[ItemsForm, Form()]) -> Response:
     if not visit.may(NEEDED[form.act]):
         return PlainTextResponse(rendering.said(request, "Your account does not allow this") + "\n", 403)
     if not form.chosen:
-        return _listed(request, "", "", "Choose what you sign", 422)
+        return _listed(request, "", "", "Choose what you sign")
     said = _sign(parts, visit, form)
     if alone:
         return _one(request, alone, said, 422 if said else 200)
     kind = form.chosen[0].partition(":")[0]
-    return _listed(request, kind, "", said, 422 if said else 200)
+    return _listed(request, kind, "", said)
 
 
 def _sign(parts: Parts, visit: Visit, form: ItemsForm) -> str:
@@ -164,7 +188,7 @@ def reload(request: Request) -> Response:
     answer = parts.act({"command": "reload", "as": visit.person.login})
     faults = "; ".join(str(one["text"]) for one in answer.get("faults", ())[:3])
     said = "" if answer.get("ok") else str(answer.get("error") or faults or "The service refused it")
-    return _listed(request, "", "", said, 422 if said else 200)
+    return _listed(request, "", "", said)
 
 
 # ---------------------------------------------------------------- what is in force, and what is signed
