@@ -116,14 +116,16 @@ def history(connection: Connection, patient: Identifier | None, lane: str, *, ag
     cases = [case for one in lanes for case in cases_of(connection, one)]  # also where no result is left of them
     for case in cases:
         _check_whole(case, again=again)
+    linked = links.links_of(connection, lanes)
+    advised = bool(linked) or any(case.retested for case in cases)  # a row of a linked patient may be in another lane
     return StoredHistory(
         patient=_stored(connection, patient),
         lanes=lanes,
         parts=tuple(part for one in lanes for part in _parts(connection, one)),
         cases=tuple(sorted(cases, key=lambda case: (case.opened_day, case.key))),
         verdicts=links.verdicts_of(connection, lanes),
-        links=links.links_of(connection, lanes),
-        retests=retests.of_lanes(connection, lanes) if any(case.retested for case in cases) else (),
+        links=linked,
+        retests=retests.of_lanes(connection, lanes) if advised else (),
     )
 
 
