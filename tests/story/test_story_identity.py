@@ -384,15 +384,3 @@ async def test_no_patients_results_are_ever_read_as_anothers(lab: Laboratory, se
         assert len({owner[ref.partition(":")[0]] for ref in case.outcome.used}) == 1, (case.key, case.outcome.used)
     assert len(free) > 2
     assert lab.rows.execute("SELECT count(*) FROM links").fetchone()[0] > 2
-
-
-async def test_a_retest_of_a_linked_patient_is_advised_once(lab: Laboratory) -> None:
-    """The case lies in one lane, and what raised its retest came in the other: the next message knows of the row."""
-    await lab.take(of("M1", "F1", MUCH_CK, patient="PT2"), adt("A40", "M2", "PT2", "PT1"))
-    await lab.take(of("M3", "F3", HMGCR, patient="PT1"), of("M4", "F4", obx(CK, "900"), patient="PT1"))
-    asked = (
-        "SELECT analyte, reason, count(*) FROM retests WHERE state IN ('advised', 'ordered') GROUP BY analyte, reason"
-    )
-    found = lab.rows.execute(asked).fetchall()
-    assert found
-    assert {count for _analyte, _reason, count in found} == {1}
