@@ -24,6 +24,7 @@ from labbridge.review import identity, worklist
 from labbridge.states import Reason
 
 MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has to look
+MAX_UNDONE = 16  # how often in a row a case may change between its reading and its writing before that is not believed
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -55,6 +56,8 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     """The part of a message that belongs to its lane; none where there is nothing to interpret."""
     if one.message.attempts > MAX_ATTEMPTS:
         raise Park(Reason.CRASHED, "")
+    if one.message.undone >= MAX_UNDONE:
+        raise Park(Reason.UNDONE, "")
     if one.message.damaged:
         raise Park(Reason.DAMAGED, "")
     if one.feed is None:

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     WRONG_PROCESSING_ID = "wrong_processing_id"
     UNREADABLE = "unreadable"
     CRASHED = "crashed"
+    UNDONE = "undone"
     DAMAGED = "damaged"
     HELD_DAMAGED = "held_damaged"
     CASE_DAMAGED = "case_damaged"
@@ -61,6 +62,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.WRONG_PROCESSING_ID: "A test or training message on a production feed, or the reverse.",
     Reason.UNREADABLE: "Acknowledged, but could not be read further; see the note and reprocess after a repair.",
     Reason.CRASHED: "Processing failed on this message; see the log of this key, then reprocess.",
+    Reason.UNDONE: "What was drafted of it could not be written, as often as it was tried; report it, then reprocess.",
     Reason.DAMAGED: "Its bytes on the disk are no longer the ones received; look at the disk, and restore a backup.",
     Reason.HELD_DAMAGED: "A held result of its patient is no longer what was written; look at the disk, see the note.",
     Reason.CASE_DAMAGED: "A case of its patient is no longer what was written; look at the disk, see the note.",

@@ -83,7 +83,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A kept message with one lane of its work. `attempts` counts how often processing began with it alone, and once for
     all the times it began with others. `notes` are those made
     at its receipt. `raw` is empty once it was wiped for its age. `digest` is the SHA-256 the bytes had when they came;
-    empty for bytes that a person edited. `again`: it was read before, and what it brought then is held no more."""
+    empty for bytes that a person edited. `again`: it was read before, and what it brought then is held no more.
+    `undone`: how often in a row what was written of it was undone, since processing started."""
 
     key: int
     raw: bytes
@@ -94,6 +95,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     received: datetime
     state: State
     attempts: int = 0
+    undone: int = 0
     notes: tuple[PlacedNote, ...] = ()
     digest: bytes = b""
     again: bool = False

@@ -1,12 +1,14 @@
-"""The codes that may be ours and that no table names, with the messages that carried them. Reads only."""
+"""The codes that no table names, with the messages that carried those that may be ours: what writes them, and what reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from labbridge.model.mapping import LocalCode, SeenCode
-from labbridge.store.connection import Connection, marks
+from labbridge.model.result import Unmapped
+from labbridge.model.work import Kept
+from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 
 LISTED = (
     "SELECT u.feed, u.system, u.code, u.label, u.name, u.unit, u.may_be, u.seen, u.last_seen,"
@@ -16,12 +18,24 @@ LISTED = (
 )
 OTHERS = "SELECT feed, count(*), sum(seen) FROM unmapped WHERE may_be = '' AND {} GROUP BY feed ORDER BY feed"
 EVERY = 2**31 - 1
+AT_ONCE = 100
+SEEN_UNMAPPED = (
+    "INSERT INTO unmapped(feed, system, code, label, name, unit, may_be, seen, last_seen, first_message, last_message)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(feed, system, code, label) DO UPDATE SET"
+    " seen = unmapped.seen + excluded.seen,"
+    " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
+    " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE unmapped.may_be END"
+)
+SEEN_IN = (
+    "INSERT INTO unmapped_in(feed, system, code, label, message) VALUES (?,?,?,?,?)"
+    " ON CONFLICT(feed, system, code, label, message) DO NOTHING"
+)
 OF_CODE = "feed = ? AND system = ? AND code = ? AND label = ?"
 MESSAGES = f"SELECT message FROM unmapped_in WHERE {OF_CODE} ORDER BY message DESC LIMIT ?"  # noqa: S608 - a constant
 
 
 class StoreUnmapped:
-    """Reads on a connection of its own. `feeds`: those that a person may see, None for all."""
+    """Reads, on a connection of its own. `feeds`: those that a person may see, None for all."""
 
     def __init__(self, reader: Connection) -> None:
         self._reader = reader
@@ -47,6 +61,22 @@ class StoreUnmapped:
         """The newest messages that carried a code and were not read again since."""
         of = (code.feed, code.system, code.code, code.label)
         return [int(message) for (message,) in self._reader.execute(MESSAGES, (*of, limit)).fetchall()]
+
+
+def statements(unmapped: Sequence[Unmapped], message: Kept, now: datetime) -> Iterator[Statement]:
+    """What writes the codes of a message that no table names, each once: a statement may change no row twice. Of the same
+    code the last name counts, and any analyte that it may be."""
+    rows: dict[tuple[str, ...], tuple[str, str, str, int]] = {}
+    for one in unmapped:
+        of = (message.feed, lookup_key(one.system), lookup_key(one.code), lookup_key(one.label))
+        _name, _unit, may_be, seen = rows.get(of, ("", "", "", 0))
+        rows[of] = (one.name, one.unit, one.may_be or may_be, seen + 1)
+    listed = [(*of, *named, now.isoformat(), message.key, message.key) for of, named in rows.items()]
+    for some in (listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE)):
+        yield Statement(of_rows(SEEN_UNMAPPED, len(some)), tuple(value for row in some for value in row))
+    for key, (_name, _unit, may_be, _seen_now) in rows.items():
+        if may_be:
+            yield Statement(SEEN_IN, (*key, message.key))
 
 
 def _of(feeds: Sequence[str] | None, column: str) -> tuple[str, tuple[str, ...]]:

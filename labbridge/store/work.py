@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,12 +12,12 @@ import msgspec
 
 from labbridge.errors import StoreUnavailable
 from labbridge.model.report import Identifier, PlacedNote
-from labbridge.model.result import Result, Unmapped
+from labbridge.model.result import Result
 from labbridge.model.retests import OrderSaid, PlacedOrder
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.model.worklist import words
 from labbridge.states import Reason, State
-from labbridge.store import edits, links, orders, reading, retests, sums, whole
+from labbridge.store import edits, links, orders, reading, retests, sums, unmapped, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 from labbridge.store.releases import NOTE_LOT
@@ -28,7 +28,6 @@ AHEAD = 2  # batches begun while one is worked on and one is on its way to the d
 BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
-CODES_AT_ONCE = 100
 OPEN = (
     f"SELECT w.id, coalesce(m.surviving, w.lane), {whole.WORK.format('w')} FROM work w"  # noqa: S608
     " LEFT JOIN merged m ON m.lane = w.lane WHERE w.state IN ('kept', 'parked') ORDER BY w.id LIMIT ?"
@@ -73,17 +72,6 @@ OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
 KEEP_PATIENT = (
     "INSERT INTO patients(authority, identifier, body) VALUES (?,?,?)"
     " ON CONFLICT(authority, identifier) DO UPDATE SET body = excluded.body"
-)
-SEEN_UNMAPPED = (
-    "INSERT INTO unmapped(feed, system, code, label, name, unit, may_be, seen, last_seen, first_message, last_message)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(feed, system, code, label) DO UPDATE SET"
-    " seen = unmapped.seen + excluded.seen,"
-    " last_seen = excluded.last_seen, last_message = excluded.last_message, name = excluded.name, unit = excluded.unit,"
-    " may_be = CASE WHEN excluded.may_be <> '' THEN excluded.may_be ELSE unmapped.may_be END"
-)
-SEEN_IN = (
-    "INSERT INTO unmapped_in(feed, system, code, label, message) VALUES (?,?,?,?,?)"
-    " ON CONFLICT(feed, system, code, label, message) DO NOTHING"
 )
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
     "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes, crc,"  # noqa: S608
@@ -137,10 +125,11 @@ class Row(NamedTuple):
     attempts: int
     patient: str
     reason: str
+    undone: int = 0
 
-    def tried(self, alone: bool) -> Row:
+    def tried(self, alone: bool, undone: int) -> Row:
         """The row as it is once it was begun."""
-        return self._replace(attempts=self.attempts + 1 if alone else max(1, self.attempts))
+        return self._replace(attempts=self.attempts + 1 if alone else max(1, self.attempts), undone=undone)
 
 
 class StoreWork:
@@ -156,6 +145,8 @@ class StoreWork:
         self._unit: list[Statement] | None = None
         self._notes = ""  # of the message of this unit: written with its state
         self._taken: list[Row] = []  # what the last claim gave
+        self._sent: list[Row] = []  # whose units are on their way
+        self._undone: Counter[int] = Counter()  # how often in a row the unit of a row of work was undone
         self._ahead: deque[list[Row]] = deque()  # begun, and not given yet
         self._asked: list[list[Row]] = []  # begun where the commit on its way succeeds
         self._posted: Callable[[], list[bool]] | None = None
@@ -193,7 +184,7 @@ class StoreWork:
             return []
         asked = BODIES.format(marks(len(rows)))
         bodies = {body[0]: body[1:] for body in self._reader.execute(asked, [one.message for one in rows]).fetchall()}
-        return [_kept(one.tried(alone), *bodies[one.message]) for one in rows]
+        return [_kept(one.tried(alone, self._undone[one.id]), *bodies[one.message]) for one in rows]
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -211,6 +202,7 @@ class StoreWork:
     def hand_over(self) -> None:
         units, self._units, taken, self._taken = self._units, [], self._taken, []
         self._settle()
+        self._sent = taken
         rows = self._chosen((*taken, *(one for some in self._ahead for one in some)), AHEAD * BATCH)
         some = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
         self._asked = some[: AHEAD - len(self._ahead)]
@@ -225,6 +217,7 @@ class StoreWork:
         """Wait for what is on its way. A unit that was undone is still KEPT, and is chosen again."""
         posted, self._posted = self._posted, None
         asked, self._asked = self._asked, []
+        sent, self._sent = self._sent, []
         if posted is None:
             return
         try:
@@ -234,6 +227,11 @@ class StoreWork:
             raise
         if asked and verdicts[-1]:
             self._ahead += asked
+        for row, written in zip(sent, verdicts, strict=False):  # the last verdict may be of those begun
+            if written:
+                self._undone.pop(row.id, None)
+            else:
+                self._undone[row.id] += 1
 
     def _give_back(self) -> None:
         """What was begun and not taken up was not begun."""
@@ -279,7 +277,7 @@ class StoreWork:
         if patient is not None and patient.key is not None:
             self._add(KEEP_PATIENT, *reading.patient_key(patient.key), _encode(patient))
         if found.unmapped:
-            self._seen(found.unmapped, message, audit.at.isoformat())
+            self._run(unmapped.statements(found.unmapped, message, audit.at))
         self._notes = _encode(drafted.notes).decode() if drafted.notes else ""
         if drafted.counts:
             sql, params = counted(drafted.counts)
@@ -287,8 +285,7 @@ class StoreWork:
         self._identify(drafted, audit.at.isoformat())
         for change in drafted.cases:
             self._change(change, drafted, audit.at.isoformat())
-        for one in retests.statements(drafted.retests, audit.at):
-            self._add(one.sql, *one.params, rows=one.rows)
+        self._run(retests.statements(drafted.retests, audit.at))
         self._add(INSERT_AUDIT, *audit_row(audit))
 
     def _identify(self, drafted: Drafted, now: str) -> None:
@@ -299,20 +296,6 @@ class StoreWork:
             self._add(links.LINK, link.prior, link.surviving, link.message, now)
             self._add(links.REPOINT, link.last, link.prior)
             self._add(links.JOIN, link.prior, link.last, rows=1)
-
-    def _seen(self, unmapped: Sequence[Unmapped], message: Kept, now: str) -> None:
-        """Each code once: a statement may change no row twice. Of the same code the last name counts, and any analyte."""
-        rows: dict[tuple[str, ...], tuple[object, ...]] = {}
-        for one in unmapped:
-            of = (message.feed, lookup_key(one.system), lookup_key(one.code), lookup_key(one.label))
-            *_named, may_be, seen = rows.get(of, ("", "", "", 0))
-            rows[of] = (one.name, one.unit, one.may_be or may_be, seen + 1)  # type: ignore[operator]
-        listed = [(*of, *named, now, message.key, message.key) for of, named in rows.items()]
-        for some in (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE)):
-            self._add(of_rows(SEEN_UNMAPPED, len(some)), *(value for row in some for value in row))
-        for key, said in rows.items():
-            if said[2]:  # it may be ours
-                self._add(SEEN_IN, *key, message.key)
 
     def _change(self, change: CaseChange, drafted: Drafted, now: str) -> None:
         draft, found, version = change.draft, words(change.draft.outcome), change.version + 1
@@ -339,8 +322,7 @@ class StoreWork:
 
     def answered(self, said: Sequence[tuple[PlacedOrder, OrderSaid]], now: datetime) -> None:
         for order, one in said:
-            for statement in orders.answered(order, one, now):
-                self._add(statement.sql, *statement.params, rows=statement.rows)
+            self._run(orders.answered(order, one, now))
 
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         lane = f"{answer.receiver}/ack/{message.feed}"
@@ -356,9 +338,12 @@ class StoreWork:
         self._add(INSERT_AUDIT, *audit_row(audit))
 
     def _add(self, sql: str, *params: object, rows: int | None = None) -> None:
+        self._run([Statement(sql, params, rows)])
+
+    def _run(self, statements: Iterable[Statement]) -> None:
         if self._unit is None:
             raise RuntimeError("a write outside unit()")
-        self._unit.append(Statement(sql, params, rows))
+        self._unit += statements
 
 
 def _in_parts(rows: list[T]) -> Iterator[list[T]]:
@@ -383,6 +368,7 @@ def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *r
         received=datetime.fromisoformat(received),
         state=State.KEPT,
         attempts=row.attempts,
+        undone=row.undone,
         notes=_notes.decode(notes) if notes else (),
         digest=digest or b"",
         again=row.reason == Reason.REPROCESSED,

@@ -188,6 +188,10 @@ class Laboratory:
         self._held.__exit__(None, None, None)
         assert found == []
 
+    def write_through(self, units: LocalUnits) -> None:
+        """Have what is drafted from now on written by these."""
+        self.work = StoreWork(self._reads, units)
+
     async def receive(self, *messages: bytes, feed: Feed = FEED) -> list[Reply]:
         return [await pipeline.receive(one, Peer(feed, "127.0.0.1"), self.intake, self.clock) for one in messages]
 

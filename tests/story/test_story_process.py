@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,10 @@ from labbridge.drafting import Progress
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent, Kept
 from labbridge.states import CaseState, Reason, State
+from labbridge.store.connection import Statement
+from labbridge.store.units import LocalUnits, Verdicts
 from labbridge.store.work import FORGIVEN_MOST
+from labbridge.store.writer import Writer
 
 
 def flags(lab: Laboratory) -> set[tuple[str, str]]:
@@ -162,6 +166,41 @@ async def test_a_message_that_ends_the_service_itself_is_found_too(lab: Laborato
         lab.desk.forgive()
         attempts += [one.attempts for one in lab.work.claim(lab.clock.now(), singly=True)]
     assert len(attempts) == FORGIVEN_MOST + drafting.MAX_ATTEMPTS + 1
+
+
+class OneGuardFails(LocalUnits):
+    """The writer, where what is said about one message's draft never holds."""
+
+    def __init__(self, writer: Writer, message: int, most: int = 10**6) -> None:
+        super().__init__(writer)
+        self.subject, self.left = f"M{message}", most
+
+    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
+        return super().post([[*unit, *self._fails(unit)] for unit in units])
+
+    def _fails(self, unit: Sequence[Statement]) -> list[Statement]:
+        drafted = any("drafted" in one.params and self.subject in one.params for one in unit)
+        self.left -= drafted
+        return [Statement("UPDATE journal SET id = id WHERE 1 = 0", (), 1)] if drafted and self.left >= 0 else []
+
+
+async def test_what_can_never_be_written_is_parked_and_holds_up_its_own_lane_alone(lab: Laboratory) -> None:
+    lab.write_through(OneGuardFails(lab.writer, 1))
+    await lab.receive(
+        oru("M1", order("F1", obx(BLOT, "58"))),
+        oru("M2", order("F2", obx(CK, "7800"))),
+        oru("M3", order("F3", obx(BLOT, "40")), patient="PT2"),
+    )
+    lab.process()
+    assert lab.states() == [("parked", "undone"), ("kept", "received"), ("done", "drafted")]
+    assert lab.rows.execute("SELECT count(*) FROM drafts").fetchone() == (1,)
+
+
+async def test_a_case_that_changes_a_few_times_while_it_is_written_costs_only_tries(lab: Laboratory) -> None:
+    lab.write_through(OneGuardFails(lab.writer, 1, drafting.MAX_UNDONE - 1))
+    await lab.receive(oru("M1", order("F1", obx(BLOT, "58"))))
+    lab.process()
+    assert lab.states() == [("done", "drafted")]
 
 
 async def test_the_knowledge_in_force_is_written_beside_every_draft(lab: Laboratory) -> None:
