@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import advising, counting, identifying, requesting
+from labbridge import advising, counting, identifying, requesting, times
 from labbridge.errors import Park, Refuse
-from labbridge.hl7 import echoes, incoming, order_answers, structure, times
+from labbridge.hl7 import echoes, incoming, order_answers, structure
 from labbridge.interpret import Interpreter
 from labbridge.model.report import Report
 from labbridge.model.result import PatientResults

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
-WORDS = {"model", "states", "errors", "notes"}
-PURE = {"hl7", "rows", "normalise", "interpret", "review"}
+WORDS = {"model", "states", "errors", "notes", "times"}
+PURE = {"hl7", "fhir", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {
     *("pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing", "advising", "requesting")
@@ -21,8 +21,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "states": {"model"},
     "errors": {"model", "states"},
     "notes": {"model"},
+    "times": {"model"},
     "knowledge": WORDS | {"knowledge"},
     "hl7": WORDS | {"hl7"},
+    "fhir": WORDS | {"fhir"},
     "rows": WORDS | {"rows"},
     "normalise": WORDS | {"knowledge", "normalise"},
     "interpret": WORDS | {"knowledge", "interpret"},
@@ -30,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pack": WORDS | {"knowledge", "interpret", "review", "pack"},
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
-    "receiving": WORDS | {"hl7"},
+    "receiving": WORDS | {"hl7", "fhir"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "advising": WORDS | {"interpret", "review"},
     "requesting": WORDS | {"hl7", "ports"},
@@ -38,10 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "composing": WORDS | {"hl7", "review", "ports", "counting", "requesting"},
     "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing", "requesting"},
     "store": WORDS | STORY | {"store", "observe"},
-    "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
+    "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "web": WORDS | {"ports", "hl7", "interpret", "review", "web", "observe"},
+    "web": WORDS | {"ports", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",

@@ -76,7 +76,7 @@ ROWS = (
         keeping.expired),
     Row("T-63", "24 hours of all of it", later="a day long: not part of a run of 75 minutes"),
     Row("T-64", "SIGTERM under load", "2 stops", "100 stops", deaths.terminated),
-    Row("T-70", "zones and summer time", "3 tests of tests/hl7/test_hl7_times.py", "all of that file", framing.zones),
+    Row("T-70", "zones and summer time", "3 tests of tests/test_times.py", "all of that file", framing.zones),
     Row("T-80", "backup under load", "2 backups, each restored and compared",
         "60 backups, one every 5 s under 100 messages a second", keeping.backed_up),
     Row("T-81", "restore, and the senders send again", "1 restore of 18 messages", "20 restores of 180 messages",

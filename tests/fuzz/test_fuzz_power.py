@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from labbridge import receiving
+from labbridge import receiving, times
 from labbridge.errors import Refuse
-from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, order_answers, ordering, page, reader, structure, times
+from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, order_answers, ordering, page, reader, structure
 from labbridge.knowledge import documents
 from labbridge.normalise import numbers, ranges
 from tests.fuzz.mutation import inputs

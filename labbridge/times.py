@@ -1,4 +1,5 @@
-"""HL7 times (DTM, TS, DT): the picture kept, the instant named, doubt marked and never resolved by guessing."""
+"""Times as sent (HL7 DTM, TS, DT; FHIR date, dateTime, instant): the picture kept, the instant named, doubt marked and never
+resolved by guessing."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def offset_of(text: str) -> tzinfo | None:
 
 
 def birth_date(text: str) -> date | None:
-    """PID-7 as a day, in the sender's own calendar whatever offset stands behind it; None where no day was sent."""
+    """A birth date (PID-7, Patient.birthDate) as a day, in the sender's own calendar whatever offset stands behind it; None
+    where no day was sent."""
     found = _picture(text) if len(text) <= LONGEST else None
     if found is None or not found["day"]:
         return None
@@ -109,7 +111,7 @@ def birth_date(text: str) -> date | None:
 
 
 def written(moment: datetime) -> str:
-    """A time as we send it: to the second, with its offset."""
+    """A time as we send it in HL7 v2: to the second, with its offset."""
     offset = moment.strftime("%z") if moment.tzinfo is not UTC else "+0000"
     return (
         f"{moment.year:04}{moment.month:02}{moment.day:02}{moment.hour:02}{moment.minute:02}{moment.second:02}{offset}"

@@ -1,0 +1,298 @@
+"""Bundles, reports and single results as reports of the laboratory: every element this service reads, exactly as its sender
+wrote it. Nothing behind this module knows which wire a result came on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import tzinfo
+
+import msgspec
+
+from labbridge import times
+from labbridge.fhir import facts, observations, structure
+from labbridge.fhir.contents import Node
+from labbridge.fhir.faults import unfit
+from labbridge.fhir.observations import codings, concept_text
+from labbridge.fhir.resources import (
+    UNSENT,
+    Annotation,
+    Component,
+    Device,
+    DiagnosticReport,
+    Identifier,
+    Observation,
+    Organization,
+    Patient,
+    Period,
+    Reference,
+    ServiceRequest,
+    Specimen,
+)
+from labbridge.model.report import EntityId, Order, Report, Timestamp
+from labbridge.model.report import Observation as Line
+from labbridge.model.report import Patient as Who
+from labbridge.model.report import Specimen as Tube
+from labbridge.model.work import Feed
+from labbridge.notes import note
+
+SEX = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
+"""Patient.gender as table 0001 has it (v2-to-FHIR, ConceptMap of table 0001)."""
+WITHDRAWN = "entered-in-error"
+DEPTH = 8  # panels within panels
+
+
+def read_reports(raw: bytes, feed: Feed, left_out: Collection[int] = ()) -> list[Report]:
+    """The reports of a body, one per patient (lane), in order of appearance. Unfit as receiving would.
+
+    Two Patients that share an identifier and differ in birth date or sex are refused: whose results they are cannot be
+    told. `left_out`: entries that are not read.
+    """
+    envelope = structure.read_structure(raw, feed, left_out)
+    reading = _Reading(envelope, feed)
+    return [reading.report(lane) for lane in envelope.lanes]
+
+
+class _Reading:
+    """The body being read, with what counts for all of it."""
+
+    def __init__(self, envelope: structure.Envelope, feed: Feed) -> None:
+        self._envelope, self._feed, self._contents = envelope, feed, envelope.contents
+        self._zone: tzinfo = times.zone(feed.timezone)
+        self._local = frozenset(feed.local_systems)
+        self._used: set[str] = set()  # observations that stand in an order already, by their place
+
+    def report(self, lane: str) -> Report:
+        envelope, found = self._envelope, self._contents
+        own = [node for node in found.nodes if envelope.owners.get(node.at) == lane]
+        who = self._patient(own)
+        orders = () if envelope.identity else tuple(self._orders(own))
+        notes = (
+            ()
+            if who.identifiers or envelope.identity
+            else (note("N019", f"{own[0].at if own else found.kind}.subject"),)
+        )
+        return Report(
+            feed=self._feed.name,
+            sender=envelope.sender,
+            control_id=envelope.control_id,
+            message_type=envelope.message_type,
+            version="4.0",
+            sent=self._sent(own),
+            lane=lane,
+            patient=who,
+            orders=orders,
+            observations=tuple(facts.lines(own, self._local, self._time)) if not envelope.identity else (),
+            identity=envelope.identity,
+            notes=notes,
+        )
+
+    def _sent(self, own: Iterable[Node]) -> Timestamp | None:
+        """The Bundle's time; of a single resource the newest time of its issue."""
+        if self._contents.bundle is not None and self._contents.bundle.timestamp:
+            return self._time(self._contents.bundle.timestamp)
+        issued = [self._time(getattr(node.resource, "issued", "")) for node in own]
+        return max((one for one in issued if one is not None), key=lambda one: one.moment, default=None)
+
+    # ---- patient
+
+    def _patient(self, own: list[Node]) -> Who:
+        people: dict[str, Who] = {}
+        for node in own:
+            target = (
+                node
+                if node.kind == "Patient"
+                else self._contents.resolve(node, getattr(node.resource, "subject", None))
+            )
+            if target is not None and target.kind == "Patient":
+                people.setdefault(target.at, self._person(target))
+        if not people:
+            return Who(identifiers=structure.patient_of(self._contents, own[0], self._feed) if own else ())
+        if len({(one.birth_date, one.sex) for one in people.values()}) > 1:
+            text = "Two Patients share an identifier and differ in birth date or sex"
+            raise unfit("business-rule", text, next(iter(people)))
+        return next(iter(people.values()))
+
+    def _person(self, node: Node) -> Who:
+        patient = node.resource
+        assert isinstance(patient, Patient)
+        name = next((one for one in patient.name if one.use == "official"), next(iter(patient.name), None))
+        given = next((one for one in name.given if one), "") if name is not None else ""
+        return Who(
+            identifiers=structure.identifiers(node, self._feed),
+            family_name=name.family if name is not None else "",
+            given_name=given,
+            birth_date=times.birth_date(patient.birth_date),
+            sex=SEX.get(patient.gender, ""),
+        )
+
+    # ---- orders
+
+    def _orders(self, own: list[Node]) -> Iterator[Order]:
+        """Reports with their results, then panels with their members, then what stands alone."""
+        for node in own:
+            if isinstance(node.resource, DiagnosticReport):
+                members = self._members(node, node.resource.result)
+                yield from self._grouped(node, members)
+        panels = [node for node in own if isinstance(node.resource, Observation) and node.resource.has_member]
+        for node in panels:
+            if node.at not in self._used:
+                assert isinstance(node.resource, Observation)
+                self._used.add(node.at)
+                yield from self._grouped(node, [node, *self._members(node, node.resource.has_member)])
+        for node in own:
+            if isinstance(node.resource, Observation) and node.at not in self._used:
+                yield from self._grouped(node, [node])
+
+    def _members(self, holder: Node, references: Iterable[Reference], depth: int = 0) -> list[Node]:
+        """The results that a report or a panel refers to in this body, panels opened; each once."""
+        found: list[Node] = []
+        for reference in references:
+            node = self._contents.resolve(holder, reference)
+            if node is None or not isinstance(node.resource, Observation) or node.at in self._used:
+                continue
+            self._used.add(node.at)
+            found.append(node)
+            if depth < DEPTH:
+                found += self._members(node, node.resource.has_member, depth + 1)
+        return found
+
+    def _grouped(self, holder: Node, members: list[Node]) -> Iterator[Order]:
+        """The order of a report, panel or single result: one for each specimen its results are of."""
+        by_specimen: dict[str, tuple[Node | None, list[Node]]] = {}
+        for node in members:
+            specimen = structure.specimen_of(self._contents, node)
+            by_specimen.setdefault(specimen.at if specimen else "", (specimen, []))[1].append(node)
+        for specimen, some in by_specimen.values() or [(None, [])]:
+            yield self._order(holder, specimen or structure.specimen_of(self._contents, holder), some)
+
+    def _order(self, holder: Node, specimen: Node | None, members: list[Node]) -> Order:
+        head = holder.resource
+        assert isinstance(head, DiagnosticReport | Observation)
+        tube = self._tube(specimen) if specimen is not None else None
+        request = self._request(holder, head.based_on)
+        effective = head.effective_date_time or _start(head.effective_period)
+        effective = effective or (head.effective_instant if isinstance(head, Observation) else "")
+        withdrawn = isinstance(head, DiagnosticReport) and head.status == WITHDRAWN
+        lines = [line for node in members for line in self._lines(node, withdrawn)]
+        return Order(
+            at=holder.at,
+            placer=_entity(head.identifier, "PLAC") or (request.placer if request else EntityId()),
+            filler=_entity(head.identifier, "FILL", "") or EntityId(),
+            group=request.group if request else EntityId(),
+            service=codings(head.code, self._local),
+            collected=(tube.collected if tube else None) or self._time(effective),
+            received=tube.received if tube else None,
+            reported=self._time(head.issued),
+            clinical_info=request.why if request else "",
+            observations=tuple(lines),
+            specimens=(tube,) if tube else (),
+        )
+
+    def _request(self, holder: Node, based_on: Iterable[Reference]) -> _Request | None:
+        """The order that a result was made for: its number, and why it was asked for."""
+        for reference in based_on:
+            node = self._contents.resolve(holder, reference)
+            if node is not None and isinstance(node.resource, ServiceRequest):
+                asked = node.resource
+                why = "; ".join(filter(None, map(concept_text, asked.reason_code)))
+                group = _number(asked.requisition) if asked.requisition is not None else EntityId()
+                return _Request(_entity(asked.identifier, "PLAC", ""), group, why)
+            if reference.identifier is not None:
+                return _Request(_number(reference.identifier))
+        return None
+
+    def _tube(self, node: Node) -> Tube:
+        specimen = node.resource
+        assert isinstance(specimen, Specimen)
+        taken = specimen.collection
+        own = _number(specimen.accession_identifier) if specimen.accession_identifier is not None else EntityId()
+        volume = taken.quantity if taken is not None else None
+        return Tube(
+            placer=_entity(specimen.identifier, "PLAC"),
+            filler=own or _entity(specimen.identifier, "FILL", ""),
+            type=codings(specimen.type, self._local),
+            condition=tuple(one for concept in specimen.condition for one in codings(concept)),
+            notes=_texts(specimen.note),
+            volume=observations.digits(volume.value) if volume is not None and volume.value is not UNSENT else "",
+            volume_unit=(volume.code or volume.unit) if volume is not None else "",
+            collected=self._time(taken.collected_date_time or _start(taken.collected_period)) if taken else None,
+            received=self._time(specimen.received_time),
+        )
+
+    # ---- results
+
+    def _lines(self, node: Node, withdrawn: bool) -> Iterator[Line]:
+        """An Observation and its components, each a line of the order. A panel that says nothing itself is none."""
+        sent = node.resource
+        assert isinstance(sent, Observation)
+        status = WITHDRAWN if withdrawn else sent.status
+        own = self._line(sent, sent, node.at, status, node)
+        if own.values or not (sent.component or sent.has_member):
+            yield own
+        for number, part in enumerate(sent.component):
+            yield self._line(sent, part, f"{node.at}.component[{number}]", status, node)
+
+    def _line(self, sent: Observation, part: Observation | Component, at: str, status: str, node: Node) -> Line:
+        effective = sent.effective_date_time or _start(sent.effective_period) or sent.effective_instant
+        return msgspec.structs.replace(
+            observations.line(part, at, self._local),
+            status=status,
+            methods=codings(sent.method, self._local),
+            equipment=self._equipment(node, sent.device),
+            observed=self._time(effective),
+            analysed=self._time(sent.issued),
+            laboratory=self._laboratory(node, sent.performer),
+            notes=_texts(sent.note) if part is sent else (),
+        )
+
+    def _equipment(self, node: Node, reference: Reference | None) -> tuple[str, ...]:
+        """What a result was made with, by name."""
+        if reference is None:
+            return ()
+        target = self._contents.resolve(node, reference)
+        if target is None or not isinstance(target.resource, Device):
+            return (reference.display,) if reference.display else ()
+        device = target.resource
+        names = [one.name for one in device.device_name if one.name] or [concept_text(device.type)]
+        return tuple(filter(None, names))
+
+    def _laboratory(self, node: Node, performers: Iterable[Reference]) -> str:
+        """The performing laboratory: an Organization's name, else what the first reference shows."""
+        shown = ""
+        for reference in performers:
+            target = self._contents.resolve(node, reference)
+            if target is not None and isinstance(target.resource, Organization):
+                return target.resource.name
+            shown = shown or reference.display
+        return shown
+
+    def _time(self, text: str) -> Timestamp | None:
+        return times.timestamp(text, self._zone) if text else None
+
+
+class _Request(msgspec.Struct, frozen=True):
+    placer: EntityId
+    group: EntityId = EntityId()
+    why: str = ""
+
+
+def _start(period: Period | None) -> str:
+    return (period.start or period.end) if period is not None else ""
+
+
+def _number(sent: Identifier) -> EntityId:
+    return EntityId(sent.value, sent.system) if sent.value else EntityId()
+
+
+def _entity(sent: Iterable[Identifier], *kinds: str) -> EntityId:
+    """The identifier of the first of these types (table 0203); an empty one stands for those without a type."""
+    for kind in kinds:
+        for one in sent:
+            codes = {coding.code for coding in one.type.coding if coding.code}
+            if one.value and (kind in codes if kind else not codes):
+                return _number(one)
+    return EntityId()
+
+
+def _texts(notes: Iterable[Annotation]) -> tuple[str, ...]:
+    return tuple(one.text for one in notes if one.text.strip())

@@ -1,0 +1,149 @@
+"""A resource held against the R4 models of fhir.resources, and against what they do not ask.
+
+They are its R4B models (4.3.0): of the resources that come here nothing changed between R4 and R4B. They leave the required
+codes unchecked, some invariants, and numbers written as texts; what of that a result hangs on is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.resource import Resource
+from pydantic import BaseModel, ValidationError
+
+from labbridge.fhir.faults import Issue
+from labbridge.fhir.guard import expression
+
+STATUSES = {
+    "Observation": frozenset(
+        "registered preliminary final amended corrected cancelled entered-in-error unknown".split()
+    ),
+    "DiagnosticReport": frozenset(
+        "registered partial preliminary final amended corrected appended cancelled entered-in-error unknown".split()
+    ),
+}
+"""The required codes of `status` (R4, value sets observation-status and diagnostic-report-status)."""
+ABSTRACT = ("Resource", "DomainResource")
+COMPARATORS = frozenset(("<", "<=", ">=", ">"))
+WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
+QUANTITIES = (*WITH_COMPARATOR, "low", "high", "quantity")
+
+_TOLD = {
+    "missing": ("required", "A required element is missing"),
+    "extra_forbidden": ("structure", "There is no such element here"),
+    "string_type": ("value", "A text is expected here"),
+    "list_type": ("structure", "An array is expected here"),
+    "dict_type": ("structure", "An object is expected here"),
+    "model_type": ("structure", "An object is expected here"),
+    "bool_type": ("value", "true or false is expected here"),
+    "bool_parsing": ("value", "true or false is expected here"),
+    "string_pattern_mismatch": ("value", "The text has not the form of its type"),
+    "value_error": ("value", "The value has not the form of its type, or a required choice is missing"),
+}
+
+
+def issues(body: Mapping[str, Any]) -> list[Issue]:
+    """What is wrong with a resource; empty where nothing is. `body` is as guard.load gives it. Places are FHIRPaths."""
+    kind = body.get("resourceType")
+    if not isinstance(kind, str) or _model(kind) is None:
+        return [Issue("structure" if not kind else "not-supported", _unknown(kind), "resourceType", "error")]
+    odd = list(_unknown_within(body, kind, kind))
+    if odd:
+        return odd
+    model = _model(kind)
+    assert model is not None
+    try:
+        model.model_validate(body)
+    except ValidationError as fault:
+        told = fault.errors(include_url=False, include_context=False, include_input=False)
+        return [_issue(kind, one) for one in told]
+    return list(_unasked(body, kind))
+
+
+def _issue(kind: str, error: Any) -> Issue:
+    """Its type and place. The library's own words may quote the value, and are not passed on."""
+    code, text = _TOLD.get(error["type"], ("value", "The element has not the form of its type"))
+    return Issue(code, text, expression(kind, error["loc"]))
+
+
+@lru_cache(maxsize=512)
+def _model(kind: str) -> type[BaseModel] | None:
+    if not kind.isascii() or not kind.isalpha() or not kind[0].isupper():
+        return None
+    try:
+        found = get_fhir_model_class(kind)
+    except KeyError:
+        return None
+    concrete = issubclass(found, Resource) and kind not in ABSTRACT
+    return found if concrete else None
+
+
+def _unknown(kind: object) -> str:
+    return "There is no such resource type in R4" if kind else "resourceType is missing"
+
+
+def _unknown_within(body: Mapping[str, Any], kind: str, path: str) -> Iterator[Issue]:
+    """Resources within this one of a type that does not exist: the models would raise KeyError."""
+    for key, items in (("entry", body.get("entry")), ("contained", body.get("contained"))):
+        if not isinstance(items, list) or (key == "entry" and kind != "Bundle"):
+            continue
+        for number, item in enumerate(items):
+            inner = item.get("resource") if key == "entry" and isinstance(item, dict) else item
+            place = f"{path}.{key}[{number}]" + (".resource" if key == "entry" else "")
+            if isinstance(inner, dict):
+                name = inner.get("resourceType")
+                if not isinstance(name, str) or _model(name) is None:
+                    code = "not-supported" if name else "structure"
+                    yield Issue(code, _unknown(name), f"{place}.resourceType")
+                else:
+                    yield from _unknown_within(inner, name, place)
+
+
+# ---------------------------------------------------------------- what the models do not ask
+
+
+def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
+    """Required codes, invariants, and numbers that are texts, of this resource and of those within it."""
+    kind = body["resourceType"]
+    statuses = STATUSES.get(kind)
+    if statuses is not None and body.get("status") not in statuses:
+        yield Issue("value", "This is no code of the required value set", f"{path}.status")
+    if kind == "Observation":
+        yield from _of_observation(body, path)
+    for number, entry in enumerate(body.get("entry") or () if kind == "Bundle" else ()):
+        if isinstance(inner := entry.get("resource"), dict):
+            yield from _unasked(inner, f"{path}.entry[{number}].resource")
+    for number, inner in enumerate(body.get("contained") or ()):
+        yield from _unasked(inner, f"{path}.contained[{number}]")
+
+
+def _of_observation(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
+    """obs-6: a value or why there is none, never both; and what stands within a value."""
+    for part, place in (
+        (body, path),
+        *((one, f"{path}.component[{n}]") for n, one in enumerate(body.get("component") or ())),
+    ):
+        valued = [key for key in part if key.startswith("value")]
+        if valued and "dataAbsentReason" in part:
+            yield Issue("invariant", "A value stands beside the reason for which there is none (obs-6)", place)
+        for key in valued:
+            yield from _of_value(part[key], f"{place}.{key}", key)
+        for number, found in enumerate(part.get("referenceRange") or ()):
+            yield from _of_value(found, f"{place}.referenceRange[{number}]", "")
+
+
+def _of_value(value: Any, path: str, key: str) -> Iterator[Issue]:
+    """A number is a number of JSON (R4, decimal), and a comparator is one of the four."""
+    if not isinstance(value, dict):
+        return
+    if key in QUANTITIES and isinstance(value.get("value"), str):
+        yield Issue("value", "A number is expected here, not a text", f"{path}.value")
+    comparator = value.get("comparator")
+    if key in WITH_COMPARATOR and comparator is not None and comparator not in COMPARATORS:
+        yield Issue("value", "This is no code of the required value set", f"{path}.comparator")
+    for name in ("numerator", "denominator", "low", "high"):
+        if name in value:
+            yield from _of_value(value[name], f"{path}.{name}", name)
