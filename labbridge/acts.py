@@ -16,6 +16,7 @@ from labbridge.calling import Calling
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
+from labbridge.feed_settings import fhir_feeds
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.judging import JudgeProcess
 from labbridge.knowledge.documents import Source
@@ -57,7 +58,7 @@ class Acts:
         self.services = services or {}
         self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
-        self._accounts = Accounts(people, clock, issuer) if people is not None else None
+        self._accounts = Accounts(people, clock, issuer, fhir_feeds(config)) if people is not None else None
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
         self.people, self.repairing = people, Repairing(config, desk, clock, people)

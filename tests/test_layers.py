@@ -13,7 +13,18 @@ WORDS = {"model", "states", "errors", "notes", "times"}
 PURE = {"hl7", "fhir", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {
-    *("pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing", "advising", "requesting")
+    *(
+        "receiving_fhir",
+        "pipeline",
+        "ports",
+        "counting",
+        "receiving",
+        "drafting",
+        "identifying",
+        "composing",
+        "advising",
+        "requesting",
+    )
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pack": WORDS | {"knowledge", "interpret", "review", "pack"},
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
-    "receiving": WORDS | {"hl7", "fhir"},
+    "receiving": WORDS | {"hl7"},
+    "receiving_fhir": WORDS | {"fhir"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "advising": WORDS | {"interpret", "review"},
     "requesting": WORDS | {"hl7", "ports"},
@@ -84,6 +96,7 @@ WIRING = {
     "config",
     "config_oidc",
     "config_text",
+    "config_wires",
     "sources",
     "mappings",
     "suggest",
@@ -101,6 +114,7 @@ WIRING = {
     "children",
     "calling",
     "previewing",
+    "programs",
     "repairing",
     "feed_settings",
     "memory",

@@ -1,4 +1,5 @@
-"""The resources of a body and what refers to what: entries by their fullUrl and id, contained resources, logical references."""
+"""The resources of a body and what refers to what: entries by their fullUrl and id, contained resources, logical
+references."""
 
 from __future__ import annotations
 
@@ -74,16 +75,16 @@ class Contents:
         return self._contained[outer]
 
 
-def read(raw: bytes, left_out: Collection[int] = ()) -> Contents:
-    """The resources of a body that was held against the models before. `left_out`: entries that are not read. Unfit with the
-    place where an element is not what its type says."""
+def read(raw: bytes, refused: Collection[int] = ()) -> Contents:
+    """The resources of a body that was held against the models before. `refused`: entries that are not looked at. Unfit with
+    the place where an element is not what its type says."""
     body = raw.removeprefix(BOM)
     kind = _decoded(resources.head, body, "").resource_type
     if kind != "Bundle":
         _kind, resource = _decoded(resources.read, body, kind)
         return Contents(kind, None, (Node(kind, kind, resource),), _decoded(resources.head, body, "").meta)
     bundle = _decoded(resources.bundle, body, kind)
-    nodes = (_node(number, entry) for number, entry in enumerate(bundle.entry) if number not in left_out)
+    nodes = (_node(number, entry) for number, entry in enumerate(bundle.entry) if number not in refused)
     return Contents(kind, bundle, tuple(node for node in nodes if node is not None), bundle.meta)
 
 

@@ -41,25 +41,25 @@ WITHDRAWN = "entered-in-error"
 DEPTH = 8  # panels within panels
 
 
-def read_reports(raw: bytes, feed: Feed, left_out: Collection[int] = ()) -> list[Report]:
+def read_reports(raw: bytes, feed: Feed, refused: Collection[int] = (), known: Collection[int] = ()) -> list[Report]:
     """The reports of a body, one per patient (lane), in order of appearance. Unfit as receiving would.
 
     Two Patients that share an identifier and differ in birth date or sex are refused: whose results they are cannot be
-    told. `left_out`: entries that are not read.
+    told. `refused`: entries that are not looked at. `known`: entries whose results are held already, from another body.
     """
-    envelope = structure.read_structure(raw, feed, left_out)
-    reading = _Reading(envelope, feed)
+    envelope = structure.read_structure(raw, feed, refused)
+    reading = _Reading(envelope, feed, known)
     return [reading.report(lane) for lane in envelope.lanes]
 
 
 class _Reading:
     """The body being read, with what counts for all of it."""
 
-    def __init__(self, envelope: structure.Envelope, feed: Feed) -> None:
+    def __init__(self, envelope: structure.Envelope, feed: Feed, known: Collection[int] = ()) -> None:
         self._envelope, self._feed, self._contents = envelope, feed, envelope.contents
         self._zone: tzinfo = times.zone(feed.timezone)
         self._local = frozenset(feed.local_systems)
-        self._used: set[str] = set()  # observations that stand in an order already, by their place
+        self._used = {node.at for node in envelope.contents.nodes if node.entry in known}  # what no order takes (again)
 
     def report(self, lane: str) -> Report:
         envelope, found = self._envelope, self._contents
@@ -130,7 +130,7 @@ class _Reading:
     def _orders(self, own: list[Node]) -> Iterator[Order]:
         """Reports with their results, then panels with their members, then what stands alone."""
         for node in own:
-            if isinstance(node.resource, DiagnosticReport):
+            if isinstance(node.resource, DiagnosticReport) and node.at not in self._used:
                 members = self._members(node, node.resource.result)
                 yield from self._grouped(node, members)
         panels = [node for node in own if isinstance(node.resource, Observation) and node.resource.has_member]

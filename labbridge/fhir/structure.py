@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -46,10 +47,10 @@ def checked(raw: bytes) -> list[Issue]:
     return validating.issues(guard.load(raw))
 
 
-def read_structure(raw: bytes, feed: Feed, left_out: Collection[int] = ()) -> Envelope:
-    """The envelope of a body that `checked` has passed. Unfit with the place for what it does not see. `left_out`: entries
-    that are not read."""
-    found = contents.read(raw, left_out)
+def read_structure(raw: bytes, feed: Feed, refused: Collection[int] = ()) -> Envelope:
+    """The envelope of a body that `checked` has passed. Unfit with the place for what it does not see. `refused`: entries
+    that are not looked at."""
+    found = contents.read(raw, refused)
     digest = hashlib.sha256(raw).digest()
     _check_type(found, feed)
     owners = {node.at: _lane_of(found, node, feed) for node in _of_patients(found)}
@@ -255,3 +256,11 @@ def unasked(found: Contents) -> list[Issue]:
         elif entry.resource is UNSENT:
             issues.append(Issue("required", "There is nothing to create or to update", f"{place}.resource"))
     return issues
+
+
+def event(found: Contents, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Id and event of a message, as its answer repeats them; None of any other body. `body` is as guard.load gives it."""
+    if found.bundle is None or found.bundle.type != "message":
+        return None
+    header = body["entry"][found.nodes[0].entry]["resource"]
+    return header.get("id", ""), {key: header[key] for key in ("eventCoding", "eventUri") if key in header}

@@ -50,8 +50,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 class PostedResource(msgspec.Struct, frozen=True):
     """What a sender asks to be done with one resource of a FHIR body: its entry (-1: it is the body itself), `POST` or
-    `PUT`, its type and, of PUT, its own id. `known_by`: its identifiers, each `system|value`. `only_if_none`: it is created only
-    where no resource of its type is known by this."""
+    `PUT`, its type and, of PUT, its own id. `known_by`: its identifiers, each `system|value`. `only_if_none`: it is
+    created only where no resource of its type is known by this."""
 
     entry: int
     method: str
