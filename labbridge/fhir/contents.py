@@ -109,7 +109,7 @@ def _decoded(decode: Callable[[bytes | Raw], T], raw: bytes | Raw, at: str) -> T
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         found = _PLACE.search(str(fault))
         place = f"{at}{found[1]}" if found else at
-        raise unfit("value", "The element has not the form of its type", place.lstrip(".")) from fault
+        raise unfit("processing", "The element has not the form of its type", place.lstrip(".")) from fault
 
 
 def _names(node: Node, bundle: Bundle | None) -> Iterator[str]:

@@ -11,9 +11,6 @@ from labbridge.errors import Refuse
 STATUS = {
     "structure": 400,
     "invalid": 400,
-    "required": 422,
-    "value": 422,
-    "invariant": 422,
     "processing": 422,
     "business-rule": 422,
     "not-supported": 422,

@@ -83,7 +83,7 @@ def _check_type(found: Contents, feed: Feed) -> None:
             "not-supported", f"A Bundle of this type is not taken; {', '.join(sorted(BUNDLES))} are", "Bundle.type"
         )
     if bundle is not None and bundle.type == "message" and not (found.nodes and found.nodes[0].kind == "MessageHeader"):
-        raise unfit("required", "The first entry of a message is its MessageHeader", "Bundle.entry[0].resource")
+        raise unfit("processing", "The first entry of a message is its MessageHeader", "Bundle.entry[0].resource")
     marked = (*found.meta.security, *found.meta.tag)
     if feed.processing_id == "P" and any(one.code == TEST for one in marked):
         raise unfit("business-rule", "Test data (HTEST) on a production feed", f"{found.kind}.meta")
@@ -250,11 +250,11 @@ def unasked(found: Contents) -> list[Issue]:
     for number, entry in enumerate(bundle.entry):
         place = f"Bundle.entry[{number}]"
         if entry.request is None:
-            issues.append(Issue("invariant", "An entry of a transaction or batch says what is asked (bdl-3)", place))
+            issues.append(Issue("processing", "An entry of a transaction or batch says what is asked (bdl-3)", place))
         elif entry.request.method not in WRITES:
             issues.append(Issue("not-supported", "Only POST and PUT are taken here", f"{place}.request.method"))
         elif entry.resource is UNSENT:
-            issues.append(Issue("required", "There is nothing to create or to update", f"{place}.resource"))
+            issues.append(Issue("processing", "There is nothing to create or to update", f"{place}.resource"))
     return issues
 
 

@@ -31,17 +31,19 @@ COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
 QUANTITIES = (*WITH_COMPARATOR, "low", "high", "quantity")
 
+CODE = "processing"  # reliability.md 3.1
+
 _TOLD = {
-    "missing": ("required", "A required element is missing"),
-    "extra_forbidden": ("structure", "There is no such element here"),
-    "string_type": ("value", "A text is expected here"),
-    "list_type": ("structure", "An array is expected here"),
-    "dict_type": ("structure", "An object is expected here"),
-    "model_type": ("structure", "An object is expected here"),
-    "bool_type": ("value", "true or false is expected here"),
-    "bool_parsing": ("value", "true or false is expected here"),
-    "string_pattern_mismatch": ("value", "The text has not the form of its type"),
-    "value_error": ("value", "The value has not the form of its type, or a required choice is missing"),
+    "missing": "A required element is missing",
+    "extra_forbidden": "There is no such element here",
+    "string_type": "A text is expected here",
+    "list_type": "An array is expected here",
+    "dict_type": "An object is expected here",
+    "model_type": "An object is expected here",
+    "bool_type": "true or false is expected here",
+    "bool_parsing": "true or false is expected here",
+    "string_pattern_mismatch": "The text has not the form of its type",
+    "value_error": "The value has not the form of its type, or a required choice is missing",
 }
 
 
@@ -49,7 +51,7 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
     """What is wrong with a resource; empty where nothing is. `body` is as guard.load gives it. Places are FHIRPaths."""
     kind = body.get("resourceType")
     if not isinstance(kind, str) or _model(kind) is None:
-        return [Issue("structure" if not kind else "not-supported", _unknown(kind), "resourceType", "error")]
+        return [Issue(CODE, _unknown(kind), "resourceType")]
     odd = list(_unknown_within(body, kind, kind))
     if odd:
         return odd
@@ -65,8 +67,8 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
 
 def _issue(kind: str, error: Any) -> Issue:
     """Its type and place. The library's own words may quote the value, and are not passed on."""
-    code, text = _TOLD.get(error["type"], ("value", "The element has not the form of its type"))
-    return Issue(code, text, expression(kind, error["loc"]))
+    text = _TOLD.get(error["type"], "The element has not the form of its type")
+    return Issue(CODE, text, expression(kind, error["loc"]))
 
 
 @lru_cache(maxsize=512)
@@ -96,8 +98,7 @@ def _unknown_within(body: Mapping[str, Any], kind: str, path: str) -> Iterator[I
             if isinstance(inner, dict):
                 name = inner.get("resourceType")
                 if not isinstance(name, str) or _model(name) is None:
-                    code = "not-supported" if name else "structure"
-                    yield Issue(code, _unknown(name), f"{place}.resourceType")
+                    yield Issue(CODE, _unknown(name), f"{place}.resourceType")
                 else:
                     yield from _unknown_within(inner, name, place)
 
@@ -110,7 +111,7 @@ def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     kind = body["resourceType"]
     statuses = STATUSES.get(kind)
     if statuses is not None and body.get("status") not in statuses:
-        yield Issue("value", "This is no code of the required value set", f"{path}.status")
+        yield Issue(CODE, "This is no code of the required value set", f"{path}.status")
     if kind == "Observation":
         yield from _of_observation(body, path)
     for number, entry in enumerate(body.get("entry") or () if kind == "Bundle" else ()):
@@ -128,7 +129,7 @@ def _of_observation(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     ):
         valued = [key for key in part if key.startswith("value")]
         if valued and "dataAbsentReason" in part:
-            yield Issue("invariant", "A value stands beside the reason for which there is none (obs-6)", place)
+            yield Issue(CODE, "A value stands beside the reason for which there is none (obs-6)", place)
         for key in valued:
             yield from _of_value(part[key], f"{place}.{key}", key)
         for number, found in enumerate(part.get("referenceRange") or ()):
@@ -140,10 +141,10 @@ def _of_value(value: Any, path: str, key: str) -> Iterator[Issue]:
     if not isinstance(value, dict):
         return
     if key in QUANTITIES and isinstance(value.get("value"), str):
-        yield Issue("value", "A number is expected here, not a text", f"{path}.value")
+        yield Issue(CODE, "A number is expected here, not a text", f"{path}.value")
     comparator = value.get("comparator")
     if key in WITH_COMPARATOR and comparator is not None and comparator not in COMPARATORS:
-        yield Issue("value", "This is no code of the required value set", f"{path}.comparator")
+        yield Issue(CODE, "This is no code of the required value set", f"{path}.comparator")
     for name in ("numerator", "denominator", "low", "high"):
         if name in value:
             yield from _of_value(value[name], f"{path}.{name}", name)
