@@ -74,6 +74,10 @@ def serve_intake(connection: Connection, keep: Keep) -> threading.Thread:
     StoreUnavailable where nothing was kept."""
 
     def serve() -> None:
+        with connection:
+            exchange()
+
+    def exchange() -> None:
         while True:
             try:
                 wanted = _wanted(connection.recv_bytes())

@@ -3,7 +3,7 @@ codes of the ask-at-order-entry observations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from labbridge.fhir.contents import Node
 from labbridge.fhir.observations import LOCAL, codings
@@ -20,7 +20,7 @@ OWN = ("", LOCAL)  # the systems of the ask-at-order-entry codes; what any other
 Time = Callable[[str], Timestamp | None]
 
 
-def lines(nodes: Iterable[Node], local: Collection[str], time: Time) -> Iterator[Observation]:
+def lines(nodes: Iterable[Node], local: frozenset[str], time: Time) -> Iterator[Observation]:
     """The facts among these resources, as the observations they would be on the other wire."""
     for node in nodes:
         if isinstance(node.resource, MedicationStatement):
@@ -29,13 +29,13 @@ def lines(nodes: Iterable[Node], local: Collection[str], time: Time) -> Iterator
             yield from _condition(node, node.resource, local, time)
 
 
-def _medicine(node: Node, sent: MedicationStatement, local: Collection[str]) -> Iterator[Observation]:
+def _medicine(node: Node, sent: MedicationStatement, local: frozenset[str]) -> Iterator[Observation]:
     word = TAKEN.get(sent.status)
     if word is not None:
         yield from _fact(node, sent.medication_codeable_concept, SentText(word), local)
 
 
-def _condition(node: Node, sent: Condition, local: Collection[str], time: Time) -> Iterator[Observation]:
+def _condition(node: Node, sent: Condition, local: frozenset[str], time: Time) -> Iterator[Observation]:
     """A condition is a fact where it holds; one that was refuted says that it does not. Where a second code stands beside it
     (KNOWN_MSA, then SRP), that is what is known."""
     codes = {one.code for one in sent.verification_status.coding} if sent.verification_status is not None else set()
@@ -54,12 +54,12 @@ def _condition(node: Node, sent: Condition, local: Collection[str], time: Time) 
 
 
 def _fact(
-    node: Node, concept: CodeableConcept | None, value: SentValue, local: Collection[str]
+    node: Node, concept: CodeableConcept | None, value: SentValue, local: frozenset[str]
 ) -> Iterator[Observation]:
     found = _own(concept, local)
     if found:
         yield Observation(at=node.at, codes=found[:1], values=(value,), status="final")
 
 
-def _own(concept: CodeableConcept | None, local: Collection[str]) -> tuple[Coding, ...]:
+def _own(concept: CodeableConcept | None, local: frozenset[str]) -> tuple[Coding, ...]:
     return tuple(one for one in codings(concept, local) if one.code and one.system in OWN)

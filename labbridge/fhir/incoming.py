@@ -103,8 +103,8 @@ class _Reading:
                 if node.kind == "Patient"
                 else self._contents.resolve(node, getattr(node.resource, "subject", None))
             )
-            if target is not None and target.kind == "Patient":
-                people.setdefault(target.at, self._person(target))
+            if target is not None and target.kind == "Patient" and target.at not in people:
+                people[target.at] = self._person(target)
         if not people:
             return Who(identifiers=structure.patient_of(self._contents, own[0], self._feed) if own else ())
         if len({(one.birth_date, one.sex) for one in people.values()}) > 1:

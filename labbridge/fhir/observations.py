@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -15,11 +15,17 @@ LOCAL = "L"
 NORMAL = "normal"  # referencerange-meaning
 
 
-def codings(concept: CodeableConcept | None, local: Iterable[str] = ()) -> tuple[Coding, ...]:
+NO_SYSTEMS: frozenset[str] = frozenset()
+
+
+def codings(concept: CodeableConcept | None, local: frozenset[str] = NO_SYSTEMS) -> tuple[Coding, ...]:
     """The codings of a concept; its text as a coding without a code where it has none. `local`: the systems that are the
     laboratory's own codes."""
-    if concept is None:
-        return ()
+    return _codings(concept, local) if concept is not None else ()
+
+
+@lru_cache(maxsize=8192)  # a laboratory sends the same few hundred concepts all day
+def _codings(concept: CodeableConcept, local: frozenset[str]) -> tuple[Coding, ...]:
     found = tuple(
         Coding(one.code, one.display, LOCAL if one.system in local else one.system)
         for one in concept.coding
@@ -32,7 +38,7 @@ def codings(concept: CodeableConcept | None, local: Iterable[str] = ()) -> tuple
     return found
 
 
-def line(part: Valued, at: str, local: Iterable[str]) -> Observation:
+def line(part: Valued, at: str, local: frozenset[str]) -> Observation:
     """What an Observation and its components say alike; the rest is the Observation's (incoming.py)."""
     values, kind, unit = _value(part, local)
     return Observation(
@@ -48,7 +54,7 @@ def line(part: Valued, at: str, local: Iterable[str]) -> Observation:
     )
 
 
-def _value(part: Valued, local: Iterable[str]) -> tuple[tuple[SentValue, ...], str, Coding | None]:
+def _value(part: Valued, local: frozenset[str]) -> tuple[tuple[SentValue, ...], str, Coding | None]:
     """The value as sent, the HL7 v2 type it would have come in, and its unit."""
     if part.value_quantity is not None:
         return _quantity(part.value_quantity)

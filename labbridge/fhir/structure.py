@@ -53,7 +53,7 @@ def read_structure(raw: bytes, feed: Feed, refused: Collection[int] = ()) -> Env
     found = contents.read(raw, refused)
     digest = hashlib.sha256(raw).digest()
     _check_type(found, feed)
-    owners = {node.at: _lane_of(found, node, feed) for node in _of_patients(found)}
+    owners = dict(_owners(found, feed))
     lanes = tuple(dict.fromkeys(owners.values()))
     identity = not lanes
     if identity:
@@ -116,8 +116,20 @@ def _control_id(found: Contents) -> str:
 # ---------------------------------------------------------------- whose
 
 
-def _of_patients(found: Contents) -> Iterator[Node]:
-    return (node for node in found.of(*OF_A_PATIENT) if node.resource is not None)
+def _owners(found: Contents, feed: Feed) -> Iterator[tuple[str, str]]:
+    """The lane of each result and fact, by its place; a reference that all of them share is looked up once."""
+    lanes: dict[str, str] = {}
+    for node in found.of(*OF_A_PATIENT):
+        if node.resource is None:
+            continue
+        reference: Reference | None = getattr(node.resource, "subject", None)
+        name = reference.reference if reference is not None else ""
+        if not name or name.startswith("#"):
+            yield node.at, _lane_of(found, node, feed)
+            continue
+        if name not in lanes:
+            lanes[name] = _lane_of(found, node, feed)
+        yield node.at, lanes[name]
 
 
 def _lane_of(found: Contents, node: Node, feed: Feed) -> str:

@@ -52,13 +52,12 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
     kind = body.get("resourceType")
     if not isinstance(kind, str) or _model(kind) is None:
         return [Issue(CODE, _unknown(kind), "resourceType")]
-    odd = list(_unknown_within(body, kind, kind))
-    if odd:
-        return odd
     model = _model(kind)
     assert model is not None
     try:
         model.model_validate(body)
+    except (KeyError, TypeError):  # a type that does not exist, or is no text, of a resource within this one
+        return list(_unknown_within(body, kind, kind)) or [Issue(CODE, "It cannot be held against the models", kind)]
     except ValidationError as fault:
         told = fault.errors(include_url=False, include_context=False, include_input=False)
         return [_issue(kind, one) for one in told]
@@ -77,7 +76,7 @@ def _model(kind: str) -> type[BaseModel] | None:
         return None
     try:
         found = get_fhir_model_class(kind)
-    except KeyError:
+    except (KeyError, ValueError):
         return None
     concrete = issubclass(found, Resource) and kind not in ABSTRACT
     return found if concrete else None

@@ -66,7 +66,8 @@ class Site:
         self.writer = Writer(self._held.__enter__().writer())
         self.rows: Connection = opening.reader(url)
         self._url, self.clock, self.behind = url, SetClock(), 0
-        self.people = StorePeople(opening.reader(url), LocalUnits(self.writer))
+        self._accounts = opening.reader(url)
+        self.people = StorePeople(self._accounts, LocalUnits(self.writer))
         ours, theirs = Pipe()
         self.remote = theirs
         serve_intake(ours, lambda wanted: self.writer.submit(lambda connection: keep_all(connection, wanted)).result())
@@ -114,6 +115,7 @@ class Site:
         self.remote.close()
         self.writer.close()
         self.rows.close()
+        self._accounts.close()
         self._held.__exit__(None, None, None)
 
 
