@@ -67,7 +67,8 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
 def _issue(kind: str, error: Any) -> Issue:
     """Its type and place. The library's own words may quote the value, and are not passed on."""
     text = _TOLD.get(error["type"], "The element has not the form of its type")
-    return Issue(CODE, text, expression(kind, error["loc"]))
+    place = [one for one in error["loc"] if one != "root"]  # the library's own step
+    return Issue(CODE, text, expression(kind, place))
 
 
 @lru_cache(maxsize=512)
@@ -107,7 +108,10 @@ def _unknown_within(body: Mapping[str, Any], kind: str, path: str) -> Iterator[I
 
 def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     """Required codes, invariants, and numbers that are texts, of this resource and of those within it."""
-    kind = body["resourceType"]
+    kind = body.get("resourceType")
+    if not isinstance(kind, str) or _model(kind) is None:
+        yield Issue(CODE, _unknown(kind), f"{path}.resourceType")
+        return
     statuses = STATUSES.get(kind)
     if statuses is not None and body.get("status") not in statuses:
         yield Issue(CODE, "This is no code of the required value set", f"{path}.status")
