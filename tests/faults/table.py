@@ -14,6 +14,7 @@ from tests.faults.rows import (
     orders,
     outbound,
     peers,
+    posted,
     power,
     syscalls,
 )  # fmt: skip
@@ -37,7 +38,7 @@ ROWS = (
         ledger.answer_lost),
     Row("T-11", "the same MSH-10 with other bytes", "40 pairs", "2,000 pairs", ledger.id_used_again),
     Row("T-12", "the same message many times at once", "4 rounds of 32 connections", "300 rounds", ledger.at_once),
-    Row("T-12 FHIR", "the same, by FHIR", later="needs the FHIR feed"),
+    Row("T-12 FHIR", "the same, by FHIR", "4 rounds of 64 connections", "1,000 rounds", posted.at_once),
     Row("T-13", "the same message long after", "after a kill, a stop, 1 hour, 34 days",
         "also after 25 hours and 8 days, 500 messages", ledger.long_after),
     Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
