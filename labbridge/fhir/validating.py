@@ -27,6 +27,7 @@ STATUSES = {
     ),
 }
 """The required codes of `status` (R4, value sets observation-status and diagnostic-report-status)."""
+LONGEST_ID = 64
 ABSTRACT = ("Resource", "DomainResource")
 COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
@@ -34,11 +35,14 @@ QUANTITIES = (*WITH_COMPARATOR, "low", "high", "quantity")
 
 _TOLD = {
     "missing": ("required", "A required element is missing"),
+    "model_field_validation.missing": ("required", "A required element is missing"),
     "extra_forbidden": ("structure", "There is no such element here"),
     "string_type": ("value", "A text is expected here"),
     "list_type": ("structure", "An array is expected here"),
     "dict_type": ("structure", "An object is expected here"),
     "model_type": ("structure", "An object is expected here"),
+    "model_validation_format": ("structure", "An object of another type is expected here"),
+    "fhir-validation-wrong-resource-type": ("structure", "An object of another type is expected here"),
     "bool_type": ("value", "true or false is expected here"),
     "bool_parsing": ("value", "true or false is expected here"),
     "string_pattern_mismatch": ("value", "The text has not the form of its type"),
@@ -118,6 +122,8 @@ def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     statuses = STATUSES.get(kind)
     if statuses is not None and body.get("status") not in statuses:
         yield Issue("value", "This is no code of the required value set", f"{path}.status")
+    if len(body.get("id", "")) > LONGEST_ID:
+        yield Issue("value", f"An id has at most {LONGEST_ID} characters", f"{path}.id")
     if kind == "Observation":
         yield from _of_observation(body, path)
     if kind == "Specimen":
