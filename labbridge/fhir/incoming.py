@@ -39,7 +39,6 @@ from labbridge.notes import note
 SEX = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 """Patient.gender as table 0001 has it (v2-to-FHIR, ConceptMap of table 0001)."""
 WITHDRAWN = "entered-in-error"
-DEPTH = 8  # panels within panels
 
 
 def read_reports(raw: bytes, feed: Feed, left_out: Collection[int] = ()) -> list[Report]:
@@ -151,7 +150,7 @@ class _Reading:
                 continue
             self._used.add(node.at)
             found.append(node)
-            if depth < DEPTH:
+            if depth < whose.LEVELS:
                 found += self._members(node, node.resource.has_member, depth + 1)
         return found
 

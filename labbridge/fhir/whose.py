@@ -17,6 +17,7 @@ from labbridge.model.work import Feed
 RESULTS = ("Observation", "DiagnosticReport")
 OF_A_PATIENT = (*RESULTS, "MedicationStatement", "Condition")
 LONGEST_LANE = 500  # characters
+LEVELS = 8  # panels within panels
 
 Who = tuple[Identifier, ...]
 
@@ -27,9 +28,9 @@ def owners(found: Contents, feed: Feed) -> dict[str, str]:
     who = {node.at: patient_of(found, node, feed) for node in found.of(*OF_A_PATIENT) if node.resource is not None}
     held = {node.at: list(_held(found, node)) for node in found.of(*RESULTS)}
     _handed_down(found, feed, who, held)
-    for at, members in reversed(held.items()):
-        if not who[at]:
-            who[at] = _alone([who.get(one.at, ()) for one in members])
+    for _level in range(LEVELS):
+        if not _handed_up(who, held):
+            break
     _handed_down(found, feed, who, held)
     nodes = {node.at: node for node in found.nodes}
     return {at: lane_of(one) if one else _unnamed(found, nodes[at], feed) for at, one in who.items()}
@@ -60,6 +61,14 @@ def _handed_down(found: Contents, feed: Feed, who: dict[str, Who], held: dict[st
                 waiting.append(member.at)
             elif member.at in who:
                 who[member.at] = who[at]
+
+
+def _handed_up(who: dict[str, Who], held: dict[str, list[Node]]) -> bool:
+    """A report or panel that names no patient is of the patient that its results name, if they name one. Whether any was."""
+    before = sum(map(bool, who.values()))
+    for at, members in held.items():
+        who[at] = who[at] or _alone([who.get(one.at, ()) for one in members])
+    return sum(map(bool, who.values())) > before
 
 
 def _same(one: Who, other: Who) -> bool:
