@@ -124,8 +124,9 @@ class _Reading:
     # ---- orders
 
     def _orders(self, own: list[Node]) -> Iterator[Order]:
-        """Reports with their results, then panels with their members, then what stands alone."""
-        for node in own:
+        """Reports with their results, then panels with their members, then what stands alone. A result that a report in
+        force holds is not withdrawn with another report."""
+        for node in sorted(own, key=_withdrawn):
             if isinstance(node.resource, DiagnosticReport):
                 members = self._members(node, node.resource.result)
                 yield from self._grouped(node, members)
@@ -173,8 +174,7 @@ class _Reading:
         request = self._request(holder, head.based_on)
         effective = head.effective_date_time or _start(head.effective_period)
         effective = effective or (head.effective_instant if isinstance(head, Observation) else "")
-        withdrawn = isinstance(head, DiagnosticReport) and head.status == WITHDRAWN
-        lines = [line for node in members for line in self._lines(node, withdrawn)]
+        lines = [line for node in members for line in self._lines(node, _withdrawn(holder))]
         return Order(
             at=holder.at,
             placer=_entity(head.identifier, "PLAC") or (request.placer if request else EntityId()),
@@ -275,6 +275,10 @@ class _Request(msgspec.Struct, frozen=True):
     placer: EntityId
     group: EntityId = EntityId()
     why: str = ""
+
+
+def _withdrawn(node: Node) -> bool:
+    return isinstance(node.resource, DiagnosticReport) and node.resource.status == WITHDRAWN
 
 
 def _start(period: Period | None) -> str:

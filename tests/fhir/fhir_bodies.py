@@ -66,7 +66,8 @@ def _posted(entry: Body) -> Body:
     return {**entry, "request": {"method": "POST", "url": entry["resource"]["resourceType"]}}
 
 
-def entry(resource: Body, url: str = "", **request: str) -> Body:
+def entry(resource: Body, url: str = "", /, **request: str) -> Body:
+    """An entry with this fullUrl, and what is asked of it."""
     found: Body = {"resource": resource}
     if url:
         found["fullUrl"] = url

@@ -129,7 +129,7 @@ def test_a_contained_resource_without_an_id_is_found_by_nothing() -> None:
     [
         (f"Patient?identifier={MRN}|88", True),
         (f"Patient?identifier={MRN}%7C88", True),
-        (f"Patient?identifier=urn%3Aoid%3A2.999.1%7C88", True),
+        ("Patient?identifier=urn%3Aoid%3A2.999.1%7C88", True),
         (f"Patient?identifier={MRN}|89", False),
         ("Patient?identifier=|88", False),
         ("Patient?identifier=urn:oid:2.999.2|88", False),
