@@ -15,7 +15,17 @@ from msgspec import Raw
 from labbridge.fhir import resources
 from labbridge.fhir.faults import unfit
 from labbridge.fhir.guard import BOM
-from labbridge.fhir.resources import NO_META, UNSENT, Bundle, Entry, Identifier, Meta, Reference, Resource
+from labbridge.fhir.resources import (
+    NO_META,
+    UNSENT,
+    Bundle,
+    Entry,
+    Identifier,
+    MessageHeader,
+    Meta,
+    Reference,
+    Resource,
+)
 
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `\$([^`]*)`")
@@ -85,11 +95,20 @@ class Contents:
         return self._tokens.get((found["kind"], unquote(found["token"]))) if found is not None else None
 
     @cached_property
-    def _tokens(self) -> dict[tuple[str, str], Node]:
-        found: dict[tuple[str, str], Node] = {}
+    def source(self) -> str:
+        """The name of a message's source; empty for any other body."""
+        header = next(self.of("MessageHeader"), None)
+        return header.resource.source.name if header and isinstance(header.resource, MessageHeader) else ""
+
+    @cached_property
+    def _tokens(self) -> dict[tuple[str, str], Node | None]:
+        """By type and identifier; None where two that differ have it."""
+        found: dict[tuple[str, str], Node | None] = {}
         for node in self.nodes:
             for one in getattr(node.resource, "identifier", ()):
-                found.setdefault((node.kind, token(one)), node)
+                other = found.setdefault((node.kind, token(one)), node)
+                if other is not None and other.resource != node.resource:
+                    found[node.kind, token(one)] = None
         return found
 
     @cached_property

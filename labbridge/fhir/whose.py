@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from labbridge.fhir import contents
 from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import unfit
-from labbridge.fhir.resources import DiagnosticReport, MessageHeader, Observation, Patient, Reference, Specimen
+from labbridge.fhir.resources import DiagnosticReport, Observation, Patient, Reference, Specimen
 from labbridge.fhir.resources import Identifier as Sent
 from labbridge.model.report import Identifier
 from labbridge.model.work import Feed
@@ -114,9 +114,7 @@ def sender_of(found: Contents, feed: Feed) -> str:
     """`application|facility`: the feed's, else the name of the message's source, else the feed's own name."""
     if feed.sender:
         return feed.sender
-    header = next(found.of("MessageHeader"), None)
-    name = header.resource.source.name if header is not None and isinstance(header.resource, MessageHeader) else ""
-    return f"{name or feed.name}|"
+    return f"{found.source or feed.name}|"
 
 
 def _unnamed(found: Contents, node: Node, feed: Feed) -> str:

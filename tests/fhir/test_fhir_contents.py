@@ -146,6 +146,14 @@ def test_a_conditional_reference_without_a_system_finds_one_without() -> None:
     assert found(patient("p1", identifier=[{"value": "88"}]), "Patient?identifier=|88")
 
 
+def test_a_conditional_reference_that_two_meet_means_neither() -> None:
+    shared = {"system": "urn:visit", "value": "V9"}
+    two = [patient(id, identifier=[{"system": MRN, "value": id}, shared]) for id in "ab"]
+    body = contents(*two, observation())
+    assert body.resolve(body.nodes[2], Reference(reference="Patient?identifier=urn:visit|V9")) is None
+    assert body.resolve(body.nodes[2], Reference(reference=f"Patient?identifier={MRN}|b")) is body.nodes[1]
+
+
 def test_an_identifier_alone_refers_to_nothing_in_the_body() -> None:
     body = contents(patient("p1", "88"), observation())
     assert body.resolve(body.nodes[1], Reference(identifier=Identifier(system=MRN, value="88"))) is None

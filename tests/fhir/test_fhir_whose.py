@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 import pytest
 from fhir_bodies import (
@@ -23,8 +25,10 @@ from fhir_bodies import (
     report,
     reports,
     specimen,
+    wire,
 )
 
+from labbridge.fhir import incoming
 from labbridge.fhir.whose import lane_of
 from labbridge.model.report import Identifier
 from labbridge.model.values import SentText
@@ -312,6 +316,29 @@ def test_many_patients_are_read_in_one_go() -> None:
     people = [patient(f"a{number}", str(number)) for number in range(400)]
     results = [of(f"Patient?identifier={MRN}|{number}", str(number)) for number in range(400)]
     assert texts(*people, *results) == {f"{OWN}{number}": [str(number)] for number in range(400)}
+
+
+def work(count: int) -> int:
+    """Lines that are run for a body of so many nameless panels, each the member of the one before."""
+    some = [observation(id=f"o{n}", hasMember=[ref(f"Observation/o{n + 1}")]) for n in range(count)]
+    raw, steps = wire(bundle(*some)), 0
+
+    def counting(_frame: object, _event: str, _argument: object) -> object:
+        nonlocal steps
+        steps += 1
+        return counting
+
+    before = sys.gettrace()
+    sys.settrace(counting)  # type: ignore[arg-type]
+    try:
+        incoming.read_reports(raw, FEED)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_the_work_grows_with_the_body_and_no_faster() -> None:
+    assert work(400) < 4.5 * work(100)
 
 
 def test_the_lane_of_identifiers() -> None:
