@@ -7,6 +7,7 @@ codes unchecked, some invariants, and numbers written as texts; what of that a r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,7 @@ STATUSES = {
     ),
 }
 """The required codes of `status` (R4, value sets observation-status and diagnostic-report-status)."""
+LONGEST_ID = 64
 ABSTRACT = ("Resource", "DomainResource")
 COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
@@ -35,11 +37,14 @@ CODE = "processing"  # reliability.md 3.1
 
 _TOLD = {
     "missing": "A required element is missing",
+    "model_field_validation.missing": "A required element is missing",
     "extra_forbidden": "There is no such element here",
     "string_type": "A text is expected here",
     "list_type": "An array is expected here",
     "dict_type": "An object is expected here",
     "model_type": "An object is expected here",
+    "model_validation_format": "An object of another type is expected here",
+    "fhir-validation-wrong-resource-type": "An object of another type is expected here",
     "bool_type": "true or false is expected here",
     "bool_parsing": "true or false is expected here",
     "string_pattern_mismatch": "The text has not the form of its type",
@@ -56,11 +61,15 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
     assert model is not None
     try:
         model.model_validate(body)
-    except (KeyError, TypeError):  # a type that does not exist, or is no text, of a resource within this one
-        return list(_unknown_within(body, kind, kind)) or [Issue(CODE, "It cannot be held against the models", kind)]
     except ValidationError as fault:
         told = fault.errors(include_url=False, include_context=False, include_input=False)
-        return [_issue(kind, one) for one in told]
+        return list(_unknown_within(body, kind)) or [_issue(kind, one) for one in told]
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # a type that does not exist, or is no text, of a resource within this one
+        return list(_unknown_within(body, kind)) or [Issue(CODE, "It cannot be held against the models", kind)]
     return list(_unasked(body, kind))
 
 
@@ -77,7 +86,7 @@ def _model(kind: str) -> type[BaseModel] | None:
         return None
     try:
         found = get_fhir_model_class(kind)
-    except (KeyError, ValueError):
+    except ValueError:
         return None
     concrete = issubclass(found, Resource) and kind not in ABSTRACT
     return found if concrete else None
@@ -87,20 +96,25 @@ def _unknown(kind: object) -> str:
     return "There is no such resource type in R4" if kind else "resourceType is missing"
 
 
-def _unknown_within(body: Mapping[str, Any], kind: str, path: str) -> Iterator[Issue]:
-    """Resources within this one of a type that does not exist: the models would raise KeyError."""
-    for key, items in (("entry", body.get("entry")), ("contained", body.get("contained"))):
-        if not isinstance(items, list) or (key == "entry" and kind != "Bundle"):
+def _unknown_within(value: Any, kind: str, place: tuple[str | int, ...] = ()) -> Iterator[Issue]:
+    """Resources within this one, wherever they may stand, of a type that does not exist: the models would raise
+    KeyError or ValueError."""
+    items: Any = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, one in items:
+        if not isinstance(one, dict | list):
             continue
-        for number, item in enumerate(items):
-            inner = item.get("resource") if key == "entry" and isinstance(item, dict) else item
-            place = f"{path}.{key}[{number}]" + (".resource" if key == "entry" else "")
-            if isinstance(inner, dict):
-                name = inner.get("resourceType")
-                if not isinstance(name, str) or _model(name) is None:
-                    yield Issue(CODE, _unknown(name), f"{place}.resourceType")
-                else:
-                    yield from _unknown_within(inner, name, place)
+        here = (*place, key)
+        if isinstance(one, dict) and ("resourceType" in one or _resource_expected(here)):
+            name = one.get("resourceType")
+            if not isinstance(name, str) or _model(name) is None:
+                yield Issue(CODE, _unknown(name), expression(kind, (*here, "resourceType")))
+                continue
+        yield from _unknown_within(one, kind, here)
+
+
+def _resource_expected(place: tuple[str | int, ...]) -> bool:
+    """A resource of an entry, or a contained one, says its type."""
+    return place[-1] == "resource" or (len(place) > 1 and place[-2] == "contained")
 
 
 # ---------------------------------------------------------------- what the models do not ask
@@ -115,8 +129,12 @@ def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     statuses = STATUSES.get(kind)
     if statuses is not None and body.get("status") not in statuses:
         yield Issue(CODE, "This is no code of the required value set", f"{path}.status")
+    if len(body.get("id", "")) > LONGEST_ID:
+        yield Issue(CODE, f"An id has at most {LONGEST_ID} characters", f"{path}.id")
     if kind == "Observation":
         yield from _of_observation(body, path)
+    if kind == "Specimen":
+        yield from _of_value((body.get("collection") or {}).get("quantity"), f"{path}.collection.quantity", "quantity")
     for number, entry in enumerate(body.get("entry") or () if kind == "Bundle" else ()):
         if isinstance(inner := entry.get("resource"), dict):
             yield from _unasked(inner, f"{path}.entry[{number}].resource")
@@ -140,10 +158,13 @@ def _of_observation(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
 
 
 def _of_value(value: Any, path: str, key: str) -> Iterator[Issue]:
-    """A number is a number of JSON (R4, decimal), and a comparator is one of the four."""
+    """A number is a number of JSON (R4, decimal, integer), and a comparator is one of the four."""
+    if key == "valueInteger" and (isinstance(value, bool) or not isinstance(value, int)):
+        yield Issue(CODE, "An integer is expected here", path)
     if not isinstance(value, dict):
         return
-    if key in QUANTITIES and isinstance(value.get("value"), str):
+    number = value.get("value", 0)
+    if key in QUANTITIES and (isinstance(number, bool) or not isinstance(number, int | Decimal)):
         yield Issue(CODE, "A number is expected here, not a text", f"{path}.value")
     comparator = value.get("comparator")
     if key in WITH_COMPARATOR and comparator is not None and comparator not in COMPARATORS:
