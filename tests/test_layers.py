@@ -60,6 +60,7 @@ WIRING = {
     "site_files",
     "supervising",
     "offline",
+    "wires",
     "validating",
     "show",
     "signatures",
