@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -14,7 +14,7 @@ from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import Issue, unfit
 from labbridge.fhir.resources import UNSENT, MessageHeader, Patient, Reference, Specimen
 from labbridge.fhir.resources import Identifier as Sent
-from labbridge.model.report import Identifier
+from labbridge.model.report import EntityId, Identifier
 from labbridge.model.work import Feed, PostedResource
 
 BUNDLES = frozenset(("transaction", "batch", "collection", "message", "document"))
@@ -23,6 +23,7 @@ WRITES = frozenset(("POST", "PUT"))
 RESULTS = ("Observation", "DiagnosticReport")
 OF_A_PATIENT = (*RESULTS, "MedicationStatement", "Condition")
 LONGEST_LANE = 500  # characters
+NO_NUMBER = EntityId()
 TEST = "HTEST"  # v3-ActReason: test health data
 
 
@@ -125,8 +126,8 @@ def _lane_of(found: Contents, node: Node, feed: Feed) -> str:
     if who:
         return lane_of(who)
     specimen = specimen_of(found, node)
-    number = _number(specimen) if specimen is not None else ""
-    return _lane("s", number) if number else _lane("f", sender_of(found, feed))
+    tube = specimen_number(specimen.resource, feed) if specimen is not None else NO_NUMBER
+    return _lane("s", f"{tube.namespace}|{tube.id}") if tube else _lane("f", sender_of(found, feed))
 
 
 def patient_of(found: Contents, node: Node, feed: Feed) -> tuple[Identifier, ...]:
@@ -159,9 +160,29 @@ def identifiers(node: Node, feed: Feed) -> tuple[Identifier, ...]:
 
 
 def _identifier(sent: Sent, feed: Feed) -> Identifier:
-    """The assigning authority is the system, under the name that the feed gives it."""
     kind = next((one.code for one in sent.type.coding if one.code), "")
-    return Identifier(feed.authorities.get(sent.system, sent.system), sent.value.strip(), kind)
+    return Identifier(authority(sent, feed), sent.value.strip(), kind)
+
+
+def authority(sent: Sent, feed: Feed) -> str:
+    """Who assigned a number, of a patient, an order or a specimen: its system, under the name that the feed gives it. A
+    result whose number has that name on another wire too is the same result."""
+    return feed.authorities.get(sent.system, sent.system)
+
+
+def number(sent: Sent | None, feed: Feed) -> EntityId:
+    """An order or specimen number."""
+    return EntityId(sent.value, authority(sent, feed)) if sent is not None and sent.value else NO_NUMBER
+
+
+def entity(sent: Iterable[Sent], feed: Feed, *kinds: str) -> EntityId:
+    """The number of the first of these types (table 0203); an empty one stands for those without a type."""
+    for kind in kinds:
+        for one in sent:
+            codes = {coding.code for coding in one.type.coding if coding.code}
+            if one.value and (kind in codes if kind else not codes):
+                return number(one, feed)
+    return NO_NUMBER
 
 
 def lane_of(identifiers: tuple[Identifier, ...]) -> str:
@@ -185,12 +206,11 @@ def specimen_of(found: Contents, node: Node) -> Node | None:
     return target if target is not None and target.kind == "Specimen" else None
 
 
-def _number(node: Node) -> str:
-    specimen = node.resource
+def specimen_number(specimen: object, feed: Feed) -> EntityId:
+    """The tube's number: the laboratory's own before that of who took it."""
     if not isinstance(specimen, Specimen):
-        return ""
-    sent = specimen.accession_identifier or next(iter(specimen.identifier), None)
-    return f"{sent.system}|{sent.value}" if sent is not None and sent.value else ""
+        return NO_NUMBER
+    return number(specimen.accession_identifier, feed) or entity(specimen.identifier, feed, "FILL", "", "PLAC")
 
 
 # ---------------------------------------------------------------- what is asked
