@@ -71,7 +71,7 @@ def _text(part: Valued) -> tuple[tuple[SentValue, ...], str, Coding | None]:
     if part.value_string is not None:
         return ((SentText(part.value_string),) if part.value_string.strip() else ()), "ST", None
     if part.value_boolean is not None:
-        return (SentText("true" if part.value_boolean else "false"),), "ST", None
+        return (SentText("Y" if part.value_boolean else "N"),), "ID", None  # table 0136 (v2-to-FHIR)
     if part.value_sampled_data is not UNSENT:
         return (SentAttachment("SampledData", len(bytes(part.value_sampled_data))),), "ED", None
     period = part.value_period
