@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_run import Done, config, run
+from cli_run import SAMPLES, Done, config, run
 
 from labbridge.wires import is_fhir, split_bodies
 
@@ -170,3 +170,37 @@ def test_without_a_time_of_its_own_now_is_the_newest_collection(tmp_path: Path) 
     later = ck(90, timestamp="")
     later["entry"][1]["resource"]["effectiveDateTime"] = "2026-11-12"
     assert days(tmp_path, later, srp(58, timestamp="")) == ["2026-11-12"]
+
+
+# ---------------------------------------------------------------- a feed of each wire
+
+FEEDS = """\
+[feeds.myolis]
+listen = "127.0.0.1:0"
+timezone = "Europe/Paris"
+[feeds.rest]
+kind = "fhir"
+sender = "MYOLIS|LABA"
+timezone = "Europe/Paris"
+local_systems = ["https://laba.example/codes"]
+[feeds.rest.authorities]
+"https://laba.example/mrn" = "LABA"
+"https://laba.example/placer" = "MYOCLIN"
+"https://laba.example/filler" = "MYOLIS"
+"https://laba.example/specimen" = "MYOLIS"
+"""
+
+
+def test_each_wire_is_read_as_its_feed_would_read_it(tmp_path: Path) -> None:
+    where = tmp_path / "two.toml"
+    where.write_text(f'{FEEDS}[knowledge]\nsite = "{SAMPLES / "site"}"\n', encoding="utf-8")
+    said = []
+    for wire in (".hl7", ".json"):
+        done = run("interpret", *sorted(SAMPLES.glob(f"0*/*{wire}")), "--config", where, "--format", "json")
+        found = done.lines
+        assert (done.code, done.err, len(found)) == (0, "", 8)
+        for part in (part for outcome in found for part in (*outcome["flags"], *outcome["notes"])):
+            part.pop("evidence", None)
+            part.pop("at", None)
+        said.append(found)
+    assert said[0] == said[1]
