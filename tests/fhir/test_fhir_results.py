@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -31,7 +33,7 @@ from wires_written import (
 from labbridge.fhir import incoming as fhir
 from labbridge.fhir import structure
 from labbridge.hl7 import incoming as hl7
-from labbridge.model.report import Report
+from labbridge.model.report import EntityId, Report
 from labbridge.model.result import PatientResults, Result
 from labbridge.model.values import Titre as Reached
 from labbridge.offline import interpret_files
@@ -209,3 +211,37 @@ def test_a_slide_is_one_result_however_its_lines_are_held_together(shape: str, s
     raws = [body(form, specimen, shape) for form in TITRES.values()]
     assert [structure.checked(raw) for raw in raws] == [[]] * len(TITRES)
     assert [one for raw in raws for one in meant(results(raw))] == wanted
+
+
+ANALYSER = (
+    b"MSH|^~\\&|MYOLIS|LABA|LABBRIDGE|LABA|20261113120000+0100||OUL^R22^OUL_R22|M1|P|2.5.1\r"
+    b"SPM|1|P7&MYOCLIN^S7&MYOLIS||SER^Serum^HL70487\rOBR|1|P1^MYOCLIN|F1^MYOLIS|MYO^Myositis antibodies^L\r"
+    b"OBX|1|NM|SRPB^Anti-SRP (line blot)^L||58||||||F\r"
+)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"accessionIdentifier": {"system": "https://laba.example/specimen", "value": "S7"}},
+        {"identifier": [{"system": "https://laba.example/specimen", "value": "S7"}]},
+    ],
+)
+def test_a_tube_without_a_patient_is_the_same_tube_by_either_wire(numbers: dict[str, Any]) -> None:
+    """The laboratory's own number names it, whatever number of the requester's stands before it."""
+    placer = {"type": {"coding": [{"code": "PLAC"}]}, "system": "https://laba.example/placer", "value": "P7"}
+    own = numbers.get("identifier", ())
+    tube = {"resourceType": "Specimen", "id": "t", **numbers, "identifier": [placer, *own]}
+    result = {
+        "resourceType": "Observation",
+        "contained": [tube],
+        "status": "final",
+        "code": {"coding": [{"code": "SRPB"}]},
+        "specimen": {"reference": "#t"},
+        "valueQuantity": {"value": 58},
+    }
+    raw = json.dumps(result).encode()
+    assert structure.checked(raw) == []
+    (one,), (other,) = hl7.read_reports(ANALYSER, MYOLIS, RECEIVED), fhir.read_reports(raw, MYOLIS)
+    assert one.lane == other.lane == "s:MYOLIS|S7"
+    assert [report.orders[0].specimens[0].filler for report in (one, other)] == [EntityId("S7", "MYOLIS")] * 2
