@@ -4,11 +4,13 @@ reader can bear."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 from labbridge.fhir.faults import Issue, Unfit, unfit
+from labbridge.fhir.resources import READ
 
 LONGEST_BODY = 16 * 2**20
 DEPTH = 64
@@ -16,16 +18,19 @@ KEYS = 2_000
 ITEMS = 50_000
 CHARACTERS = 5 * 2**20
 NUMBER = 64  # characters of a number
+EXPONENT = 400  # of ten; 1e999999999 would be a text of a gigabyte once it is written out
 BOM = b"\xef\xbb\xbf"
+_ELEMENT = re.compile(r"_?[a-z][A-Za-z0-9]{0,63}")
 
 
-class _Twice:
-    """Stands where an object named a key twice: the place is known once all of it was read."""
+class _Odd:
+    """Stands where something cannot be taken: the place is known once all of the body was read. `key`: that of the object
+    it stands for, if the fault is in there."""
 
-    __slots__ = ("key",)
+    __slots__ = ("key", "text")
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, text: str, key: str | None = None) -> None:
+        self.text, self.key = text, key
 
 
 def load(raw: bytes) -> dict[str, Any]:
@@ -40,12 +45,8 @@ def load(raw: bytes) -> dict[str, Any]:
         raise unfit("structure", f"This is not JSON at line {fault.lineno}, column {fault.colno}") from fault
     except RecursionError as fault:
         raise unfit("structure", f"Objects and arrays stand within each other more than {DEPTH} deep") from fault
-    except _Constant as fault:
-        raise unfit("invalid", "NaN and Infinity are no numbers of JSON") from fault
-    except _TooLong as fault:
-        raise unfit("invalid", f"A number has more than {NUMBER} characters") from fault
-    if isinstance(found, _Twice):
-        raise unfit("invalid", f"The key {found.key[:NUMBER]} stands twice")
+    if isinstance(found, _Odd):
+        raise Unfit([_odd(found, {}, None)])
     if not isinstance(found, dict):
         raise unfit("structure", "The body is no JSON object")
     issue = next(_faults(found), None)
@@ -64,14 +65,19 @@ def _faults(root: dict[str, Any]) -> Iterator[Issue]:
             yield Issue(*fault, _expression(root, place))
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, one in items:
-            if isinstance(one, dict | list | _Twice):
-                if isinstance(one, _Twice):
-                    yield Issue("invalid", f"The key {one.key[:NUMBER]} stands twice", _expression(root, (place, key)))
-                else:
-                    waiting.append((one, depth + 1, (place, key)))
+            if isinstance(one, dict | list):
+                waiting.append((one, depth + 1, (place, key)))
+            elif isinstance(one, _Odd):
+                yield _odd(one, root, (place, key))
             elif isinstance(one, str) and len(one) > CHARACTERS:
                 text = f"A text has more than {CHARACTERS} characters"
                 yield Issue("too-costly", text, _expression(root, (place, key)))
+            elif one is None and isinstance(value, dict):
+                yield Issue("structure", "null is no value of a key (R4, JSON)", _expression(root, (place, key)))
+
+
+def _odd(one: _Odd, root: dict[str, Any], place: Any) -> Issue:
+    return Issue("invalid", one.text, _expression(root, place if one.key is None else (place, one.key)))
 
 
 def _fault(value: dict[str, Any] | list[Any], depth: int) -> tuple[str, str] | None:
@@ -89,7 +95,8 @@ def _expression(root: dict[str, Any], place: Any) -> str:
         place, key = place
         keys.append(key)
     kind = root.get("resourceType")
-    return expression(kind if isinstance(kind, str) and kind.isalpha() else "", reversed(keys))
+    known = isinstance(kind, str) and (kind == "Bundle" or kind in READ)
+    return expression(str(kind) if known else "", reversed(keys))
 
 
 def expression(kind: str, keys: Any) -> str:
@@ -99,41 +106,33 @@ def expression(kind: str, keys: Any) -> str:
     for key in keys:
         if isinstance(key, int):
             path += f"[{key}]"
-        elif key.isascii() and key.lstrip("_").isalnum() and len(key) <= NUMBER:
+        elif _ELEMENT.fullmatch(key):
             path += f".{key}" if path else key
     return path
-
-
-class _Constant(ValueError):
-    pass
-
-
-class _TooLong(ValueError):
-    pass
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> Any:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
-        return _Twice(next(key for key, _value in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+        twice = next(key for key, _value in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        return _Odd("A key stands twice in one object", twice)
     return found
 
 
-def _integer(text: str) -> int:
-    if len(text) > NUMBER:
-        raise _TooLong
-    return int(text)
+def _integer(text: str) -> Any:
+    return int(text) if len(text) <= NUMBER else _Odd(f"A number has more than {NUMBER} characters")
 
 
-def _decimal(text: str) -> Decimal:
+def _decimal(text: str) -> Any:
     if len(text) > NUMBER:
-        raise _TooLong
-    return Decimal(text)
+        return _Odd(f"A number has more than {NUMBER} characters")
+    _digits, _e, exponent = text.lower().partition("e")
+    return Decimal(text) if abs(int(exponent or 0)) <= EXPONENT else _Odd(f"An exponent is beyond {EXPONENT}")
 
 
 def _constant(_text: str) -> Any:
-    raise _Constant
+    return _Odd("NaN and Infinity are no numbers of JSON")
 
 
 _decoder = json.JSONDecoder(

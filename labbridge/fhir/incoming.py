@@ -3,15 +3,16 @@ wrote it. Nothing behind this module knows which wire a result came on."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import tzinfo
+from functools import cached_property
 
 import msgspec
 
 from labbridge import times
-from labbridge.fhir import facts, observations, structure
-from labbridge.fhir.contents import Node
-from labbridge.fhir.faults import unfit
+from labbridge.fhir import facts, observations, structure, whose
+from labbridge.fhir.contents import Node, outer
 from labbridge.fhir.observations import codings, concept_text
 from labbridge.fhir.resources import (
     UNSENT,
@@ -27,7 +28,7 @@ from labbridge.fhir.resources import (
     ServiceRequest,
     Specimen,
 )
-from labbridge.fhir.structure import entity, number
+from labbridge.fhir.whose import entity, number
 from labbridge.model.report import EntityId, Order, Report, Timestamp
 from labbridge.model.report import Observation as Line
 from labbridge.model.report import Patient as Who
@@ -38,14 +39,12 @@ from labbridge.notes import note
 SEX = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 """Patient.gender as table 0001 has it (v2-to-FHIR, ConceptMap of table 0001)."""
 WITHDRAWN = "entered-in-error"
-DEPTH = 8  # panels within panels
 
 
 def read_reports(raw: bytes, feed: Feed, left_out: Collection[int] = ()) -> list[Report]:
     """The reports of a body, one per patient (lane), in order of appearance. Unfit as receiving would.
 
-    Two Patients that share an identifier and differ in birth date or sex are refused: whose results they are cannot be
-    told. `left_out`: entries that are not read.
+    `left_out`: entries that are not read.
     """
     envelope = structure.read_structure(raw, feed, left_out)
     reading = _Reading(envelope, feed)
@@ -61,10 +60,18 @@ class _Reading:
         self._local = frozenset(feed.local_systems)
         self._used: set[str] = set()  # observations that stand in an order already, by their place
 
+    @cached_property
+    def _by_lane(self) -> defaultdict[str, list[Node]]:
+        found: defaultdict[str, list[Node]] = defaultdict(list)
+        for node in self._contents.nodes:
+            if node.at in self._envelope.owners:
+                found[self._envelope.owners[node.at]].append(node)
+        return found
+
     def report(self, lane: str) -> Report:
         envelope, found = self._envelope, self._contents
-        own = [node for node in found.nodes if envelope.owners.get(node.at) == lane]
-        who = self._patient(own)
+        own = self._by_lane[lane]
+        who = self._patient(lane, own)
         orders = () if envelope.identity else tuple(self._orders(own))
         notes = (
             ()
@@ -95,22 +102,11 @@ class _Reading:
 
     # ---- patient
 
-    def _patient(self, own: list[Node]) -> Who:
-        people: dict[str, Who] = {}
-        for node in own:
-            target = (
-                node
-                if node.kind == "Patient"
-                else self._contents.resolve(node, getattr(node.resource, "subject", None))
-            )
-            if target is not None and target.kind == "Patient":
-                people.setdefault(target.at, self._person(target))
-        if not people:
-            return Who(identifiers=structure.patient_of(self._contents, own[0], self._feed) if own else ())
-        if len({(one.birth_date, one.sex) for one in people.values()}) > 1:
-            text = "Two Patients share an identifier and differ in birth date or sex"
-            raise unfit("business-rule", text, next(iter(people)))
-        return next(iter(people.values()))
+    def _patient(self, lane: str, own: list[Node]) -> Who:
+        if lane in self._envelope.people:
+            return self._person(self._envelope.people[lane])
+        named = (whose.patient_of(self._contents, node, self._feed) for node in own)
+        return Who(identifiers=next(filter(None, named), ()))
 
     def _person(self, node: Node) -> Who:
         patient = node.resource
@@ -118,7 +114,7 @@ class _Reading:
         name = next((one for one in patient.name if one.use == "official"), next(iter(patient.name), None))
         given = next((one for one in name.given if one), "") if name is not None else ""
         return Who(
-            identifiers=structure.identifiers(node, self._feed),
+            identifiers=whose.identifiers(node, self._feed),
             family_name=name.family if name is not None else "",
             given_name=given,
             birth_date=times.birth_date(patient.birth_date),
@@ -128,8 +124,9 @@ class _Reading:
     # ---- orders
 
     def _orders(self, own: list[Node]) -> Iterator[Order]:
-        """Reports with their results, then panels with their members, then what stands alone."""
-        for node in own:
+        """Reports with their results, then panels with their members, then what stands alone. A result that a report in
+        force holds is not withdrawn with another report."""
+        for node in sorted(own, key=_withdrawn):
             if isinstance(node.resource, DiagnosticReport):
                 members = self._members(node, node.resource.result)
                 yield from self._grouped(node, members)
@@ -150,20 +147,25 @@ class _Reading:
             node = self._contents.resolve(holder, reference)
             if node is None or not isinstance(node.resource, Observation) or node.at in self._used:
                 continue
+            if self._owner(node) != self._owner(holder):  # a holder of several patients, that names none of them
+                continue
             self._used.add(node.at)
             found.append(node)
-            if depth < DEPTH:
+            if depth < whose.LEVELS:
                 found += self._members(node, node.resource.has_member, depth + 1)
         return found
+
+    def _owner(self, node: Node) -> str:
+        return self._envelope.owners[outer(node)]
 
     def _grouped(self, holder: Node, members: list[Node]) -> Iterator[Order]:
         """The order of a report, panel or single result: one for each specimen its results are of."""
         by_specimen: dict[str, tuple[Node | None, list[Node]]] = {}
         for node in members:
-            specimen = structure.specimen_of(self._contents, node)
+            specimen = whose.specimen_of(self._contents, node)
             by_specimen.setdefault(specimen.at if specimen else "", (specimen, []))[1].append(node)
         for specimen, some in by_specimen.values() or [(None, [])]:
-            yield self._order(holder, specimen or structure.specimen_of(self._contents, holder), some)
+            yield self._order(holder, specimen or whose.specimen_of(self._contents, holder), some)
 
     def _order(self, holder: Node, specimen: Node | None, members: list[Node]) -> Order:
         head = holder.resource
@@ -172,8 +174,7 @@ class _Reading:
         request = self._request(holder, head.based_on)
         effective = head.effective_date_time or _start(head.effective_period)
         effective = effective or (head.effective_instant if isinstance(head, Observation) else "")
-        withdrawn = isinstance(head, DiagnosticReport) and head.status == WITHDRAWN
-        lines = [line for node in members for line in self._lines(node, withdrawn)]
+        lines = [line for node in members for line in self._lines(node, _withdrawn(holder))]
         return Order(
             at=holder.at,
             placer=entity(head.identifier, self._feed, "PLAC") or (request.placer if request else EntityId()),
@@ -275,6 +276,10 @@ class _Request(msgspec.Struct, frozen=True):
     placer: EntityId
     group: EntityId = EntityId()
     why: str = ""
+
+
+def _withdrawn(node: Node) -> bool:
+    return isinstance(node.resource, DiagnosticReport) and node.resource.status == WITHDRAWN
 
 
 def _start(period: Period | None) -> str:

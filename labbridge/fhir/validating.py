@@ -7,6 +7,7 @@ codes unchecked, some invariants, and numbers written as texts; what of that a r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,7 @@ STATUSES = {
     ),
 }
 """The required codes of `status` (R4, value sets observation-status and diagnostic-report-status)."""
+LONGEST_ID = 64
 ABSTRACT = ("Resource", "DomainResource")
 COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
@@ -33,11 +35,14 @@ QUANTITIES = (*WITH_COMPARATOR, "low", "high", "quantity")
 
 _TOLD = {
     "missing": ("required", "A required element is missing"),
+    "model_field_validation.missing": ("required", "A required element is missing"),
     "extra_forbidden": ("structure", "There is no such element here"),
     "string_type": ("value", "A text is expected here"),
     "list_type": ("structure", "An array is expected here"),
     "dict_type": ("structure", "An object is expected here"),
     "model_type": ("structure", "An object is expected here"),
+    "model_validation_format": ("structure", "An object of another type is expected here"),
+    "fhir-validation-wrong-resource-type": ("structure", "An object of another type is expected here"),
     "bool_type": ("value", "true or false is expected here"),
     "bool_parsing": ("value", "true or false is expected here"),
     "string_pattern_mismatch": ("value", "The text has not the form of its type"),
@@ -50,7 +55,7 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
     kind = body.get("resourceType")
     if not isinstance(kind, str) or _model(kind) is None:
         return [Issue("structure" if not kind else "not-supported", _unknown(kind), "resourceType", "error")]
-    odd = list(_unknown_within(body, kind, kind))
+    odd = list(_unknown_within(body, kind))
     if odd:
         return odd
     model = _model(kind)
@@ -75,7 +80,7 @@ def _model(kind: str) -> type[BaseModel] | None:
         return None
     try:
         found = get_fhir_model_class(kind)
-    except KeyError:
+    except ValueError:
         return None
     concrete = issubclass(found, Resource) and kind not in ABSTRACT
     return found if concrete else None
@@ -85,21 +90,27 @@ def _unknown(kind: object) -> str:
     return "There is no such resource type in R4" if kind else "resourceType is missing"
 
 
-def _unknown_within(body: Mapping[str, Any], kind: str, path: str) -> Iterator[Issue]:
-    """Resources within this one of a type that does not exist: the models would raise KeyError."""
-    for key, items in (("entry", body.get("entry")), ("contained", body.get("contained"))):
-        if not isinstance(items, list) or (key == "entry" and kind != "Bundle"):
+def _unknown_within(value: Any, kind: str, place: tuple[str | int, ...] = ()) -> Iterator[Issue]:
+    """Resources within this one, wherever they may stand, of a type that does not exist: the models would raise
+    KeyError or ValueError."""
+    items: Any = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, one in items:
+        if not isinstance(one, dict | list):
             continue
-        for number, item in enumerate(items):
-            inner = item.get("resource") if key == "entry" and isinstance(item, dict) else item
-            place = f"{path}.{key}[{number}]" + (".resource" if key == "entry" else "")
-            if isinstance(inner, dict):
-                name = inner.get("resourceType")
-                if not isinstance(name, str) or _model(name) is None:
-                    code = "not-supported" if name else "structure"
-                    yield Issue(code, _unknown(name), f"{place}.resourceType")
-                else:
-                    yield from _unknown_within(inner, name, place)
+        here = (*place, key)
+        if isinstance(one, dict) and ("resourceType" in one or _resource_expected(here)):
+            name = one.get("resourceType")
+            if not isinstance(name, str) or _model(name) is None:
+                yield Issue(
+                    "not-supported" if name else "structure", _unknown(name), expression(kind, (*here, "resourceType"))
+                )
+                continue
+        yield from _unknown_within(one, kind, here)
+
+
+def _resource_expected(place: tuple[str | int, ...]) -> bool:
+    """A resource of an entry, or a contained one, says its type."""
+    return place[-1] == "resource" or (len(place) > 1 and place[-2] == "contained")
 
 
 # ---------------------------------------------------------------- what the models do not ask
@@ -111,8 +122,12 @@ def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     statuses = STATUSES.get(kind)
     if statuses is not None and body.get("status") not in statuses:
         yield Issue("value", "This is no code of the required value set", f"{path}.status")
+    if len(body.get("id", "")) > LONGEST_ID:
+        yield Issue("value", f"An id has at most {LONGEST_ID} characters", f"{path}.id")
     if kind == "Observation":
         yield from _of_observation(body, path)
+    if kind == "Specimen":
+        yield from _of_value((body.get("collection") or {}).get("quantity"), f"{path}.collection.quantity", "quantity")
     for number, entry in enumerate(body.get("entry") or () if kind == "Bundle" else ()):
         if isinstance(inner := entry.get("resource"), dict):
             yield from _unasked(inner, f"{path}.entry[{number}].resource")
@@ -136,10 +151,13 @@ def _of_observation(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
 
 
 def _of_value(value: Any, path: str, key: str) -> Iterator[Issue]:
-    """A number is a number of JSON (R4, decimal), and a comparator is one of the four."""
+    """A number is a number of JSON (R4, decimal, integer), and a comparator is one of the four."""
+    if key == "valueInteger" and (isinstance(value, bool) or not isinstance(value, int)):
+        yield Issue("value", "An integer is expected here", path)
     if not isinstance(value, dict):
         return
-    if key in QUANTITIES and isinstance(value.get("value"), str):
+    number = value.get("value", 0)
+    if key in QUANTITIES and (isinstance(number, bool) or not isinstance(number, int | Decimal)):
         yield Issue("value", "A number is expected here, not a text", f"{path}.value")
     comparator = value.get("comparator")
     if key in WITH_COMPARATOR and comparator is not None and comparator not in COMPARATORS:
