@@ -28,8 +28,8 @@ from labbridge.normalise.identify import Identifier
 from labbridge.normalise.methods import Methods
 from labbridge.normalise.resemblance import Resembles
 from labbridge.normalise.sent import unit_of
-from labbridge.offline import split_messages
 from labbridge.sources import KnowledgeError, load, read_all, understood
+from labbridge.wires import split_messages
 
 CONTEXT, REFUSED_UNIT = "context", "refuse"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

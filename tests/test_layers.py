@@ -72,6 +72,7 @@ WIRING = {
     "site_files",
     "supervising",
     "offline",
+    "wires",
     "validating",
     "show",
     "signatures",

@@ -11,8 +11,9 @@ from labbridge.fhir.resources import CodeableConcept, Condition, MedicationState
 from labbridge.model.report import Observation, Timestamp
 from labbridge.model.values import Coding, SentCoding, SentText, SentValue
 
-TAKEN = {"active": "Y", "not-taken": "N"}
-"""What a MedicationStatement's status says of exposure; any other one leaves it open, and is no fact here."""
+TAKEN = {"active": "Y", "completed": "Y", "stopped": "Y", "on-hold": "Y", "not-taken": "N"}
+"""What a MedicationStatement's status says of exposure, which is over or goes on (vignette V-S02: a statin that was stopped
+months ago); any other one leaves it open, and is no fact here."""
 REFUTED = "refuted"
 OPEN = frozenset(("unconfirmed", "provisional", "differential", "entered-in-error"))
 OWN = ("", LOCAL)  # the systems of the ask-at-order-entry codes; what any other system says is not of them

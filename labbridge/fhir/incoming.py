@@ -20,7 +20,6 @@ from labbridge.fhir.resources import (
     Component,
     Device,
     DiagnosticReport,
-    Identifier,
     Observation,
     Organization,
     Patient,
@@ -29,6 +28,7 @@ from labbridge.fhir.resources import (
     ServiceRequest,
     Specimen,
 )
+from labbridge.fhir.whose import entity, number
 from labbridge.model.report import EntityId, Order, Report, Timestamp
 from labbridge.model.report import Observation as Line
 from labbridge.model.report import Patient as Who
@@ -177,8 +177,8 @@ class _Reading:
         lines = [line for node in members for line in self._lines(node, _withdrawn(holder))]
         return Order(
             at=holder.at,
-            placer=_entity(head.identifier, "PLAC") or (request.placer if request else EntityId()),
-            filler=_entity(head.identifier, "FILL", "") or EntityId(),
+            placer=entity(head.identifier, self._feed, "PLAC") or (request.placer if request else EntityId()),
+            filler=entity(head.identifier, self._feed, "FILL", ""),
             group=request.group if request else EntityId(),
             service=codings(head.code, self._local),
             collected=(tube.collected if tube else None) or self._time(effective),
@@ -196,21 +196,22 @@ class _Reading:
             if node is not None and isinstance(node.resource, ServiceRequest):
                 asked = node.resource
                 why = "; ".join(filter(None, map(concept_text, asked.reason_code)))
-                group = _number(asked.requisition) if asked.requisition is not None else EntityId()
-                return _Request(_entity(asked.identifier, "PLAC", ""), group, why)
+                return _Request(
+                    entity(asked.identifier, self._feed, "PLAC", ""), number(asked.requisition, self._feed), why
+                )
             if reference.identifier is not None:
-                return _Request(_number(reference.identifier))
+                return _Request(number(reference.identifier, self._feed))
         return None
 
     def _tube(self, node: Node) -> Tube:
         specimen = node.resource
         assert isinstance(specimen, Specimen)
         taken = specimen.collection
-        own = _number(specimen.accession_identifier) if specimen.accession_identifier is not None else EntityId()
         volume = taken.quantity if taken is not None else None
         return Tube(
-            placer=_entity(specimen.identifier, "PLAC"),
-            filler=own or _entity(specimen.identifier, "FILL", ""),
+            placer=entity(specimen.identifier, self._feed, "PLAC"),
+            filler=number(specimen.accession_identifier, self._feed)
+            or entity(specimen.identifier, self._feed, "FILL", ""),
             type=codings(specimen.type, self._local),
             condition=tuple(one for concept in specimen.condition for one in codings(concept)),
             notes=_texts(specimen.note),
@@ -230,8 +231,8 @@ class _Reading:
         own = self._line(sent, sent, node.at, status, node)
         if own.values or not (sent.component or sent.has_member):
             yield own
-        for number, part in enumerate(sent.component):
-            yield self._line(sent, part, f"{node.at}.component[{number}]", status, node)
+        for place, part in enumerate(sent.component):
+            yield self._line(sent, part, f"{node.at}.component[{place}]", status, node)
 
     def _line(self, sent: Observation, part: Observation | Component, at: str, status: str, node: Node) -> Line:
         effective = sent.effective_date_time or _start(sent.effective_period) or sent.effective_instant
@@ -283,20 +284,6 @@ def _withdrawn(node: Node) -> bool:
 
 def _start(period: Period | None) -> str:
     return (period.start or period.end) if period is not None else ""
-
-
-def _number(sent: Identifier) -> EntityId:
-    return EntityId(sent.value, sent.system) if sent.value else EntityId()
-
-
-def _entity(sent: Iterable[Identifier], *kinds: str) -> EntityId:
-    """The identifier of the first of these types (table 0203); an empty one stands for those without a type."""
-    for kind in kinds:
-        for one in sent:
-            codes = {coding.code for coding in one.type.coding if coding.code}
-            if one.value and (kind in codes if kind else not codes):
-                return _number(one)
-    return EntityId()
 
 
 def _texts(notes: Iterable[Annotation]) -> tuple[str, ...]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
+=======
+import re
+from collections.abc import Iterable
+>>>>>>> fhir-b
 from decimal import Decimal
 from functools import lru_cache
 
@@ -13,6 +18,7 @@ from labbridge.model.values import Coding, Missing, SentAttachment, SentCoding, 
 
 LOCAL = "L"
 NORMAL = "normal"  # referencerange-meaning
+_EXCLUDED = re.compile(r"\(?\s*([<>])\s*([0-9]{1,15}(?:\.[0-9]{1,10})?)(?![0-9.,:/])")
 
 
 NO_SYSTEMS: frozenset[str] = frozenset()
@@ -75,7 +81,7 @@ def _text(part: Valued) -> tuple[tuple[SentValue, ...], str, Coding | None]:
     if part.value_string is not None:
         return ((SentText(part.value_string),) if part.value_string.strip() else ()), "ST", None
     if part.value_boolean is not None:
-        return (SentText("true" if part.value_boolean else "false"),), "ST", None
+        return (SentText("Y" if part.value_boolean else "N"),), "ID", None  # table 0136 (v2-to-FHIR)
     if part.value_sampled_data is not UNSENT:
         return (SentAttachment("SampledData", len(bytes(part.value_sampled_data))),), "ED", None
     period = part.value_period
@@ -143,8 +149,17 @@ def _range(ranges: tuple[ReferenceRange, ...], unit: Coding | None) -> str:
     behind = f" {other.code}" if other is not None else ""
     if low.value is UNSENT or high.value is UNSENT:
         sign, bound = ("<=", high) if low.value is UNSENT else (">=", low)
+        if _excludes(normal[0].text, sign[0], bound.value):
+            sign = sign[0]
         return f"{sign}{digits(bound.value)}{behind}"
     return f"{digits(low.value)}-{digits(high.value)}{behind}"
+
+
+def _excludes(text: str, sign: str, bound: msgspec.Raw) -> bool:
+    """Whether the text beside a limit says that the limit itself lies outside (`<20`): the element cannot (R4: it has no
+    comparator, and is included), and a result that reaches the cut-off is positive."""
+    found = _EXCLUDED.match(text.strip())
+    return found is not None and found[1] == sign and Decimal(found[2]) == Decimal(digits(bound))
 
 
 def _same(one: Coding, other: Coding | None) -> bool:

@@ -4,20 +4,21 @@ or the sender's lane."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from labbridge.fhir import contents
 from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import unfit
 from labbridge.fhir.resources import DiagnosticReport, Observation, Patient, Reference, Specimen
 from labbridge.fhir.resources import Identifier as Sent
-from labbridge.model.report import Identifier
+from labbridge.model.report import EntityId, Identifier
 from labbridge.model.work import Feed
 
 RESULTS = ("Observation", "DiagnosticReport")
 OF_A_PATIENT = (*RESULTS, "MedicationStatement", "Condition")
 LONGEST_LANE = 500  # characters
 LEVELS = 8  # panels within panels
+NO_NUMBER = EntityId()
 
 Who = tuple[Identifier, ...]
 
@@ -120,8 +121,8 @@ def sender_of(found: Contents, feed: Feed) -> str:
 def _unnamed(found: Contents, node: Node, feed: Feed) -> str:
     """The lane of a result that names no patient: its specimen's, else its sender's."""
     specimen = specimen_of(found, node)
-    number = _number(specimen) if specimen is not None else ""
-    return lane("s", number) if number else lane("f", sender_of(found, feed))
+    tube = specimen_number(specimen.resource, feed) if specimen is not None else NO_NUMBER
+    return lane("s", f"{tube.namespace}|{tube.id}") if tube else lane("f", sender_of(found, feed))
 
 
 def patient_of(found: Contents, node: Node, feed: Feed) -> tuple[Identifier, ...]:
@@ -189,9 +190,26 @@ def specimen_of(found: Contents, node: Node) -> Node | None:
     return target if target is not None and target.kind == "Specimen" else None
 
 
-def _number(node: Node) -> str:
-    specimen = node.resource
+def specimen_number(specimen: object, feed: Feed) -> EntityId:
+    """The tube's number: the laboratory's own before that of who took it."""
     if not isinstance(specimen, Specimen):
-        return ""
-    sent = specimen.accession_identifier or next(iter(specimen.identifier), None)
-    return f"{sent.system}|{sent.value}" if sent is not None and sent.value else ""
+        return NO_NUMBER
+    return number(specimen.accession_identifier, feed) or entity(specimen.identifier, feed, "FILL", "", "PLAC")
+
+
+def number(sent: Sent | None, feed: Feed) -> EntityId:
+    """An order or specimen number. Its namespace is the system, under the name that the feed gives it: a result whose number
+    has that name on another wire too is the same result."""
+    if sent is None or not sent.value:
+        return NO_NUMBER
+    return EntityId(sent.value, feed.authorities.get(sent.system, sent.system))
+
+
+def entity(sent: Iterable[Sent], feed: Feed, *kinds: str) -> EntityId:
+    """The number of the first of these types (table 0203); an empty one stands for those without a type."""
+    for kind in kinds:
+        for one in sent:
+            codes = {coding.code for coding in one.type.coding if coding.code}
+            if one.value and (kind in codes if kind else not codes):
+                return number(one, feed)
+    return NO_NUMBER

@@ -37,8 +37,8 @@ def facts(*resources: Body) -> tuple[Observation, ...]:
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [("active", "Y"), ("not-taken", "N"), ("completed", None), ("stopped", None), ("intended", None),
-     ("on-hold", None), ("unknown", None), ("entered-in-error", None)],
+    [("active", "Y"), ("not-taken", "N"), ("completed", "Y"), ("stopped", "Y"), ("intended", None),
+     ("on-hold", "Y"), ("unknown", None), ("entered-in-error", None)],
 )  # fmt: skip
 def test_a_medicine_is_a_fact_where_its_status_says_so(status: str, word: str | None) -> None:
     found = facts(medicine(status))
@@ -114,4 +114,4 @@ def test_a_fact_stands_beside_results() -> None:
 
 
 def test_an_observation_of_a_fact_is_a_line_of_its_own_order() -> None:
-    assert line(observation(code=concept(LOCAL, "STATIN"), valueBoolean=True), LAB).values == (SentText("true"),)
+    assert line(observation(code=concept(LOCAL, "STATIN"), valueBoolean=True), LAB).values == (SentText("Y"),)
