@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
 import re
-from collections.abc import Iterable
->>>>>>> fhir-b
 from decimal import Decimal
 from functools import lru_cache
 

@@ -65,10 +65,11 @@ def issues(body: Mapping[str, Any]) -> list[Issue]:
         told = fault.errors(include_url=False, include_context=False, include_input=False)
         return list(_unknown_within(body, kind)) or [_issue(kind, one) for one in told]
     except (
+        AttributeError,
         KeyError,
         TypeError,
         ValueError,
-    ):  # a type that does not exist, or is no text, of a resource within this one
+    ):  # what the library itself stumbles over: a type unknown, ...
         return list(_unknown_within(body, kind)) or [Issue(CODE, "It cannot be held against the models", kind)]
     return list(_unasked(body, kind))
 

@@ -75,7 +75,8 @@ REFUSED: dict[str, tuple[Body | bytes, str, str]] = {
     "an object for an array": (observation(note={"text": "x"}), "processing", "Observation.note"),
     "an array for a text": (observation(status=["final"]), "processing", "Observation.status"),
     "a number for a text": (observation(valueString=5), "processing", "Observation.valueString"),
-    "a text for an entry": ({"resourceType": "Bundle", "type": "collection", "entry": ["x"]}, "processing", "Bundle.entry[0]"),
+    "a text for an entry": (
+        {"resourceType": "Bundle", "type": "collection", "entry": ["x"]}, "processing", "Bundle.entry[0]"),
     "two values": (observation(valueString="x", valueInteger=1), "processing", "Observation"),
     "an id of 65 characters": (observation(id="x" * 65), "processing", "Observation.id"),
     "an id of 65 characters contained": (
@@ -268,5 +269,5 @@ def test_no_key_that_is_no_elements_name_is_told(key: str) -> None:
 
 def test_an_entry_alone_is_told_by_its_number() -> None:
     assert issue(bundle(patient(), entry(observation(status="fertig"), "urn:uuid:1"))) == (
-        "value", "Bundle.entry[1].resource.status",
+        "processing", "Bundle.entry[1].resource.status",
     )  # fmt: skip
