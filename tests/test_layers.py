@@ -13,7 +13,18 @@ WORDS = {"model", "states", "errors", "notes", "times"}
 PURE = {"hl7", "fhir", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {
-    *("pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing", "advising", "requesting")
+    *(
+        "receiving_fhir",
+        "pipeline",
+        "ports",
+        "counting",
+        "receiving",
+        "drafting",
+        "identifying",
+        "composing",
+        "advising",
+        "requesting",
+    )
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,18 +43,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pack": WORDS | {"knowledge", "interpret", "review", "pack"},
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
-    "receiving": WORDS | {"hl7", "fhir"},
+    "receiving": WORDS | {"hl7"},
+    "receiving_fhir": WORDS | {"fhir"},
+    "reading": WORDS | {"hl7", "fhir"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "advising": WORDS | {"interpret", "review"},
-    "requesting": WORDS | {"hl7", "ports"},
-    "drafting": WORDS | PURE | {"ports", "counting", "identifying", "advising", "requesting"},
-    "composing": WORDS | {"hl7", "review", "ports", "counting", "requesting"},
-    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing", "requesting"},
+    "requesting": WORDS | {"hl7", "ports", "reading"},
+    "drafting": WORDS | PURE | {"ports", "counting", "reading", "identifying", "advising", "requesting"},
+    "composing": WORDS | {"hl7", "review", "ports", "counting", "reading", "requesting"},
+    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "reading", "drafting", "composing", "requesting"},
     "store": WORDS | STORY | {"store", "observe"},
     "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "web": WORDS | {"ports", "hl7", "fhir", "interpret", "review", "web", "observe"},
+    "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",
@@ -84,6 +97,7 @@ WIRING = {
     "config",
     "config_oidc",
     "config_text",
+    "config_wires",
     "sources",
     "mappings",
     "suggest",
@@ -101,6 +115,7 @@ WIRING = {
     "children",
     "calling",
     "previewing",
+    "programs",
     "repairing",
     "feed_settings",
     "memory",
