@@ -23,6 +23,8 @@ from labbridge.model.values import Coding, Missing, SentCoding, SentStructured, 
 LOCAL = "L"
 NULL = '""'
 LONGEST_ST, LONGEST_IS = 199, 20  # characters
+UNNAMED = "^^^^^^U"
+"""PID-5 is required: of a patient whom the body names by number alone the name is unspecified (table 0200)."""
 STATUSES = {
     "registered": "I",
     "preliminary": "P",
@@ -64,7 +66,7 @@ def written(report: Report, paper: Paper = PLAIN) -> StandIn:
     where there is none: of a patient without a number, or in characters that do not have all of it."""
     codec = charset.codec(paper.charset)
     if codec is None:
-        raise Refused(f"The character set {paper.charset} is not known here")
+        raise Refused(f"The character set {paper.charset} of the receiver is not known here")
     if not report.patient.identifiers:
         raise Refused("The message names no patient")
     writing = _Writing(paper, codec)
@@ -104,7 +106,7 @@ class _Writing:
 
     def _patient(self, patient: Patient) -> str:
         numbers = "~".join(map(self._number, patient.identifiers))
-        name = self._parts(patient.family_name, patient.given_name)
+        name = self._parts(patient.family_name, patient.given_name) or UNNAMED
         born = f"{patient.birth_date:%Y%m%d}" if patient.birth_date is not None else ""
         return _line("PID", "1", "", numbers, "", name, "", born.rjust(8, "0") if born else "", self._text(patient.sex))
 

@@ -381,7 +381,7 @@ def test_it_is_written_in_the_receivers_characters_or_not_at_all() -> None:
     assert read(found).orders[0].observations[0].equipment == ("Gerät",)
     with pytest.raises(Refused, match=r"The receiver's character set 8859/1 has no U\+03BA"):
         written(with_result(equipment=("κ",)), Paper(charset="8859/1"))
-    with pytest.raises(Refused, match="The character set KLINGON is not known here"):
+    with pytest.raises(Refused, match="The character set KLINGON of the receiver is not known here"):
         written(REPORT, Paper(charset="KLINGON"))
 
 

@@ -21,6 +21,14 @@ POSTED = Feed(
     local_systems=(CODES,),
 )
 """The demo laboratory by its other wire: one sender, one authority of patient numbers."""
+SECTION: dict[str, Any] = {
+    "kind": "fhir",
+    "sender": POSTED.sender,
+    "timezone": POSTED.timezone,
+    "authorities": POSTED.authorities,
+    "local_systems": list(POSTED.local_systems),
+}
+"""The same as a configuration has it."""
 COLLECTED = "2026-11-10T09:15:00+01:00"
 
 _DIGITS = re.compile('"§([^§]*)§"')
