@@ -34,10 +34,14 @@ class _Number(str):
     __slots__ = ()
 
 
-def lines(raw: bytes) -> list[Line] | None:
-    """The lines of a body; None where it is no JSON, or stands too deep within itself to be shown."""
+def lines(raw: bytes, place: str = "") -> list[Line] | None:
+    """The lines of a body, or of one element of it: none where that is not there. None where the body is no JSON, or stands
+    too deep within itself to be shown."""
     try:
         root = _decoder.decode(raw.removeprefix(BOM).decode("utf-8"))
+        if place:
+            found = element(root, place)
+            return list(_lines("", found, place, 0)) if found is not None else []
         return list(_lines("", root, _kind(root), 0))
     except (ValueError, RecursionError):
         return None
@@ -47,6 +51,7 @@ def element(root: Any, place: str) -> Any:
     """What stands at a place of a body (`Bundle.entry[5].resource`), as JSON has it; None where there is nothing."""
     _kind, _point, path = place.partition(".")
     for key, number in _STEP.findall(path):
+        root = dict(root) if isinstance(root, _Object) else root
         try:
             root = root[int(number)] if number else root[key]
         except (KeyError, IndexError, TypeError):

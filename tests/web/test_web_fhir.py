@@ -282,6 +282,19 @@ def test_digits_order_and_doubled_keys_stay(raw: bytes, shown: list[str]) -> Non
     assert [one.text for one in visible.lines(raw) or []] == shown
 
 
+def test_an_element_is_shown_without_the_rest_of_its_body() -> None:
+    raw = b'{"resourceType":"Bundle","entry":[{"resource":{"id":"x"}},{"resource":{"n":[12.30]}}]}'
+    found = visible.lines(raw, "Bundle.entry[1].resource")
+    assert [(one.text, one.at) for one in found or []] == [
+        ("{", "Bundle.entry[1].resource"),
+        ('  "n": [', "Bundle.entry[1].resource.n"),
+        ("    12.30", "Bundle.entry[1].resource.n[0]"),
+        ("  ]", "Bundle.entry[1].resource.n"),
+        ("}", "Bundle.entry[1].resource"),
+    ]
+    assert visible.lines(raw, "Bundle.entry[2].resource") == []
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": 1}}'])
 def test_what_is_no_json_has_no_lines(raw: bytes) -> None:
     assert visible.lines(raw) is None

@@ -65,7 +65,7 @@ class Fhir(msgspec.Struct, frozen=True):
         return self.is_short(raw)
 
     def is_short(self, raw: bytes) -> bool:
-        shown = _indented(raw)
+        shown = _indented(raw) if len(raw) <= LONGEST_EDIT else raw
         return len(shown) <= LONGEST_EDIT and shown.count(b"\n") + shown.count(b"\r") <= MOST_LINES
 
     def editable(self, raw: bytes) -> str:
@@ -128,10 +128,9 @@ def opened(raw: bytes, places: Sequence[str] = ()) -> Body:
 def element(raw: bytes, at: str) -> Body | None:
     """The resource that a place is in, and nothing else of the body; None where there is none. The place is marked where it
     is not all of it."""
-    found = body.lines(raw) or []
     resource = at.partition(".component[")[0]
-    own = [one for one in found if one.at and body.within(one.at, resource)]
-    if not own or all(one.at != at for one in own):
+    own = body.lines(raw, resource) or []
+    if all(one.at != at for one in own):
         return None
     shown = [_line(one, at != resource and body.within(one.at, at)) for one in own[:MOST_LINES]]
     return Body(tuple(shown), len(own) - len(shown))
