@@ -116,3 +116,16 @@ def written(moment: datetime) -> str:
     return (
         f"{moment.year:04}{moment.month:02}{moment.day:02}{moment.hour:02}{moment.minute:02}{moment.second:02}{offset}"
     )
+
+
+def as_dtm(sent: Timestamp) -> str:
+    """A time as sent, in the picture of HL7 v2: as precise, but for no more than four digits of a second. One that came
+    without an offset has that of its moment, so that no other one counts for it (MSH-7)."""
+    found = _picture(sent.text)
+    if found is None:
+        return written(sent.moment)
+    text = "".join(found[name] or "" for name in ("year", "month", "day", "hour", "minute", "second"))
+    if not found["hour"]:
+        return text
+    fraction = f".{found['fraction'][:4]}" if found["fraction"] else ""
+    return f"{text}{fraction}{f'{sent.moment:%z}'[:5]}"

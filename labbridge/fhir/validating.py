@@ -11,8 +11,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from fhir.resources.R4B import get_fhir_model_class
-from fhir.resources.R4B.resource import Resource
 from pydantic import BaseModel, ValidationError
 
 from labbridge.fhir.faults import Issue
@@ -85,6 +83,9 @@ def _issue(kind: str, error: Any) -> Issue:
 def _model(kind: str) -> type[BaseModel] | None:
     if not kind.isascii() or not kind.isalpha() or not kind[0].isupper():
         return None
+    from fhir.resources.R4B import get_fhir_model_class  # 20 MB: only where a body is held against them
+    from fhir.resources.R4B.resource import Resource
+
     try:
         found = get_fhir_model_class(kind)
     except ValueError:
