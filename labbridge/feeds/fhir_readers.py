@@ -23,6 +23,8 @@ from labbridge.receiving_fhir import Posted, Wanted
 
 WITHIN_S = 30.0  # a reading that takes longer is given up, with its process
 
+COLLECT_EVERY = 500  # bodies
+
 _log = logger("feeds")
 
 
@@ -127,11 +129,16 @@ def _run(feeds: dict[str, Feed], pipe: Connection) -> None:
         signal.signal(name, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+    gc.disable()  # the models' objects go by themselves; looking for what does not takes a sixth of the time
+    done = 0
     while True:
         try:
             asked, raw = _asked(pipe.recv_bytes()), pipe.recv_bytes()
             posted = receiving_fhir.read(raw, feeds[asked.feed], asked.address, asked.now, asked.wanted)
             pipe.send_bytes(_encode(_without_bytes(posted)))
+            done += 1
+            if done % COLLECT_EVERY == 0:
+                gc.collect()
         except (EOFError, OSError):
             return
 

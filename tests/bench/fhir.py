@@ -22,12 +22,11 @@ ROUNDS, BUNDLES, SENDERS = 7, 600, 8
 SHARE_MODELS = 0.6
 RESULTS, LENGTH = 10, 18_000
 TICK = os.sysconf("SC_CLK_TCK")
-ANALYTES = (
-    ("SRPB", "Anti-SRP (line blot)", "58", "intensity"), ("SRPE", "Anti-SRP (ELISA)", "44.10", "U/mL"),
-    ("HMGCRC", "Anti-HMGCR IgG (CLIA)", "3.10", "CU"), ("CK", "Creatine kinase", "7800", "U/L"),
-    ("NA", "Sodium", "140", "mmol/L"), ("K", "Potassium", "4.10", "mmol/L"), ("CREA", "Creatinine", "80", "umol/L"),
-    ("ALT", "Alanine aminotransferase", "120", "U/L"), ("AST", "Aspartate aminotransferase", "90", "U/L"),
-    ("LDH", "Lactate dehydrogenase", "612", "U/L"),
+ANALYTES = (  # of a general laboratory: what an interpretation costs is asked by the other lines
+    ("NA", "Sodium", "140", "mmol/L"), ("K", "Potassium", "4.10", "mmol/L"), ("CL", "Chloride", "101", "mmol/L"),
+    ("CREA", "Creatinine", "80.5", "umol/L"), ("ALT", "Alanine aminotransferase", "120", "U/L"),
+    ("AST", "Aspartate aminotransferase", "90", "U/L"), ("LDH", "Lactate dehydrogenase", "612", "U/L"),
+    ("GLU", "Glucose", "5.30", "mmol/L"), ("HB", "Haemoglobin", "142", "g/L"), ("CRP", "C-reactive protein", "3.2", "mg/L"),
 )  # fmt: skip
 
 

@@ -135,5 +135,6 @@ def refusal(body: Body | bytes, feed: Feed = FEED) -> Unfit:
     raw = wire(body)
     assert structure.checked(raw) == []
     with pytest.raises(Unfit) as caught:
+        structure.read_structure(raw, feed).resources()
         incoming.read_reports(raw, feed)
     return caught.value
