@@ -188,9 +188,8 @@ def answer(posted: Posted, receipt: Receipt, base: str) -> Answer:
 
 
 def id_of(posted: PostedResource, receipt: Receipt) -> str:
-    """The id of a resource of a body: that of the one that was there, its sender's own, else of our key and its entry."""
-    known = receipt.known.get(posted.entry)
-    return known or posted.id or (f"M{receipt.key}-{posted.entry}" if posted.entry >= 0 else f"M{receipt.key}")
+    """The id of a resource of a body: that of the one that was there, else its own."""
+    return receipt.known.get(posted.entry) or posted.named(receipt.key)
 
 
 def _of_resource(posted: Posted, receipt: Receipt, base: str) -> Answer:

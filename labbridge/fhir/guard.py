@@ -49,14 +49,37 @@ def load(raw: bytes) -> dict[str, Any]:
         raise Unfit([_odd(found, {}, None)])
     if not isinstance(found, dict):
         raise unfit("structure", "The body is no JSON object")
-    issue = next(_faults(found), None)
-    if issue is not None:
-        raise Unfit([issue])
+    if not _sound(found):
+        raise Unfit([next(_faults(found))])
     return found
 
 
+def _sound(root: dict[str, Any]) -> bool:
+    """Whether there is no fault in a body, level by level."""
+    level: list[dict[str, Any] | list[Any]] = [root]
+    for _depth in range(DEPTH):
+        inner: list[dict[str, Any] | list[Any]] = []
+        for value in level:
+            named = type(value) is dict
+            if len(value) > (KEYS if named else ITEMS):
+                return False
+            for one in value.values() if isinstance(value, dict) else value:
+                kind = type(one)
+                if kind is str:
+                    if len(one) > CHARACTERS:
+                        return False
+                elif kind is dict or kind is list:
+                    inner.append(one)
+                elif kind is _Odd or (one is None and named):
+                    return False
+        if not inner:
+            return True
+        level = inner
+    return False
+
+
 def _faults(root: dict[str, Any]) -> Iterator[Issue]:
-    """The first fault of a body; places are worked out for it alone."""
+    """The faults of a body with their places."""
     waiting: list[tuple[Any, int, Any]] = [(root, 1, None)]
     while waiting:
         value, depth, place = waiting.pop()

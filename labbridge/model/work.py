@@ -60,6 +60,10 @@ class PostedResource(msgspec.Struct, frozen=True):
     known_by: tuple[str, ...] = ()
     only_if_none: str = ""
 
+    def named(self, key: int) -> str:
+        """Its id in the message of this key: its sender's own, else of the key and its entry (`M17-3`, `M17`)."""
+        return self.id or (f"M{key}-{self.entry}" if self.entry >= 0 else f"M{key}")
+
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """One message as it came off the wire, with what its envelope says. Immutable. `resources`: those of a FHIR body.

@@ -14,7 +14,6 @@ from labbridge.store.connection import Connection, lookup_key, marks
 INSERT = "INSERT INTO known(feed, type, token, resource, message) VALUES (?,?,?,?,?)"
 ANY = "SELECT 1 FROM known WHERE feed = ? AND type = ? AND token IN ({}) LIMIT 1"
 MATCHES = "SELECT DISTINCT resource FROM known WHERE feed = ? AND type = ? AND token = ? LIMIT 2"
-OF_MESSAGE = "SELECT type, token, resource FROM known WHERE feed = ? AND message = ?"
 FORGET = "DELETE FROM known WHERE message = ?"
 
 Key = tuple[str, str, str]
@@ -61,16 +60,11 @@ def rows(arrival: Arrival, key: int, there: Mapping[int, str]) -> list[Row]:
     """What is written of the resources of a body that was kept under a key: each token of those that were created or
     updated."""
     return [
-        (*token, there.get(one.entry) or one.id or name(key, one.entry), key)
+        (*token, there.get(one.entry) or one.named(key), key)
         for one in arrival.resources
         if one.entry not in there or one.method == "PUT"
         for token in _keys(arrival.feed, one)
     ]
-
-
-def name(key: int, entry: int) -> str:
-    """The id of a resource that came without one: of the message's key and its entry."""
-    return f"M{key}-{entry}" if entry >= 0 else f"M{key}"
 
 
 def _keys(feed: str, one: PostedResource) -> Iterator[Key]:
