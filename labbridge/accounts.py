@@ -5,7 +5,7 @@ Passwords and tokens never reach this place: their hashes do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,10 @@ LONGEST_TOKEN_D = 365
 
 class Accounts:
     """Acts on accounts. Each request names the `act`, and what it needs beside. `issuer` is the identity provider's, empty
-    without one."""
+    without one; `feeds` are those that take FHIR, to which a program may be let in."""
 
-    def __init__(self, people: StorePeople, clock: Clock, issuer: str = "") -> None:
-        self._people, self._clock, self._issuer = people, clock, issuer
+    def __init__(self, people: StorePeople, clock: Clock, issuer: str = "", feeds: Sequence[str] = ()) -> None:
+        self._people, self._clock, self._issuer, self._feeds = people, clock, issuer, feeds
 
     def perform(self, login: str, name: str, request: dict[str, Any]) -> str:
         """What was done, in words. Refused where it may not be."""
@@ -114,9 +114,20 @@ class Accounts:
             raise Refused(f"A token is valid for 1 to {LONGEST_TOKEN_D} days")
         expires = self._clock.now() + timedelta(days=days)
         digest = bytes.fromhex(str(request.get("digest", "")))
-        token = Token(key=0, name=about, scope=Scope(scope), expires=expires)
-        self._people.add_token(token, digest, self._event(name, "token made", about, scope))
-        return f"token {about} valid until {expires:%Y-%m-%d}"
+        feed = self._feed(str(request.get("feed", "")), Scope(scope))
+        token = Token(key=0, name=about, scope=Scope(scope), expires=expires, feed=feed)
+        self._people.add_token(token, digest, self._event(name, "token made", about, f"{scope} {feed}".strip()))
+        return f"token {about}{f' for the feed {feed}' if feed else ''} valid until {expires:%Y-%m-%d}"
+
+    def _feed(self, named: str, scope: Scope) -> str:
+        """The feed that what comes with a token is of: the one that was named, else the only one."""
+        if scope is not Scope.INGEST:
+            return ""
+        if named and named not in self._feeds:
+            raise Refused(f"There is no FHIR feed {named!r}; there are {', '.join(self._feeds) or 'none'}")
+        if not named and len(self._feeds) > 1:
+            raise Refused(f"There are several FHIR feeds ({', '.join(self._feeds)}); say which with --feed")
+        return named or next(iter(self._feeds), "")
 
     def _revoke(self, about: str, name: str, _request: dict[str, Any]) -> str:
         found = next((one for one in self._people.tokens() if one.name == about and not one.revoked), None)

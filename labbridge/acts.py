@@ -16,12 +16,13 @@ from labbridge.calling import Calling
 from labbridge.config import Config, FeedSection, ReceiverSection
 from labbridge.deciding import Deciding, signing_of
 from labbridge.errors import Refused, StoreUnavailable
+from labbridge.feed_settings import feed_of, fhir_feeds
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.judging import JudgeProcess
 from labbridge.knowledge.documents import Source
 from labbridge.knowledge.ordering import Services
 from labbridge.model.values import Coding
-from labbridge.model.work import AuditEvent
+from labbridge.model.work import AuditEvent, Feed
 from labbridge.ports import Clock, Judge
 from labbridge.previewing import Preview, case_of, preview
 from labbridge.repairing import Repairing
@@ -57,7 +58,7 @@ class Acts:
         self.services = services or {}
         self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
-        self._accounts = Accounts(people, clock, issuer) if people is not None else None
+        self._accounts = Accounts(people, clock, issuer, fhir_feeds(config)) if people is not None else None
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
         self.people, self.repairing = people, Repairing(config, desk, clock, people)
@@ -282,7 +283,12 @@ def letterhead(config: Config, feed: str, receiver: str, comment: tuple[Coding, 
     section = config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
     source = config.feeds.get(feed) or FeedSection()
     format = format_of(config, section, source, comment)
-    return composing.Letterhead(receiver, format, source.charset, config.limits.comments_per_specimen)
+    return composing.Letterhead(receiver, format, feeds_of(config), config.limits.comments_per_specimen)
+
+
+def feeds_of(config: Config) -> dict[str, Feed]:
+    """The feeds by name, as their messages are read."""
+    return {name: feed_of(name, section) for name, section in config.feeds.items()}
 
 
 def ordering_of(config: Config, feed: str, receiver: str, services: Services) -> Ordering | None:
@@ -291,7 +297,7 @@ def ordering_of(config: Config, feed: str, receiver: str, services: Services) ->
     if section is None or section.retest != "order":
         return None
     source = config.feeds.get(feed) or FeedSection()
-    return Ordering(order_form(config, section, source), services, source.charset)
+    return Ordering(order_form(config, section, source), services, feeds_of(config))
 
 
 def format_of(

@@ -20,13 +20,12 @@ from labbridge.acts import Acts
 from labbridge.beside import Beside
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
-from labbridge.config_oidc import loopback
 from labbridge.control import ControlServer
 from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
-from labbridge.feed_settings import feed_of
+from labbridge.feed_settings import feed_of, mllp_feeds
 from labbridge.feeds.connection import Handlers
 from labbridge.feeds.mllp import MllpServer
 from labbridge.feeds.slots import Slots
@@ -350,12 +349,11 @@ class Service:
         servers: list[MllpServer] = []
         slots = Slots(sections.limits(self._config.limits))
         if self._role in ("listen", "all"):
-            for name, section in self._config.feeds.items():
+            for name, section in mllp_feeds(self._config):
                 server = self._server(name, section, slots)
                 self._room.admit(server)
-                host, port = split_address(section.listen)
-                await server.start(host, port)
-                self._traffic.listens(name, server, plaintext=section.tls is None and not loopback(host))
+                await server.start(*split_address(section.listen))
+                self._traffic.listens(name, server, plaintext=section.plaintext)
                 servers.append(server)
                 _log.info("listening", feed=name, port=server.address[1])
         yield
@@ -365,6 +363,7 @@ class Service:
     async def _pages(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as running:
             if self._workbench is not None:
+                self._room.admit(self._workbench)
                 await running.enter_async_context(self._workbench.running())
             yield
 

@@ -77,7 +77,7 @@ def serve(
 
 @app.command()
 def interpret(
-    paths: Annotated[list[str], typer.Argument(help="HL7 v2 files, or - for standard input.")],
+    paths: Annotated[list[str], typer.Argument(help="HL7 v2 files and FHIR JSON files, or - for standard input.")],
     as_of: Annotated[datetime | None, typer.Option(help="Evaluate as of this day.", formats=["%Y-%m-%d"])] = None,
     explain: Annotated[bool, typer.Option(help="Show which rules held, and on what.")] = False,
     config: ConfigPath = None,

@@ -68,6 +68,7 @@ def token(
     scope: Annotated[str, typer.Option(help="ingest or metrics.")],
     name: Name,
     days: Annotated[int, typer.Option(help="How long it is valid, 365 at most.")] = 365,
+    feed: Annotated[str, typer.Option(help="FHIR feed that what it sends is of; empty: the only one.")] = "",
     config: ConfigPath = None,
 ) -> None:
     """Make a token for a program and print it, this once: it is kept nowhere."""
@@ -75,7 +76,7 @@ def token(
     from labbridge.web.visits import digest
 
     secret = f"lb_{secrets.token_urlsafe(32)}"
-    more = {"act": "token", "scope": scope, "days": days, "digest": digest(secret).hex()}
+    more = {"act": "token", "scope": scope, "days": days, "feed": feed, "digest": digest(secret).hex()}
     answer = asked(config, {"command": "user", "keys": [about], "as": name, **more})
     typer.echo(show.acted(answer, "text"), err=True)
     if not answer["ok"]:

@@ -18,8 +18,8 @@ from labbridge.hl7 import ack
 from labbridge.hl7.head import head
 from labbridge.hl7.mllp import Frame, Framer, frame
 from labbridge.observe.handshakes import SENTENCES, why
-from labbridge.offline import split_messages
 from labbridge.tls import client
+from labbridge.wires import split_messages
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from labbridge import counting, requesting
+from labbridge import counting, reading, requesting
 from labbridge.errors import Refused
 from labbridge.hl7 import echoes, outgoing
-from labbridge.model.work import Case, Kept, Outgoing
+from labbridge.model.work import Case, Feed, Kept, Outgoing
 from labbridge.ports import Desk, Judge
 from labbridge.review import policies
 
@@ -24,13 +25,13 @@ class Messages(Protocol):
 
 
 class Letterhead(msgspec.Struct, frozen=True):
-    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the character
-    set of the feed the result came by (empty: MSH-18 is trusted), and how many may leave for one specimen in a day.
+    """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the feeds that results
+    come by, by name (of one that is not among them MSH-18 is trusted), and how many may leave for one specimen in a day.
     `ordering`: how it takes orders of retests, where it takes any."""
 
     receiver: str
     format: outgoing.ReceiverFormat
-    source_charset: str = ""
+    feeds: Mapping[str, Feed] = {}
     per_specimen: int = 0
     ordering: requesting.Ordering | None = None
 
@@ -89,7 +90,9 @@ def final_bytes(case: Case, letter: outgoing.Letter, desk: Messages, letterhead:
         raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
     if message.damaged:
         raise Refused(f"M{message.key}, which C{case.key} was written from, was damaged on the disk; restore a backup")
-    naming = desk.naming(letter.lanes[0])
-    named, charset = naming.raw if naming else b"", letterhead.source_charset
-    raw = outgoing.comment_message(message.raw, charset, letterhead.format, letter, named)
-    return raw, outgoing.specimen(message.raw, charset, letter)
+    format, feeds = letterhead.format, letterhead.feeds
+    source = reading.in_hl7(message, letter.at, letter.lanes, feeds, format, echoes=format.mode == "nte")
+    named = reading.naming_in_hl7(desk.naming(letter.lanes[0]), letter.lanes[0], feeds)
+    letter = msgspec.structs.replace(letter, at=source.at)
+    raw = outgoing.comment_message(source.raw, source.charset, format, letter, named)
+    return raw, outgoing.specimen(source.raw, source.charset, letter)

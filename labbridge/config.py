@@ -6,67 +6,36 @@ Names carry their units. Unknown keys are refused with the nearest known name. d
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from labbridge.config_oidc import OidcSection, loopback
-from labbridge.hl7.charset import codec
-from labbridge.hl7.ordering import message_of, unfit
+from labbridge.config_oidc import OidcSection
+from labbridge.config_wires import (
+    Address,
+    FeedSection,
+    FeedTlsSection,
+    OptionalAddress,
+    ReceiverSection,
+    ReceiverTlsSection,
+    Section,
+    split_address,
+)
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; each line names the key and the repair. Exit code 78."""
 
 
-def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError("write HOST:PORT, for example 127.0.0.1:2575")
-    return text
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("write an IANA time zone, for example Europe/Paris") from error
-    return text
-
-
-def _charset(text: str) -> str:
-    if text and codec(text) is None:
-        raise ValueError("write a name of HL7 table 0211, for example UNICODE UTF-8 or 8859/1")
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
-OptionalAddress = Annotated[str, AfterValidator(lambda text: text and _address(text))]
-Zone = Annotated[str, AfterValidator(_zone)]
-Charset = Annotated[str, AfterValidator(_charset)]
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 SQLITE = "sqlite:///"
 
 
-class StoreSection(_Section):
+class StoreSection(Section):
     url: str = Field(
         "sqlite:///var/labbridge.db",
         repr=False,
@@ -116,126 +85,21 @@ class StoreSection(_Section):
         )
 
 
-class FeedTlsSection(_Section):
-    certificate: str = Field(min_length=1, description="PEM file: this listener's certificate, then those between")
-    key: str = Field(min_length=1, description="PEM file: its private key, without a password")
-    client_ca: str = Field("", description="PEM file: authorities; with it every sender must show a certificate of one")
-    client_names: tuple[str, ...] = Field(
-        (),
-        description="names a sender's certificate may carry: SAN DNS or URI, CN where it has neither; empty: any",
-    )
-    crl: str = Field("", description="PEM file: revocation lists of client_ca; who is listed is refused")
-    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest version of TLS that is spoken")
-
-    @model_validator(mode="after")
-    def _together(self) -> FeedTlsSection:
-        for name in ("client_names", "crl"):
-            if getattr(self, name) and not self.client_ca:
-                raise ValueError(f"{name} needs client_ca: without it no certificate is asked for")
-        return self
-
-
-class ReceiverTlsSection(_Section):
-    ca: str = Field("", description="PEM file: authorities of the receiver; empty: the system's")
-    certificate: str = Field("", description="PEM file: the certificate to show, where the receiver asks for one")
-    key: str = Field("", description="PEM file: its private key, without a password")
-    server_name: str = Field("", description="name in the receiver's certificate; empty: the host of address")
-    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest version of TLS that is spoken")
-
-    @model_validator(mode="after")
-    def _together(self) -> ReceiverTlsSection:
-        if bool(self.certificate) != bool(self.key):
-            raise ValueError("certificate and key go together: name both or neither")
-        return self
-
-
-class FeedSection(_Section):
-    kind: Literal["mllp"] = Field("mllp", description="how results arrive")
-    listen: Address = Field("127.0.0.1:2575", description="address to listen on")
-    peers: tuple[str, ...] = Field((), description="addresses or networks (CIDR) that may connect; empty: any")
-    allow_plaintext: bool = Field(False, description="permit a listener without TLS beyond loopback")
-    sender: str = Field("", description="MSH-3|MSH-4 expected on this feed; empty: any")
-    timezone: Zone = Field("UTC", description="IANA zone of times sent without an offset")
-    charset: Charset = Field("", description="character set of this feed, where MSH-18 cannot be trusted")
-    decimal_mark: Literal[".", ","] = Field(".", description="decimal mark of numbers on this feed")
-    postfix_comparators: bool = Field(
-        False,
-        description="this laboratory writes `100<` for above 100, `U100`, `↑200`, `200～`; else such a value is held",
-    )
-    cytoplasmic_reported_as: Literal["positive", "negative", "negative_with_comment", "unknown"] = Field(
-        "unknown", description="how this laboratory reports cytoplasmic HEp-2 fluorescence"
-    )
-    empty_status: Literal["hold", "final"] = Field("hold", description="what an empty result status means")
-    processing_id: Literal["P", "T", "D"] = Field("P", description="MSH-11 this feed takes")
-    default_method: dict[str, str] = Field({}, description="method by analyte, for senders that name none")
-    settle_s: float = Field(259_200.0, ge=0, description="seconds to wait for the rest of a panel (72 h)")
-    receiver: str = Field("", description="receiver of the comments; empty: the only one configured")
-    application_ack: str = Field(
-        "", description="receiver of application acknowledgements (MSH-16); empty: none is sent"
-    )
-    second_identifier: Literal["required", "where_sent"] = Field(
-        "required",
-        description="whether birth date or name must agree, beside the number, before held results are used;"
-        " where_sent: messages that state neither are taken at their number",
-    )
-    tls: FeedTlsSection | None = Field(None, description="see [feeds.NAME.tls]; without: plain text")
-
-    @model_validator(mode="after")
-    def _safe(self) -> FeedSection:
-        host, _ = split_address(self.listen)
-        if not loopback(host) and self.tls is None and not self.allow_plaintext:
-            raise ValueError("a listener beyond loopback without TLS needs allow_plaintext = true")
-        for peer in self.peers:
-            ipaddress.ip_network(peer, strict=False)
-        return self
-
-
-class ReceiverSection(_Section):
-    kind: Literal["mllp"] = Field("mllp", description="how comments leave")
-    address: Address = Field(description="address of the LIS")
-    version: Literal["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"] = Field(
-        "2.5.1", description="HL7 version the receiver takes"
-    )
-    comment_mode: Literal["obx", "nte", "report"] = Field("obx", description="how the comment is carried")
-    update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
-    retest: Literal["advise", "order", "off"] = Field(
-        "advise", description="retests are named in the comment; order: they are ordered too, as orders.yaml says"
-    )
-    order_message: Literal["", "oml", "orm"] = Field(
-        "", description="oml (from 2.4) or orm (up to 2.6); empty: by version"
-    )
-    order_action: Literal["A", "G"] = Field("G", description="OBR-11: G, a reflex; A, add to the specimen at hand")
-    line_length: int = Field(0, ge=0, le=4000, description="wrap text at this many characters; 0: never")
-    charset: Charset = Field("UNICODE UTF-8", description="MSH-18 of outgoing messages")
-    language: Literal["en", "fr", "de", "es"] = Field("en", description="language of the comments: en, fr, de or es")
-    application: str = Field("", description="MSH-5 of outgoing messages; empty: the sender's MSH-3")
-    facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")
-    timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
-    accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
-    tls: ReceiverTlsSection | None = Field(None, description="see [receivers.NAME.tls]; without: plain text")
-
-    @model_validator(mode="after")
-    def _order(self) -> ReceiverSection:
-        if fault := unfit(message_of(self.order_message, self.version), self.version):
-            raise ValueError(fault)
-        return self
-
-
-class KnowledgeSection(_Section):
+class KnowledgeSection(Section):
     site: str = Field("", description="folder with the site's own codes, assays, policy and comments")
 
 
-class AdminSection(_Section):
+class AdminSection(Section):
     listen: Address = Field("127.0.0.1:9464", description="metrics and readiness")
 
 
-class ReviewSection(_Section):
+class ReviewSection(Section):
     undo_s: float = Field(
         120.0, ge=0, le=540, description="a comment signed at the workbench leaves after this; undo until then"
     )
 
 
-class WebSection(_Section):
+class WebSection(Section):
     listen: OptionalAddress = Field("127.0.0.1:8080", description="address of the workbench; empty: there is none")
     hosts: tuple[str, ...] = Field((), description="names by which browsers reach it, beside those of this machine")
     behind_tls: bool = Field(
@@ -250,7 +114,7 @@ class WebSection(_Section):
     oidc: OidcSection | None = Field(None, description="see [web.oidc]; without: accounts with passwords alone")
 
 
-class AuditSection(_Section):
+class AuditSection(Section):
     key: str = Field("", description="signing key of the anchors (`labbridge audit key FILE`); empty: none are made")
     anchors: str = Field("", description="file the anchors are appended to; where this service cannot write it anew")
     anchor_s: float = Field(3600.0, gt=0, description="seconds between two anchors at most, where lines were written")
@@ -263,15 +127,15 @@ class AuditSection(_Section):
         return self
 
 
-class RetentionSection(_Section):
+class RetentionSection(Section):
     raw_d: int = Field(3650, ge=35, description="days the bytes of finished messages are kept (`labbridge expire`)")
 
 
-class ReleaseSection(_Section):
+class ReleaseSection(Section):
     enabled: bool = Field(False, description="release by rule, as the signed rows of the site's release.yaml say")
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     frame_bytes: int = Field(16 * 2**20, ge=2**16, description="longest message taken")
     frame_timeout_s: float = Field(30.0, gt=0, description="from the first byte of a frame to its last")
     idle_timeout_s: float = Field(86400.0, gt=0, description="a silent connection is closed after this")
@@ -311,6 +175,8 @@ class Config(BaseSettings):
     @model_validator(mode="after")
     def _routes(self) -> Config:
         for name, feed in self.feeds.items():
+            if feed.kind == "fhir" and not self.web.listen:
+                raise ValueError(f"feeds.{name} takes FHIR at the address of [web] listen, which is empty")
             if feed.receiver and feed.receiver not in self.receivers:
                 raise ValueError(f"feeds.{name}.receiver names {feed.receiver!r}, which is not configured")
             if feed.application_ack and feed.application_ack not in self.receivers:
@@ -398,3 +264,17 @@ def _known(location: tuple[Any, ...]) -> list[str]:
     if key in location[2 if name in NAMED else 1 : -1]:
         section = within
     return sorted(section.model_fields if section else Config.model_fields)
+
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "FeedSection",
+    "FeedTlsSection",
+    "LimitsSection",
+    "ReceiverSection",
+    "ReceiverTlsSection",
+    "StoreSection",
+    "load",
+    "split_address",
+]

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from labbridge import advising, counting, identifying, requesting
+from labbridge import advising, counting, identifying, reading, requesting, times
 from labbridge.errors import Park, Refuse
-from labbridge.hl7 import echoes, incoming, order_answers, structure, times
+from labbridge.hl7 import echoes, order_answers
 from labbridge.interpret import Interpreter
 from labbridge.model.report import Report
 from labbridge.model.result import PatientResults
@@ -63,7 +63,7 @@ def read(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.feed is None:
         text = f"The feed {one.message.feed} is not configured any more; restore it, then reprocess"
         raise Park(Reason.UNREADABLE, text)
-    if structure.is_answer(one.message.raw):
+    if reading.is_answer(one.message.raw, one.feed):
         _read_answer(one, work)
         return
     report = _report(one.message, one.feed)
@@ -97,7 +97,7 @@ def _keep_foreign(one: Progress, report: Report, work: Work, reader: Reader) -> 
 
 def _report(message: Kept, feed: Feed) -> Report:
     try:
-        reports = incoming.read_reports(message.raw, feed, message.received)
+        reports = reading.reports_of(message.raw, feed, message.received, message.notes)
     except Refuse as fault:  # the feed's settings changed since it was accepted: never the sender's fault now
         raise Park(Reason.UNREADABLE, f"{fault.text} {fault.location}") from fault
     for report in reports:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labbridge.config import FeedSection
+from labbridge.config import Config, FeedSection
 from labbridge.model.work import Feed
 
 
@@ -22,4 +22,17 @@ def feed_of(name: str, section: FeedSection) -> Feed:
         settle_s=section.settle_s,
         application_ack=section.application_ack,
         second_identifier=section.second_identifier,
+        kind=section.kind,
+        authorities=section.authorities,
+        local_systems=section.local_systems,
     )
+
+
+def fhir_feeds(config: Config) -> tuple[str, ...]:
+    """The feeds that take FHIR."""
+    return tuple(name for name, section in config.feeds.items() if section.kind == "fhir")
+
+
+def mllp_feeds(config: Config) -> tuple[tuple[str, FeedSection], ...]:
+    """The feeds with a listener of their own."""
+    return tuple((name, section) for name, section in config.feeds.items() if section.kind == "mllp")

@@ -82,7 +82,7 @@ def _clock(now: datetime) -> Iterator[str]:
 
 
 def _addresses(config: Config) -> Iterator[str]:
-    own = {f"feeds.{name}.listen": feed.listen for name, feed in config.feeds.items()}
+    own = {f"feeds.{name}.listen": feed.listen for name, feed in config.feeds.items() if feed.kind == "mllp"}
     own |= {"admin.listen": config.admin.listen} | ({"web.listen": config.web.listen} if config.web.listen else {})
     for (key, address), (other, second) in combinations(own.items(), 2):
         if _meet(address, second):

@@ -27,6 +27,8 @@ NOTES: dict[str, str] = {
     "N018": "An OBX after SPM in OUL^R24 was taken as a result: the grammar leaves it open.",
     "N019": "The message names no patient; its results are kept under their specimen.",
     "N020": "Empty lines, or a start byte written twice, stand before MSH.",
+    "N021": "This entry of a batch was refused; the sender was told, and it was not read.",
+    "N022": "The sender asked to create this only where there is none; there was one, and it was not read.",
     "N101": "No known analyte: kept, not interpreted.",
     "N102": "The code is known, but name or unit contradict it; not interpreted.",
     "N103": "The method was taken from the local code.",

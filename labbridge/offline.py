@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
+from labbridge import wires
 from labbridge.config import Config
-from labbridge.errors import CaseFileError, Refuse
+from labbridge.errors import CaseFileError
 from labbridge.feed_settings import feed_of
-from labbridge.hl7 import incoming
 from labbridge.interpret import Interpreter
 from labbridge.interpret.explain import Explanation
 from labbridge.knowledge.build import Knowledge
@@ -26,20 +24,10 @@ from labbridge.model.history import History
 from labbridge.model.outcome import Outcome
 from labbridge.model.report import Patient, Report
 from labbridge.model.result import ContextItem, PatientResults, Result
-from labbridge.model.work import Feed
 from labbridge.normalise import Normaliser
 from labbridge.rows import case as case_rows
 from labbridge.sources import load
-
-_LINE = re.compile(rb"(?:\A|(?<=[\r\n\x0b])|(?<=\xef\xbb\xbf))(?:MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9])")
-
-
-class Unreadable(msgspec.Struct, frozen=True):
-    """A message of a file that could not be read: its number in the file, the place, and the rule it breaks."""
-
-    name: str
-    number: int
-    text: str
+from labbridge.wires import EPOCH, Feeds, Message, Unreadable
 
 
 class PatientOutcome(msgspec.Struct, frozen=True):
@@ -58,15 +46,6 @@ class Interpreted(msgspec.Struct, frozen=True):
     knowledge: Knowledge
 
 
-def split_messages(content: bytes) -> list[bytes]:
-    """The messages of a file: framed or not, one or many, with or without batch segments; line ends untouched. A file is
-    read for what it says: a batch whose own counts are wrong is told by the feed, not here."""
-    content = content.replace(b"\x1c", b"")
-    starts = [found.start() for found in _LINE.finditer(content)] + [len(content)]
-    pieces = (content[begin:end].strip(b"\x0b\r\n") for begin, end in pairwise(starts))
-    return [piece + b"\r" for piece in pieces if piece.startswith(b"MSH")]
-
-
 class Readers(msgspec.Struct, frozen=True):
     """The normaliser and the interpreter of one knowledge, and the language that drafts are written in."""
 
@@ -80,13 +59,12 @@ class Readers(msgspec.Struct, frozen=True):
 
 
 def interpret_paths(paths: Sequence[str], config: Config, as_of: date | None, *, explain: bool = False) -> Interpreted:
-    """The patients of these files (`-`: standard input), read as the first configured feed would read them, and drafted
-    in the language of its receiver."""
+    """The patients of these files (`-`: standard input), read as the first configured feed of their wire would read them,
+    and drafted in the language of the first feed's receiver."""
     feeds = [feed_of(name, section) for name, section in config.feeds.items()]
-    feed = feeds[0] if feeds else Feed(name="file")
-    readers = Readers.of(load(config.knowledge.site), config.language_of(feed.name))
+    readers = Readers.of(load(config.knowledge.site), config.language_of(feeds[0].name if feeds else ""))
     files = ((path, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()) for path in paths)
-    found, unreadable = interpret_files(files, readers, feed, as_of)
+    found, unreadable = interpret_files(files, readers, Feeds.of(feeds), as_of)
     if explain:
         found = [PatientOutcome(one.history, *readers.interpret.explained(one.history)) for one in found]
     return Interpreted(found, unreadable, readers.interpret.knowledge)
@@ -143,7 +121,7 @@ def reading_case(path: Path, case: dict[str, Any]) -> Iterator[None]:
 
 
 def interpret_files(
-    files: Iterable[tuple[str, bytes]], readers: Readers, feed: Feed, as_of: date | None
+    files: Iterable[tuple[str, bytes]], readers: Readers, feeds: Feeds, as_of: date | None
 ) -> tuple[list[PatientOutcome], list[Unreadable]]:
     """Every patient of the files, in order of appearance, and what could not be read.
 
@@ -152,35 +130,27 @@ def interpret_files(
     found: dict[str, list[PatientResults]] = {}
     newest: dict[str, date] = {}
     unreadable: list[Unreadable] = []
-    for name, content in files:
-        for number, raw in enumerate(split_messages(content), 1):
-            try:
-                reports = incoming.read_reports(raw, feed, _EPOCH)
-            except Refuse as fault:
-                unreadable.append(Unreadable(name, number, f"{fault.text} {fault.location}".strip()))
-                continue
-            for report in reports:
-                results, day = _normalised(report, readers, feed, f"{name}#{number}")
-                found.setdefault(report.lane, []).append(results)
-                newest[report.lane] = max(newest.get(report.lane, day), day)
-        if not split_messages(content):
-            unreadable.append(Unreadable(name, 1, "No MSH segment: this is not an HL7 v2 file"))
+    for message in (one for name, content in files for one in wires.messages(name, content, feeds)):
+        if isinstance(message, Unreadable):
+            unreadable.append(message)
+            continue
+        for report in message.reports:
+            results, day = _normalised(report, readers, message)
+            found.setdefault(report.lane, []).append(results)
+            newest[report.lane] = max(newest.get(report.lane, day), day)
     return [_patient(parts, as_of or newest[lane], readers) for lane, parts in found.items()], unreadable
 
 
-_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
-
-
-def _normalised(report: Report, readers: Readers, feed: Feed, ref: str) -> tuple[PatientResults, date]:
+def _normalised(report: Report, readers: Readers, message: Message) -> tuple[PatientResults, date]:
     """A file has no time of receipt: the message's own time stands for it."""
     received = report.sent.moment if report.sent else _newest_collection(report)
-    results, _notes = readers.normalise(report, feed, received, ref)
+    results, _notes = readers.normalise(report, message.feed, received, message.ref)
     return results, (report.sent.day if report.sent else received.date())
 
 
 def _newest_collection(report: Report) -> datetime:
     times = [order.collected.moment for order in report.orders if order.collected]
-    return max(times, default=_EPOCH)
+    return max(times, default=EPOCH)
 
 
 def _patient(parts: list[PatientResults], today: date, readers: Readers) -> PatientOutcome:

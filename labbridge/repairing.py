@@ -11,11 +11,10 @@ import base64
 import hashlib
 from typing import Any
 
+from labbridge import reading
 from labbridge.config import Config
 from labbridge.errors import Refuse, Refused
 from labbridge.feed_settings import feed_of
-from labbridge.hl7.incoming import read_reports
-from labbridge.hl7.structure import read_structure
 from labbridge.model.work import AuditEvent, Edit, Feed, Kept, Verdict
 from labbridge.ports import Clock
 from labbridge.review import identity, policies
@@ -71,6 +70,7 @@ class Repairing:
         except ValueError:
             raise Refused("The repaired message did not come in base64") from None
         self._lanes(shown, message, raw, "as edited cannot be read")
+        reading.check_places(message.raw, raw, self._feed(shown, message), message.notes)
         base = request.get("base")
         version = self._desk.edit(message.key, raw, event.detail, event, base if isinstance(base, int) else None)
         return f"{shown}, version {version}"
@@ -85,7 +85,7 @@ class Repairing:
             raise Refused("Say --is same (of the patient whose number it bears) or --is other (of somebody else)")
         event = self._event(f"identity {verdict}", shown, name, request)
         message = self._message(shown)
-        reports = read_reports(message.raw, self._feed(shown, message), message.received)
+        reports = reading.reports_of(message.raw, self._feed(shown, message), message.received, message.notes)
         who = [(report.lane, identity.stated(report.patient)) for report in reports if report.patient.key is not None]
         if not who:
             raise Refused(f"{shown} names no patient: there is nothing to decide")
@@ -137,7 +137,7 @@ class Repairing:
         if not raw:
             raise Refused(f"The bytes of {shown} were wiped for their age: there is nothing to read")
         try:
-            return read_structure(raw, feed).lanes
+            return reading.lanes_of(raw, feed, message.notes)
         except Refuse as fault:
             raise Refused(f"{shown} {otherwise}: {fault.text} {fault.location}".strip()) from None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from labbridge import reading
 from labbridge.errors import Refuse, Refused
 from labbridge.hl7 import order_answers, ordering, reader
 from labbridge.hl7.order_answers import ACCEPTED, REFUSED, OrderAnswer
@@ -15,7 +16,7 @@ from labbridge.hl7.ordering import OrderForm, OrderLetter
 from labbridge.model.outcome import Retest
 from labbridge.model.retests import OrderSaid, OrderState, OutgoingOrder, PlacedOrder, Retested, Withheld
 from labbridge.model.values import Coding
-from labbridge.model.work import Case, Delivery, Sent, Settled
+from labbridge.model.work import Case, Delivery, Feed, Sent, Settled
 from labbridge.ports import Desk, Judge
 from labbridge.states import DeliveryState
 
@@ -25,11 +26,11 @@ REASON_SYSTEM = "LBRULE"
 
 class Ordering(msgspec.Struct, frozen=True):
     """How a receiver takes orders: their form, what its laboratory calls each test, by analyte and method family, and the
-    character set of the feed the results come by (empty: MSH-18 is trusted)."""
+    feeds that results come by, by name."""
 
     form: OrderForm
     services: Mapping[tuple[str, str], Coding]
-    source_charset: str = ""
+    feeds: Mapping[str, Feed] = {}
 
 
 class Orders(NamedTuple):
@@ -146,11 +147,12 @@ def _bytes(row: Retested, case: Case, letter: OrderLetter, desk: Desk, how: Orde
     message = desk.message(_about(row, case)[0])
     if message is None or not message.raw or message.damaged:
         raise _NotMade(Withheld.NO_SOURCE)
-    naming = desk.naming(letter.lanes[0])
     try:
-        source = reader.read(message.raw, how.source_charset)
-        named = reader.read(naming.raw, "") if naming is not None and naming.raw else None
-        return ordering.write(letter, how.form, source, named)
+        source = reading.in_hl7(message, letter.at, letter.lanes, how.feeds, how.form)
+        naming = reading.naming_in_hl7(desk.naming(letter.lanes[0]), letter.lanes[0], how.feeds)
+        named = reader.read(naming, "") if naming else None
+        letter = msgspec.structs.replace(letter, at=source.at)
+        return ordering.write(letter, how.form, reader.read(source.raw, source.charset), named)
     except (Refuse, Refused):
         raise _NotMade(Withheld.NO_SOURCE) from None
 

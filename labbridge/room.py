@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Protocol
 
-from labbridge.feeds.mllp import MllpServer
 from labbridge.observe.logs import logger
 from labbridge.observe.traffic import Traffic
 
@@ -16,6 +16,12 @@ BACK = 1.05  # of the mark must be free again before reading goes on: no flutter
 _log = logger("service")
 
 
+class Halting(Protocol):
+    """What reads, and can pause."""
+
+    def halt(self, on: bool) -> None: ...
+
+
 class Room:
     """`mark_bytes` or 5 % of the disk, whichever is less, must be free beside the store's file (None: its disk is a
     server's, whose commits tell). The listeners are those that it pauses."""
@@ -23,7 +29,7 @@ class Room:
     def __init__(self, file: Path | None, mark_bytes: int, traffic: Traffic) -> None:
         self._folder = file.resolve().parent if file is not None else None
         self._mark_bytes, self._traffic = mark_bytes, traffic
-        self._servers: list[MllpServer] = []
+        self._servers: list[Halting] = []
 
     def low(self, factor: float = 1.0) -> bool:
         """True while less than the mark is free."""
@@ -32,7 +38,7 @@ class Room:
         usage = shutil.disk_usage(self._folder)
         return usage.free < min(self._mark_bytes, usage.total // 20) * factor
 
-    def admit(self, server: MllpServer) -> None:
+    def admit(self, server: Halting) -> None:
         """A listener that pauses with the others, from now on."""
         self._servers.append(server)
         server.halt(self._traffic.reading_paused)

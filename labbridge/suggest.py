@@ -12,9 +12,9 @@ from threading import Lock
 
 import msgspec
 
+from labbridge import reading
 from labbridge.config import Config
 from labbridge.errors import CaseFileError, Refuse, Refused
-from labbridge.hl7 import incoming
 from labbridge.knowledge.build import Knowledge, version
 from labbridge.knowledge.codes import CODE_COLUMNS, ROLES
 from labbridge.knowledge.documents import counted
@@ -28,8 +28,8 @@ from labbridge.normalise.identify import Identifier
 from labbridge.normalise.methods import Methods
 from labbridge.normalise.resemblance import Resembles
 from labbridge.normalise.sent import unit_of
-from labbridge.offline import split_messages
 from labbridge.sources import KnowledgeError, load, read_all, understood
+from labbridge.wires import split_messages
 
 CONTEXT, REFUSED_UNIT = "context", "refuse"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,9 +116,15 @@ class SuggestionsOnDemand:
 
 def suggest_file(path: Path, config: Config) -> list[Suggestion]:
     """Suggestions for the codes of a file: a CSV with a `code` or `name` column (`system`, `unit`, `order`, `sender` if
-    there), or HL7 v2 messages. Each code once. CaseFileError, with the place and the repair, where it is neither."""
+    there), HL7 v2 messages, or a body of FHIR. Each code once. CaseFileError, with the place and the repair, where it is
+    none of them."""
     content = path.read_bytes()
-    locals_ = _of_messages(content) if b"MSH" in content[:2048] else _of_csv(path, content)
+    if reading.is_fhir(content, None):
+        locals_ = _of_messages([content], Feed(name="file", kind=reading.FHIR))
+    elif b"MSH" in content[:2048]:
+        locals_ = _of_messages(split_messages(content), Feed(name="file"))
+    else:
+        locals_ = _of_csv(path, content)
     suggester = Suggester(load(config.knowledge.site))
     return [suggester(one) for one in dict.fromkeys(locals_)]
 
@@ -138,11 +144,11 @@ def _of_csv(path: Path, content: bytes) -> list[SentCode]:
     return [SentCode(**{name: (row[name] or "").strip() for name in columns}) for row in reader]
 
 
-def _of_messages(content: bytes) -> list[SentCode]:
+def _of_messages(messages: Iterable[bytes], feed: Feed) -> list[SentCode]:
     found: list[SentCode] = []
-    for raw in split_messages(content):
+    for raw in messages:
         try:
-            reports = incoming.read_reports(raw, Feed(name="file"), _EPOCH)
+            reports = reading.reports_of(raw, feed, _EPOCH)
         except Refuse:
             continue  # `labbridge interpret` says what is wrong with it
         for report in reports:

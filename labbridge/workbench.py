@@ -1,7 +1,7 @@
-"""The workbench's process as the service holds it: it is given the socket that browsers come to, reads the store on
-connections of its own, writes through the main process, and is started again where it ended.
+"""The web process as the service holds it: it is given the socket that browsers and senders of FHIR come to, reads the store
+on connections of its own, writes through the main process, and is started again where it ended.
 
-A page that takes long, or falls, holds up no message: nothing of it runs where messages are taken.
+A page that takes long, or falls, holds up no message that comes by MLLP: nothing of it runs where those are taken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -25,13 +25,15 @@ import msgspec
 from labbridge.children import go_with_the_service
 from labbridge.config import Config, split_address
 from labbridge.config_oidc import OidcSection
-from labbridge.errors import Refused
+from labbridge.errors import Refused, StoreUnavailable
 from labbridge.feed_settings import feed_of
+from labbridge.feeds.fhir_intake import serve_intake
 from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
-from labbridge.model.work import Feed
+from labbridge.model.work import Arrival, AuditEvent, Feed, Receipt
 from labbridge.observe import logs
 from labbridge.store import opening
+from labbridge.store.journal import keep_all
 from labbridge.store.units import RemoteUnits, SharedUnits, serve_units
 from labbridge.store.writer import Writer
 
@@ -99,6 +101,11 @@ class Workbench:
         self._settings, self._writer = settings_of(config, json_logs), writer
         self._process: BaseProcess | None = None
         self._restart: asyncio.TimerHandle | None = None
+        self._halted = False
+
+    def halt(self, on: bool) -> None:
+        """Keep no FHIR body, or go on: its sender is told to come again."""
+        self._halted = on
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -106,25 +113,37 @@ class Workbench:
         with _listening(self._address) as channel:
             self._start(channel)
             _log.info("workbench_listening", port=channel.getsockname()[1])
-            yield
-            if self._restart is not None:
-                self._restart.cancel()
-            process, self._process = self._process, None
-            if process is not None:
-                process.terminate()
-                await asyncio.to_thread(process.join, self._drain_s)
+            try:
+                yield
+            finally:
+                if self._restart is not None:
+                    self._restart.cancel()
+                process, self._process = self._process, None
+                if process is not None:
+                    process.terminate()
+                    await asyncio.to_thread(process.join, self._drain_s)
+                    process.kill()
 
     def _start(self, channel: socket.socket) -> None:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_run, args=(self._settings, channel, theirs), name="labbridge-web", daemon=True
+        units, its_units = context.Pipe()
+        intake, its_intake = context.Pipe()
+        process = context.Process(  # no daemon: it has the readers of FHIR bodies for children
+            target=_run, args=(self._settings, channel, its_units, its_intake), name="labbridge-web", daemon=False
         )
         process.start()
-        theirs.close()
-        serve_units(ours, self._writer)
+        its_units.close()
+        its_intake.close()
+        serve_units(units, self._writer)
+        serve_intake(intake, self._keep)
         self._process = process
         asyncio.get_running_loop().add_reader(process.sentinel, self._ended, process, channel)
+
+    def _keep(self, wanted: Sequence[tuple[Arrival, AuditEvent]]) -> list[Receipt]:
+        if self._halted:
+            raise StoreUnavailable("There is no room on the disk")
+        receipts: list[Receipt] = self._writer.submit(lambda connection: keep_all(connection, wanted)).result()
+        return receipts
 
     def _ended(self, process: BaseProcess, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -151,7 +170,7 @@ def _listening(address: str) -> socket.socket:
 # ---------------------------------------------------------------- the process
 
 
-def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
+def _run(settings: Settings, channel: socket.socket, units: Connection, intake: Connection) -> None:
     """Body of the process: until the main process asks it to stop, or goes."""
     import uvicorn
 
@@ -160,7 +179,7 @@ def _run(settings: Settings, channel: socket.socket, units: Connection) -> None:
     logs.configure(json=settings.json_logs)
     go_with_the_service()
     config = uvicorn.Config(
-        _application(settings, units),
+        _with_fhir(settings, intake, _application(settings, units)),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -205,6 +224,24 @@ def _application(settings: Settings, units: Connection) -> Any:
         test=settings.test,
     )
     return application(parts)
+
+
+def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
+    """The pages, and before them the address of the FHIR feeds, where there are any."""
+    feeds = {feed.name: feed for feed in settings.feeds if feed.kind == "fhir"}
+    if not feeds:
+        return pages
+    from labbridge.feeds.fhir_http import FhirEndpoint
+    from labbridge.feeds.fhir_http import Parts as FhirParts
+    from labbridge.feeds.fhir_intake import RemoteIntake
+    from labbridge.feeds.fhir_readers import FhirReaders
+    from labbridge.processing import SystemClock
+    from labbridge.programs import Programs
+
+    readers, clock = FhirReaders(feeds), SystemClock()
+    readers.begin()
+    programs = Programs(pages.parts.people, tuple(feeds), clock)
+    return FhirEndpoint(FhirParts(feeds, programs.feed_of, readers, RemoteIntake(intake), clock), pages)
 
 
 def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:

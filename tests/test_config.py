@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labbridge import config, config_text
+from labbridge import config, config_oidc, config_text
 
 PLAIN = """
 facility = "LABA"
@@ -198,7 +198,7 @@ def test_the_secret_of_the_identity_provider_comes_by_file_or_environment(
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False), ("lis", False)],
 )
 def test_loopback(host: str, local: bool) -> None:
-    assert config.loopback(host) is local
+    assert config_oidc.loopback(host) is local
 
 
 def test_addresses_split_into_host_and_port() -> None:

@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
-WORDS = {"model", "states", "errors", "notes"}
-PURE = {"hl7", "rows", "normalise", "interpret", "review"}
+WORDS = {"model", "states", "errors", "notes", "times"}
+PURE = {"hl7", "fhir", "rows", "normalise", "interpret", "review"}
 EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {
-    *("pipeline", "ports", "counting", "receiving", "drafting", "identifying", "composing", "advising", "requesting")
+    *(
+        "receiving_fhir",
+        "pipeline",
+        "ports",
+        "counting",
+        "receiving",
+        "drafting",
+        "identifying",
+        "composing",
+        "advising",
+        "requesting",
+    )
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -21,8 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "states": {"model"},
     "errors": {"model", "states"},
     "notes": {"model"},
+    "times": {"model"},
     "knowledge": WORDS | {"knowledge"},
     "hl7": WORDS | {"hl7"},
+    "fhir": WORDS | {"fhir"},
     "rows": WORDS | {"rows"},
     "normalise": WORDS | {"knowledge", "normalise"},
     "interpret": WORDS | {"knowledge", "interpret"},
@@ -31,17 +44,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": WORDS | {"hl7"},
     "counting": WORDS | {"interpret"},
     "receiving": WORDS | {"hl7"},
+    "receiving_fhir": WORDS | {"fhir"},
+    "reading": WORDS | {"hl7", "fhir"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "advising": WORDS | {"interpret", "review"},
-    "requesting": WORDS | {"hl7", "ports"},
-    "drafting": WORDS | PURE | {"ports", "counting", "identifying", "advising", "requesting"},
-    "composing": WORDS | {"hl7", "review", "ports", "counting", "requesting"},
-    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "drafting", "composing", "requesting"},
+    "requesting": WORDS | {"hl7", "ports", "reading"},
+    "drafting": WORDS | PURE | {"ports", "counting", "reading", "identifying", "advising", "requesting"},
+    "composing": WORDS | {"hl7", "review", "ports", "counting", "reading", "requesting"},
+    "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "reading", "drafting", "composing", "requesting"},
     "store": WORDS | STORY | {"store", "observe"},
-    "feeds": WORDS | STORY | {"hl7", "feeds", "observe"},
+    "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "web": WORDS | {"ports", "hl7", "interpret", "review", "web", "observe"},
+    "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",
@@ -58,6 +73,7 @@ WIRING = {
     "site_files",
     "supervising",
     "offline",
+    "wires",
     "validating",
     "show",
     "signatures",
@@ -82,6 +98,7 @@ WIRING = {
     "config",
     "config_oidc",
     "config_text",
+    "config_wires",
     "sources",
     "mappings",
     "suggest",
@@ -99,6 +116,7 @@ WIRING = {
     "children",
     "calling",
     "previewing",
+    "programs",
     "repairing",
     "feed_settings",
     "memory",

@@ -12,8 +12,9 @@ from datetime import datetime
 
 import msgspec
 
+from labbridge import times
 from labbridge.errors import Refuse
-from labbridge.hl7 import charset, escapes, times
+from labbridge.hl7 import charset, escapes
 from labbridge.hl7.head import BOM, SKELETON, Head, before, head
 from labbridge.model.report import PlacedNote
 from labbridge.notes import note

@@ -15,6 +15,8 @@ from labbridge.hl7.reader import Message, Segment
 
 KINDS = ("ED", "RP")
 MOST_BYTES = 10 * 2**20  # of a document, decoded
+NOT_FOLLOWED = "a pointer to another system: it is not followed"
+NOT_SHOWN = "neither PNG, JPEG nor PDF by its own word"
 
 
 class Format(NamedTuple):
@@ -30,6 +32,13 @@ JPEG = Format("image/jpeg", "jpg", b"\xff\xd8\xff")
 PDF = Format("application/pdf", "pdf", b"%PDF-")
 FORMATS = {"PNG": PNG, "JPEG": JPEG, "JPG": JPEG, "PDF": PDF}
 """By the subtype declared in ED.3 (table 0291 and the names of media types), in upper case."""
+
+
+class Document(NamedTuple):
+    """What its sender says a document is, and its Base64; empty where it only points to it."""
+
+    media: str
+    text: str
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,15 +71,29 @@ def attachment(message: Message, obx: Segment) -> tuple[Attachment, bytes]:
 def _read(message: Message, obx: Segment) -> tuple[Format | None, str, bytes]:
     field = obx.field(5)
     if obx.field(2) == "RP":
-        return None, "a pointer to another system: it is not followed", b""
+        return None, NOT_FOLLOWED, b""
     if len(message.repetitions(field)) != 1:
         return None, "not exactly one document in the field", b""
     format = FORMATS.get(message.component(field, 3).strip().upper())
     if format is None:
-        return None, "neither PNG, JPEG nor PDF by its own word", b""
+        return None, NOT_SHOWN, b""
     if message.component(field, 4).strip().casefold() != "base64":
         return None, "not in Base64", b""
     return _decoded(format, "".join(message.component(field, 5).split()))
+
+
+def document(at: str, kind: str, name: str, sent: Document) -> tuple[Attachment, bytes]:
+    """The same of a document that another wire brought."""
+    subtype = sent.media.partition(";")[0].strip().rpartition("/")[2].upper()
+    format = FORMATS.get(subtype)
+    if not sent.text:
+        found: tuple[Format | None, str, bytes] = (None, NOT_FOLLOWED, b"")
+    elif format is None:
+        found = (None, NOT_SHOWN, b"")
+    else:
+        found = _decoded(format, "".join(sent.text.split()))
+    told = Attachment(at=at, kind=kind, name=name, declared=sent.media[:80], format=found[0], reason=found[1])
+    return told, found[2]
 
 
 def _decoded(format: Format, text: str) -> tuple[Format | None, str, bytes]:

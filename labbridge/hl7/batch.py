@@ -14,8 +14,8 @@ from itertools import chain, islice, pairwise
 
 import msgspec
 
+from labbridge import times
 from labbridge.errors import Refuse
-from labbridge.hl7 import times
 from labbridge.hl7.head import Head, before, head
 
 MAX_MESSAGES = 20_000

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import msgspec
 
+from labbridge import times
 from labbridge.errors import Refuse
-from labbridge.hl7 import ack, escapes, times
+from labbridge.hl7 import ack, escapes
 from labbridge.hl7.escapes import Delimiters
 from labbridge.hl7.groups import ObservationGroup, OrderGroup, PatientGroup, SpecimenGroup
 from labbridge.hl7.reader import Message, Segment

@@ -20,8 +20,9 @@ from typing import Literal
 
 import msgspec
 
+from labbridge import times
 from labbridge.errors import Refuse, Refused
-from labbridge.hl7 import structure, times
+from labbridge.hl7 import structure
 from labbridge.hl7.groups import ObservationGroup, OrderGroup
 from labbridge.hl7.page import Form, Page, place
 from labbridge.hl7.reader import Message, Segment

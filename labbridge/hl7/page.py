@@ -13,8 +13,9 @@ from datetime import datetime
 
 import msgspec
 
+from labbridge import times
 from labbridge.errors import Refused
-from labbridge.hl7 import charset, escapes, structure, times
+from labbridge.hl7 import charset, escapes, structure
 from labbridge.hl7.escapes import STANDARD, Delimiters
 from labbridge.hl7.groups import ObservationGroup, OrderGroup, PatientGroup
 from labbridge.hl7.reader import Message, Segment

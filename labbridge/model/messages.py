@@ -136,13 +136,15 @@ class Bytes(msgspec.Struct, frozen=True):
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it is read: as received, or as the newest approved edit has it. `length` is that of its bytes, which are
-    here (`raw`) where they were asked for. `damaged`: they are no longer the ones that came."""
+    here (`raw`) where they were asked for. `damaged`: they are no longer the ones that came. `notes`: those of its
+    receipt."""
 
     key: int
     feed: str
     length: int
     raw: bytes = b""
     damaged: bool = False
+    notes: tuple[PlacedNote, ...] = ()
 
 
 class ChosenDeliveries(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,7 +82,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A program's key, known by the SHA-256 of it. `used`: when it last was, within a minute; empty for never."""
+    """A program's key, known by the SHA-256 of it. `used`: when it last was, within a minute; empty for never. `feed`: that
+    what comes with it is of; empty for what needs none."""
 
     key: int
     name: str
@@ -90,6 +91,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime
     revoked: str = ""
     used: str = ""
+    feed: str = ""
 
     def over(self, now: datetime) -> bool:
         """Whether it is in force no more."""

@@ -26,9 +26,12 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     code for senders that name none; `postfix_comparators`: it writes comparators after numbers and as letters and arrows
     (`100<` is above 100); `application_ack` names the receiver of application acknowledgements, if any; `second_identifier`
     "required" or "where_sent": whether a patient's number alone connects a message with what is held of that patient.
+    `kind`: its wire, "mllp" or "fhir". Of FHIR: `authorities`, the names of assigning authorities by identifier system;
+    `local_systems`, the code systems that are the laboratory's own codes.
     """
 
     name: str
+    kind: str = "mllp"
     sender: str = ""
     timezone: str = "UTC"
     charset: str = ""
@@ -41,10 +44,25 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 0.0
     application_ack: str = ""
     second_identifier: str = "required"
+    authorities: dict[str, str] = {}
+    local_systems: tuple[str, ...] = ()
+
+
+class PostedResource(msgspec.Struct, frozen=True):
+    """What a sender asks to be done with one resource of a FHIR body: its entry (-1: it is the body itself), `POST` or
+    `PUT`, its type and, of PUT, its own id. `known_by`: its identifiers, each `system|value`. `only_if_none`: it is
+    created only where no resource of its type is known by this."""
+
+    entry: int
+    method: str
+    kind: str
+    id: str = ""
+    known_by: tuple[str, ...] = ()
+    only_if_none: str = ""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as it came off the wire, with what its envelope says. Immutable.
+    """One message as it came off the wire, with what its envelope says. Immutable. `resources`: those of a FHIR body.
 
     `sender` is `application|facility` (MSH-3|MSH-4), `digest` the SHA-256 of `raw`, `lanes` one lane per patient (the
     patient, else the specimen, else the sender). `raw` is whole, except for an oversize frame (its first 64 KiB;
@@ -68,15 +86,20 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str = ""
     location: str = ""
     notes: tuple[PlacedNote, ...] = ()
+    resources: tuple[PostedResource, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):
     """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is
-    that one's. `control_id_reuse`: the control id came before with other bytes; both are kept."""
+    that one's. `control_id_reuse`: the control id came before with other bytes; both are kept. Of a FHIR body: `known`, the
+    resources that were there already, entry and id; `several`, the first entry whose condition more than one resource meets,
+    for which the whole was quarantined."""
 
     key: int
     duplicate: bool = False
     control_id_reuse: bool = False
+    known: dict[int, str] = {}
+    several: int | None = None
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,14 +96,18 @@ def _titre_of_texts(texts: Sequence[PatternText], words: Words) -> Titre | None:
 
 
 def _texts(line: Line) -> Iterator[PatternText]:
-    """The texts of a line that may describe a pattern: its values where they are no plain grade or number, and its
-    notes; of a line whose code names a pattern, that it is there or not."""
+    """The texts of a line that may describe a pattern: its values where they are no plain grade or titre, however that was
+    written, and its notes; of a line whose code names a pattern, that it is there or not."""
     about, seen = ABOUT.get(line.role), _seen(line)
     if about is not None and seen is not None:
         yield PatternText("; ".join(line.texts), about, seen)
     elif line.read.grade is None or line.read.titre is not None:
-        yield from (PatternText(text, about) for text in line.texts)
+        yield from (PatternText(text, about) for text in line.texts if line.read.titre is None or _worded(text))
     yield from (PatternText(text) for text in line.notes)
+
+
+def _worded(text: str) -> bool:
+    return any(char.isalpha() for char in text)
 
 
 def _seen(line: Line) -> bool | None:

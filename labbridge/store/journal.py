@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from labbridge.model.report import PlacedNote
 from labbridge.model.work import Arrival, AuditEvent, Receipt
 from labbridge.notes import note
 from labbridge.states import Reason, State
-from labbridge.store import sums
+from labbridge.store import known, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Cursor, lookup_key, of_rows
 from labbridge.store.tally import COUNT, labels
@@ -63,7 +63,8 @@ class StoreIntake:
 def keep_all(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
     """Everything that came in while the last group was committed: in a few statements where none of their control ids
     was ever seen, which is nearly always; else each on its own."""
-    if _strangers(connection, [arrival for arrival, _audit in wanted]):
+    arrivals = [arrival for arrival, _audit in wanted]
+    if _strangers(connection, arrivals) and known.all_new(connection, arrivals):
         return _keep_new(connection, wanted)
     return [_keep_one(connection, arrival, audit) for arrival, audit in wanted]
 
@@ -89,6 +90,9 @@ def _keep_new(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]
     if work:
         _insert(connection, INSERT_WORK, work)
     _insert(connection, INSERT_AUDIT, [audit_row(audit, f"M{k}") for k, (_a, audit) in zip(keys, wanted, strict=True)])
+    borne = [row for key, arrival in kept if arrival.resources for row in known.rows(arrival, key, {})]
+    if borne:
+        _insert(connection, known.INSERT, borne)
     newest = max(arrival.received for arrival, _audit in wanted).isoformat()
     for (name, its), count in Counter((_counter(one), _labels(one)) for _key, one in kept).items():
         connection.execute(COUNT, (name, its, count, newest))
@@ -104,22 +108,48 @@ def _insert(connection: Connection, sql: str, rows: Sequence[tuple[object, ...]]
 
 def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Receipt:
     execute = connection.execute
-    known = execute(FIND, _ledger(arrival)).fetchone()  # the one writer asks: nobody else can keep it meanwhile
-    if known is not None:
-        return _again(connection, arrival, *known)
+    before = execute(FIND, _ledger(arrival)).fetchone()  # the one writer asks: nobody else can keep it meanwhile
+    if before is not None:
+        return _again(connection, arrival, *before)
+    there, several = known.matches(connection, arrival) if arrival.resources else ({}, None)
+    arrival = _with_known(arrival, there) if several is None else _ambiguous(arrival, several)
     key = execute(INSERT_JOURNAL, _row(arrival)).lastrowid or 0
     received = arrival.received.isoformat()
     if arrival.state is State.KEPT:
         for lane in arrival.lanes:
             execute(INSERT_WORK, work_row(key, lane, received))
-    execute(INSERT_AUDIT, audit_row(audit, f"M{key}"))
+    borne = known.rows(arrival, key, there) if several is None else []
+    if borne:
+        _insert(connection, known.INSERT, borne)
+    execute(INSERT_AUDIT, audit_row(audit, f"M{key}", "refused" if several is not None else audit.action))
     execute(COUNT, (_counter(arrival), _labels(arrival), 1, received))
     about = _ledger(arrival)
     reused = bool(arrival.control_id) and execute(REUSED, about).fetchone() is not None
     if reused:
         execute(INSERT_AUDIT, audit_row(audit, f"M{key}", "control_id_reuse"))
         execute(NOTED, (_told((*arrival.notes, note("N014", "MSH-10"))), key))
-    return Receipt(key, control_id_reuse=reused)
+    return Receipt(key, control_id_reuse=reused, known=there, several=several)
+
+
+def _with_known(arrival: Arrival, there: Mapping[int, str]) -> Arrival:
+    """With a note for each resource that was there: what its sender asked to create only where there is none is not read
+    again. An update is."""
+    left = [one.entry for one in arrival.resources if one.entry in there and one.method != "PUT"]
+    notes = tuple(note("N022", f"Bundle.entry[{entry}]") for entry in left)
+    return msgspec.structs.replace(arrival, notes=(*arrival.notes, *notes)) if notes else arrival
+
+
+def _ambiguous(arrival: Arrival, entry: int) -> Arrival:
+    """A condition that several resources meet: the whole is refused (412), and kept for a person."""
+    return msgspec.structs.replace(
+        arrival,
+        state=State.QUARANTINED,
+        reason=Reason.STRUCTURE,
+        detail="More than one resource meets the condition",
+        answer="412",
+        error_code="multiple-matches",
+        location=f"Bundle.entry[{entry}].request.ifNoneExist" if entry >= 0 else "",
+    )
 
 
 def work_row(key: int, lane: str, now: str) -> tuple[int, str, str, int]:

@@ -68,7 +68,7 @@ EVENTS = (
 )
 BYTES = "SELECT raw, digest FROM journal WHERE id = ?"
 SIZES = f"SELECT j.id, j.feed, length({edits.RAW_IN_FORCE}) FROM journal j WHERE j.id IN ({{}})"  # noqa: S608
-IN_FORCE = f"SELECT j.id, j.feed, {edits.IN_FORCE} FROM journal j WHERE j.id IN ({{}})"  # noqa: S608
+IN_FORCE = f"SELECT j.id, j.feed, j.notes, {edits.IN_FORCE} FROM journal j WHERE j.id IN ({{}})"  # noqa: S608
 
 _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
@@ -142,7 +142,7 @@ class StoreMessages:
     def in_force(self, keys: Sequence[int]) -> list[InForce]:
         """These messages as they are read, with their bytes."""
         rows = self._reader.execute(IN_FORCE.format(marks(len(keys))), keys).fetchall() if keys else []
-        return [_in_force(int(key), str(feed), bytes(raw), bytes(digest or b"")) for key, feed, raw, digest in rows]
+        return [_in_force(row[0], row[1], _noted(row[2]), bytes(row[3]), bytes(row[4] or b"")) for row in rows]
 
     def held(self, patient: Identifier | None, lane: str) -> StoredHistory | None:
         """All that is held of the patient of a lane; None where part of it is not what was written."""
@@ -152,9 +152,9 @@ class StoreMessages:
             return None
 
 
-def _in_force(key: int, feed: str, raw: bytes, digest: bytes) -> InForce:
+def _in_force(key: int, feed: str, notes: tuple[PlacedNote, ...], raw: bytes, digest: bytes) -> InForce:
     damaged = bool(digest) and Bytes(raw, digest).damaged
-    return InForce(key=key, feed=feed, length=len(raw), raw=raw, damaged=damaged)
+    return InForce(key=key, feed=feed, length=len(raw), raw=raw, damaged=damaged, notes=notes)
 
 
 def events(connection: Connection, subject: str) -> tuple[AuditEvent, ...]:

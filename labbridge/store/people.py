@@ -37,8 +37,8 @@ BEGIN = "INSERT INTO sign_ins(digest, nonce, verifier, made) VALUES (?,?,?,?)"
 BEGUN = "SELECT nonce, verifier, made FROM sign_ins WHERE digest = ?"
 TAKEN = "DELETE FROM sign_ins WHERE digest = ?"
 SWEPT = "DELETE FROM sign_ins WHERE made < ?"
-TOKEN = "SELECT id, name, scope, expires, revoked, used FROM tokens"  # noqa: S105 - a statement
-ADD_TOKEN = "INSERT INTO tokens(digest, name, scope, made, expires) VALUES (?,?,?,?,?)"  # noqa: S105 - a statement
+TOKEN = "SELECT id, name, scope, expires, revoked, used, feed FROM tokens"  # noqa: S105 - a statement
+ADD_TOKEN = "INSERT INTO tokens(digest, name, scope, made, expires, feed) VALUES (?,?,?,?,?,?)"  # noqa: S105 - a statement
 USED = "UPDATE tokens SET used = ? WHERE id = ?"
 REVOKE = "UPDATE tokens SET revoked = ? WHERE id = ? AND revoked = ''"
 
@@ -152,7 +152,7 @@ class StorePeople:
         return [_token(row) for row in self._reader.execute(f"{TOKEN} ORDER BY id").fetchall()]
 
     def add_token(self, token: Token, digest: bytes, audit: AuditEvent) -> None:
-        row = (digest, token.name, token.scope.value, audit.at.isoformat(), token.expires.isoformat())
+        row = (digest, token.name, token.scope.value, audit.at.isoformat(), token.expires.isoformat(), token.feed)
         self._written(audit, Statement(ADD_TOKEN, row, 1))
 
     def used(self, token: Token, now: datetime) -> None:
@@ -215,6 +215,6 @@ def _person(row: Iterable[str]) -> Person:
 
 
 def _token(row: Iterable[str]) -> Token:
-    key, name, scope, expires, revoked, used = row
+    key, name, scope, expires, revoked, used, feed = row
     ends = datetime.fromisoformat(expires)
-    return Token(key=int(key), name=name, scope=Scope(scope), expires=ends, revoked=revoked, used=used)
+    return Token(key=int(key), name=name, scope=Scope(scope), expires=ends, revoked=revoked, used=used, feed=feed)

@@ -9,7 +9,7 @@ import msgspec
 
 from labbridge.errors import Park
 from labbridge.model.outcome import DAMAGED, Outcome, PostedComment
-from labbridge.model.report import Identifier, Patient
+from labbridge.model.report import Identifier, Patient, PlacedNote
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.review import Disposition
 from labbridge.model.work import Case, HeldPart, HeldResults, Kept, StoredHistory
@@ -34,6 +34,7 @@ _context = msgspec.json.Decoder(ContextItem)
 _outcome = msgspec.json.Decoder(Outcome)
 _posted = msgspec.json.Decoder(PostedComment)
 _patient = msgspec.json.Decoder(Patient)
+_notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 
 def case(connection: Connection, key: int) -> Case | None:
@@ -197,7 +198,7 @@ def patient_key(patient: Identifier) -> tuple[str, str]:
 
 def message(connection: Connection, key: int) -> Kept | None:
     row = connection.execute(
-        f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.lanes, j.received, j.state"  # noqa: S608
+        f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.lanes, j.received, j.state, j.notes"  # noqa: S608
         " FROM journal j WHERE j.id = ?",
         (key,),
     ).fetchone()
@@ -213,4 +214,10 @@ def message(connection: Connection, key: int) -> Kept | None:
         lane=row[6].split("\n")[0],
         received=datetime.fromisoformat(row[7]),
         state=State(row[8]),
+        notes=noted(row[9]),
     )
+
+
+def noted(text: str | None) -> tuple[PlacedNote, ...]:
+    """The notes of a message's receipt."""
+    return _notes.decode(text) if text else ()

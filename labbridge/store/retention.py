@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from labbridge.errors import Refused
 from labbridge.model.work import AuditEvent
-from labbridge.store import links, sums
+from labbridge.store import known, links, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, marks
 
@@ -120,6 +120,7 @@ def erase(connection: Connection, lane: str, audit: AuditEvent) -> int:
         connection.execute(FORGET_MESSAGE, (WIPED, ERASED, key))
         connection.execute(WIPE_EDITS.format(marks(1)), (key,))
         connection.execute(FORGET_CODES, (key,))
+        connection.execute(known.FORGET, (key,))
     for one in lanes:
         _forget(connection, one)
     digest = hashlib.sha256(lane.encode()).digest()

@@ -90,6 +90,19 @@ numbers = sa.Table(  # what stands on a specimen or an order, with the lane it c
 )
 sa.Index("numbers_message", numbers.c.message)
 
+known = sa.Table(  # by what a FHIR resource is known to its sender: an identifier, or the sender's own id
+    "known",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("message", sa.Integer, nullable=False),
+)
+sa.Index("known_token", known.c.feed, known.c.type, known.c.token)
+sa.Index("known_message", known.c.message)
+
 links = sa.Table(  # identity messages: the patient of `prior` is the one of `surviving`; undone ones stay, with when
     "links",
     metadata,

@@ -224,6 +224,17 @@ CREATE TABLE knowledge (
 	PRIMARY KEY (version)
 )
  WITHOUT ROWID;
+CREATE TABLE known (
+	id INTEGER NOT NULL,
+	feed TEXT NOT NULL,
+	type TEXT NOT NULL,
+	token TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	message INTEGER NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX known_message ON known (message);
+CREATE INDEX known_token ON known (feed, type, token);
 CREATE TABLE links (
 	id INTEGER NOT NULL,
 	prior TEXT NOT NULL,
@@ -564,6 +575,7 @@ CREATE TABLE tokens (
 	expires TEXT NOT NULL,
 	used TEXT DEFAULT '' NOT NULL,
 	revoked TEXT DEFAULT '' NOT NULL,
+	feed TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (digest)
 );

@@ -47,6 +47,7 @@ tokens = sa.Table(  # keys of programs, by their digest
     sa.Column("expires", sa.Text, nullable=False),
     text("used"),
     text("revoked"),
+    text("feed"),  # that what comes with it is of
     sa.UniqueConstraint("digest"),
 )
 

@@ -85,6 +85,7 @@ ROUTES = (
     Route("POST", "/cases/{case}/reading", second.read, Right.SECOND_READ),
     Route("GET", "/cases/{case}/explain", explaining.explain, Right.SEE_CASES),
     Route("GET", "/cases/{case}/evidence/{message}/{name}/{number}", explaining.evidence, Right.SEE_CASES),
+    Route("GET", "/cases/{case}/evidence/{message}/{place}", explaining.element, Right.SEE_CASES),
     Route("GET", "/cases/{case}/preview", previewing.kept, Right.SEE_CASES),
     Route("POST", "/cases/{case}/preview", previewing.typed, Right.DECIDE),
     Route("GET", "/cases/{case}/attachments", attachments.listed, Right.SEE_CASES),

@@ -43,7 +43,7 @@ class Guard:
     """ASGI, around the application whose routes it knows."""
 
     def __init__(self, app: ASGIApp, site: FastAPI, parts: Parts, routes: Sequence[Route]) -> None:
-        self._app, self._site, self._parts = app, site, parts
+        self._app, self._site, self.parts = app, site, parts
         self._by_path = {(one.method, one.path): one for one in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +65,7 @@ class Guard:
     async def _refused(self, scope: Scope) -> Response | None:
         """The answer to a request that goes no further; None where it may."""
         headers = Headers(scope=scope)
-        if not self._parts.known_host(urlsplit(f"//{headers.get('host', '')}").hostname or ""):
+        if not self.parts.known_host(urlsplit(f"//{headers.get('host', '')}").hostname or ""):
             return PlainTextResponse("This is not the address of this service; add it to [web] hosts\n", 421)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         route = self._route(scope, method)
@@ -99,8 +99,8 @@ class Guard:
         """A program comes with its token, and is nobody's browser: no cookie counts. It is looked up by its digest each
         time, so that one that was revoked is refused from then on."""
         kind, _space, secret = authorization.partition(" ")
-        now = self._parts.clock.now()
-        with self._parts.people() as people:
+        now = self.parts.clock.now()
+        with self.parts.people() as people:
             token = people.token(visits.digest(secret.strip())) if kind.lower() == "bearer" else None
             if token is None or token.over(now):
                 return PlainTextResponse("This token is not in force\n", 401, {"WWW-Authenticate": "Bearer"})
@@ -115,13 +115,13 @@ class Guard:
         secret = visits.secret_of(headers, secure)
         if not secret:
             return None
-        now = self._parts.clock.now()
-        with self._parts.people() as people:
+        now = self.parts.clock.now()
+        with self.parts.people() as people:
             session = people.session(visits.digest(secret))
-            if session is None or self._parts.ages.over(session, now):
+            if session is None or self.parts.ages.over(session, now):
                 return None
             if (
-                not polled and (now - session.seen) * 10 >= self._parts.ages.idle
+                not polled and (now - session.seen) * 10 >= self.parts.ages.idle
             ):  # not for each request: nobody waits for its commit
                 people.seen(session, now)
         return Visit(session, secret)

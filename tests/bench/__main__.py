@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import parts
+from tests.bench.fhir import fhir
 from tests.bench.figures import GENERATOR, Line, ratios
 from tests.bench.interpreting import interpreting
 from tests.bench.reading import reading
@@ -145,6 +146,7 @@ LINES: dict[str, Callable[[], list[Line]]] = {
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,
+    "fhir": fhir,
     "workbench": workbench,
 }
 

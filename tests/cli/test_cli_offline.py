@@ -17,8 +17,9 @@ from cli_run import SAMPLES, SITE, config, run
 from labbridge.config import load as load_config
 from labbridge.errors import CaseFileError
 from labbridge.model.work import Feed
-from labbridge.offline import PatientOutcome, Readers, Unreadable, interpret_files, split_messages, validate_files
+from labbridge.offline import PatientOutcome, Readers, interpret_files, validate_files
 from labbridge.sources import load
+from labbridge.wires import Feeds, Unreadable, split_messages
 
 PARIS = Feed(name="myolis", timezone="Europe/Paris")
 HEAD = b"MSH|^~\\&|MYOLIS|LABA|LABBRIDGE|LABA|$SENT||ORU^R01^ORU_R01|$ID|P|2.5.1||||||UNICODE UTF-8"
@@ -56,7 +57,7 @@ def interpreted(
     *contents: bytes, feed: Feed = PARIS, as_of: date | None = None
 ) -> tuple[list[PatientOutcome], list[Unreadable]]:
     files = [(f"file{number}", content) for number, content in enumerate(contents, 1)]
-    return interpret_files(files, readers(), feed, as_of)
+    return interpret_files(files, readers(), Feeds(feed, feed), as_of)
 
 
 def states(found: Sequence[PatientOutcome]) -> list[tuple[str, str]]:

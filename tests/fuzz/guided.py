@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.fuzz.target import DICTIONARY, SEEDS, Target, Wrong
+from tests.fuzz.target import SEEDS, Target, Wrong
 
 INPUT_S = {"large": 120}  # where 16 MiB are read several times
 USUAL_INPUT_S, RSS_MB = 10, 2048
@@ -49,8 +49,9 @@ def main(name: str, product: list[str], seconds: int, folder: Path) -> None:
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
     options = {
-        "dict": DICTIONARY, "max_len": target.longest, "timeout": INPUT_S.get(name, USUAL_INPUT_S), "rss_limit_mb": RSS_MB,
-        "max_total_time": seconds, "artifact_prefix": f"{folder}/", "print_final_stats": 1, "report_slow_units": 3600,
+        "dict": target.dictionary, "max_len": target.longest, "timeout": INPUT_S.get(name, USUAL_INPUT_S),
+        "rss_limit_mb": RSS_MB, "max_total_time": seconds, "artifact_prefix": f"{folder}/", "print_final_stats": 1,
+        "report_slow_units": 3600,
     }  # fmt: skip
     arguments = [f"-{option}={value}" for option, value in options.items()]
     atheris.Setup([sys.argv[0], str(corpus), str(SEEDS / name), *arguments], Findings(target, folder).tried)

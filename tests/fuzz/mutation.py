@@ -10,7 +10,7 @@ from tests.fuzz.target import Target, tokens
 
 def inputs(target: Target, seed: int, count: int) -> Iterator[bytes]:
     """So many inputs of a target: each seed changed in one to six places. The same for the same seed."""
-    rng, seeds, words = random.Random(f"{target.name} {seed}"), target.seeds(), list(tokens())
+    rng, seeds, words = random.Random(f"{target.name} {seed}"), target.seeds(), list(tokens(target.dictionary))
     for _number in range(count):
         data = rng.choice(seeds)
         for _change in range(rng.randint(1, 6)):

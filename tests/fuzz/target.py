@@ -21,12 +21,14 @@ class Wrong(AssertionError):
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is fuzzed. `check` raises Wrong for an answer that is none; whatever else it raises is a crash.
-    `product` are the packages whose coverage counts; `longest` bytes are tried; `mutated` inputs are tried in the suite."""
+    `product` are the packages whose coverage counts; `longest` bytes are tried, with
+    words of the `dictionary`; `mutated` inputs are tried in the suite."""
 
     name: str
     check: Callable[[bytes], None]
     product: tuple[str, ...]
     longest: int = 4096
+    dictionary: Path = DICTIONARY
     mutated: int = 1500
 
     def seeds(self) -> list[bytes]:
@@ -48,8 +50,8 @@ def text(part: bytes) -> str:
     return part.decode("utf-8", "replace")
 
 
-def tokens() -> Iterator[bytes]:
-    """The dictionary, in libFuzzer's form: one quoted string a line, with \\xNN."""
-    for line in DICTIONARY.read_text(encoding="ascii").splitlines():
+def tokens(dictionary: Path = DICTIONARY) -> Iterator[bytes]:
+    """A dictionary, in libFuzzer's form: one quoted string a line, with \\xNN."""
+    for line in dictionary.read_text(encoding="ascii").splitlines():
         if line.startswith('"'):
             yield line.strip()[1:-1].encode("ascii").decode("unicode_escape").encode("latin-1")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from labbridge import receiving
+from labbridge import receiving, times
 from labbridge.errors import Refuse
-from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, order_answers, ordering, page, reader, structure, times
+from labbridge.fhir import contents, guard, observations, validating, whose
+from labbridge.fhir import incoming as fhir_incoming
+from labbridge.hl7 import ack, echoes, escapes, incoming, mllp, order_answers, ordering, page, reader, structure
 from labbridge.knowledge import documents
 from labbridge.normalise import numbers, ranges
 from tests.fuzz.mutation import inputs
@@ -189,6 +193,35 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         "order_answers",
         _patched(order_answers._Answer, "_shown", lambda _old: lambda self, text: text[:100]),
     ),
+    "a number of a body is a float": (
+        "fhir",
+        _patched(observations, "digits", lambda _old: lambda raw: repr(float(bytes(raw)))),
+    ),
+    "a key of a body may stand twice": (
+        "fhir",
+        _patched(guard, "_decoder", lambda _old: json.JSONDecoder(parse_float=Decimal)),
+    ),
+    "an unknown resource is left to the models": (
+        "fhir",
+        _patched(validating, "_unknown_within", lambda _old: lambda *given: iter(())),
+    ),
+    "a refusal says the models' own words": (
+        "fhir",
+        _patched(
+            validating,
+            "_issue",
+            lambda old: lambda kind, error: msgspec.structs.replace(old(kind, error), diagnostics=str(error)),
+        ),
+    ),
+    "a result of a body is left out": (
+        "fhir",
+        _patched(fhir_incoming._Reading, "_members", lambda old: lambda self, *given: old(self, *given)[1:]),
+    ),
+    "a reference is its own last part": (
+        "fhir",
+        _patched(contents, "named", lambda _old: lambda reference: reference[:5].rpartition("/")[2]),
+    ),
+    "all of a body is one patient's": ("fhir", _patched(whose, "patient_of", lambda _old: lambda *given: ())),
     "a known text stays": ("echoed", _patched(echoes, "_known", lambda _old: lambda lines, known: False)),
 }
 

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+from fhir_parts import POSTED
 
-from labbridge import pipeline
+from labbridge import pipeline, reading
 from labbridge.composing import Letterhead
 from labbridge.delivery.retry import retry_delay
 from labbridge.errors import Retry
+from labbridge.fhir import structure
+from labbridge.fhir.faults import Unfit
 from labbridge.hl7.ack import Acknowledgement, read_ack
 from labbridge.hl7.ordering import OrderForm, OrderLetter
 from labbridge.hl7.outgoing import ReceiverFormat
 from labbridge.interpret import Interpreter
+from labbridge.model.report import PlacedNote
 from labbridge.model.retests import Retested
 from labbridge.model.values import Coding
-from labbridge.model.work import Case, Feed
+from labbridge.model.work import Arrival, AuditEvent, Case, Feed
 from labbridge.normalise import Normaliser
 from labbridge.pipeline import Peer, Reader, Reply
 from labbridge.requesting import Ordering
 from labbridge.sources import comment_code, load
-from labbridge.states import Reason
+from labbridge.states import Reason, State
 from labbridge.store import links, opening, retests
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake
@@ -161,7 +166,7 @@ class Lis:
 def reader() -> Reader:
     knowledge = load(SITE)
     codes = frozenset(one.code for one in knowledge.terminology.comment)
-    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)}
+    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED)}
     return Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, "LABBRIDGE", codes)
 
 
@@ -177,7 +182,8 @@ class Laboratory:
         self.desk = StoreDesk(self.writer, self._looks)
         self.clock, self.reader, self.judge = SetClock(), reader(), Judge()
         self.damaged_on_purpose = False
-        self.letterhead = Letterhead("lis", ReceiverFormat(facility="LABA", comment=comment_code(SITE)))
+        format = ReceiverFormat(facility="LABA", comment=comment_code(SITE))
+        self.letterhead = Letterhead("lis", format, reader().feeds)
 
     def close(self) -> None:
         """Whatever the test did, the product has given every row of work, case and draft its sum."""
@@ -211,6 +217,32 @@ class Laboratory:
             assert self.process() >= 1
             self.clock.forward(minutes=1)
 
+    async def keep_fhir(self, *bodies: bytes, feed: Feed = POSTED, notes: tuple[PlacedNote, ...] = ()) -> None:
+        """Bodies of FHIR kept as their endpoint keeps them, those that cannot be read in quarantine."""
+        for raw in bodies:
+            event = AuditEvent(at=self.clock.now(), actor=feed.name, action="received", subject="")
+            arrival = Arrival(
+                raw=raw, feed=feed.name, peer="127.0.0.1", digest=hashlib.sha256(raw).digest(), length=len(raw),
+                sender=feed.sender, message_type="FHIR", received=self.clock.now(), notes=notes,
+            )  # fmt: skip
+            try:
+                lanes = reading.lanes_of(raw, feed, notes)
+                envelope = structure.read_structure(raw, feed, reading.entries(notes, reading.REFUSED))
+            except Unfit as fault:
+                kept = {"state": State.QUARANTINED, "reason": Reason.STRUCTURE, "detail": fault.text, "answer": "400"}
+                refused = msgspec.structs.replace(arrival, **kept, error_code=fault.code, location=fault.location)
+                await self.intake.quarantine(refused, event)
+                continue
+            read = {"control_id": envelope.control_id, "message_type": envelope.message_type, "lanes": lanes}
+            await self.intake.keep(msgspec.structs.replace(arrival, **read), event)
+
+    async def take_fhir(self, *bodies: bytes, feed: Feed = POSTED, notes: tuple[PlacedNote, ...] = ()) -> None:
+        """Bodies of FHIR kept and processed, a minute apart."""
+        for one in bodies:
+            await self.keep_fhir(one, feed=feed, notes=notes)
+            assert self.process() >= 1
+            self.clock.forward(minutes=1)
+
     def cases(self) -> list[Case]:
         keys = [key for (key,) in self.rows.execute("SELECT id FROM cases ORDER BY id")]
         return [case for key in keys if (case := self.desk.case(key)) is not None]
@@ -221,7 +253,7 @@ class Laboratory:
 
     def take_orders(self, **form: str) -> None:
         """The LIS is sent orders of retests from now on."""
-        ordering = Ordering(OrderForm(facility="LABA", timezone="Europe/Paris", **form), SERVICES)  # type: ignore[arg-type]
+        ordering = Ordering(OrderForm(facility="LABA", timezone="Europe/Paris", **form), SERVICES, self.reader.feeds)  # type: ignore[arg-type]
         self.letterhead = msgspec.structs.replace(self.letterhead, ordering=ordering)
 
     def retests(self, patient: str = "PT1") -> list[Retested]:

@@ -241,12 +241,14 @@ def test_every_setting_of_a_feed_reaches_its_reader() -> None:
         application_ack="lis",
         postfix_comparators=True, second_identifier="where_sent",
     )  # fmt: skip
-    found = feed_of("myolis", section)
-    assert found.name == "myolis"
-    ours = {name: getattr(found, name) for name in Feed.__struct_fields__ if name != "name"}
-    assert ours == {name: getattr(section, name) for name in ours}
-    plain = Feed(name="plain")
-    assert all(ours[name] != getattr(plain, name) for name in ours), "a setting was not tried"
+    other = FeedSection(kind="fhir", authorities={"https://laba.example": "LABA"}, local_systems=("https://laba.example",))
+    plain, tried = Feed(name="plain"), set[str]()
+    for one in (section, other):
+        found = feed_of("myolis", one)
+        ours = {name: getattr(found, name) for name in Feed.__struct_fields__ if name != "name"}
+        assert (found.name, ours) == ("myolis", {name: getattr(one, name) for name in ours})
+        tried |= {name for name in ours if ours[name] != getattr(plain, name)}
+    assert tried == set(Feed.__struct_fields__) - {"name"}, "a setting was not tried"
 
 
 def test_a_receivers_format_has_its_settings_and_the_feeds_time_zone() -> None:

@@ -54,11 +54,11 @@ def _message(case: Case, patient: str, number: int, lines: list[str]) -> bytes:
         f"MSH|^~\\&|{SENDER}|{FACILITY}|LABBRIDGE|{FACILITY}|{_at(row['received'], '1500')}||ORU^R01^ORU_R01"
         f"|{patient}-{number}|P|2.5.1|||||FRA|UNICODE UTF-8"
     )
-    pid = f"PID|1||{patient}^^^{FACILITY}^MR||VIGNETTE^SYNTHETIC^^^^^L||{_born(case):%Y%m%d}|{case['patient']['sex']}"
+    pid = f"PID|1||{patient}^^^{FACILITY}^MR||VIGNETTE^SYNTHETIC^^^^^L||{born(case):%Y%m%d}|{case['patient']['sex']}"
     return ("\r".join((head, pid, *lines)) + "\r").encode()
 
 
-def _born(case: Case) -> date:
+def born(case: Case) -> date:
     """A birthday some months before the evaluation, at which the patient then had the age of the case."""
     then = date.fromisoformat(str(case["evaluate_at"])) - timedelta(days=100)
     return date(then.year - int(case["patient"]["age_years"]), then.month, min(then.day, 28))
@@ -104,7 +104,7 @@ def _obx(place: int, code: str, value: str, row: Row) -> str:
     unit = _escaped(str(row.get("unit") or ""))
     fields = {
         1: str(place), 2: kind, 3: code, 4: "1", 5: sent, 6: f"{unit}^{unit}^L" if unit else "", 7: _range(row),
-        8: _flag(row, value), 11: _status(row), 14: _at(row["collected"], "0830"),
+        8: abnormal(row, value), 11: _status(row), 14: _at(row["collected"], "0830"),
         17: f"^{_escaped(str(row['method_text']))}^L" if row.get("method_text") else "",
         18: f"{_escaped(str(row['manufacturer']))}^{SENDER}" if row.get("manufacturer") else "",
         19: _at(row["received"], "1400"),
@@ -126,7 +126,7 @@ def _range(row: Row) -> str:
     return f"{row['ref_low']}-{row['ref_high']}" if row.get("ref_high") else ""
 
 
-def _flag(row: Row, value: str) -> str:
+def abnormal(row: Row, value: str) -> str:
     """OBX-8 of a number beside an interval."""
     if not row.get("ref_high") or not NUMBER.fullmatch(value):
         return ""

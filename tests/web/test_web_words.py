@@ -33,10 +33,20 @@ REFUSING = (
     *sorted(rendering.FOLDER.rglob("*.py")),
     *(
         PACKAGE / f"{name}.py"
-        for name in ("acts", "calling", "changing", "control", "deciding", "pipeline", "previewing", "repairing")
+        for name in (
+            "acts",
+            "calling",
+            "changing",
+            "control",
+            "deciding",
+            "pipeline",
+            "previewing",
+            "reading",
+            "repairing",
+        )
     ),
     *(PACKAGE / f"{name}.py" for name in ("knowledge/edits", "site_files", "trying")),
-    *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair")),
+    *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair", "standing_in")),
     *(
         PACKAGE / f"review/{name}.py"
         for name in ("alike", "calling", "decisions", "permissions", "policies", "second", "changes", "mapping")

@@ -40,12 +40,13 @@ from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
+from fhir_parts import POSTED, SECTION
 from story_parts import ASKING, ELSEWHERE, FEED, SITE, Laboratory
 
 CONFIG = Config.model_validate(
     {
         "facility": "LABA",
-        "feeds": {"myolis": {"timezone": "Europe/Paris"}},
+        "feeds": {"myolis": {"timezone": "Europe/Paris"}, "posted": SECTION},
         "receivers": {"lis": {"address": "127.0.0.1:9"}},
         "knowledge": {"site": SITE},
     }
@@ -81,7 +82,7 @@ class Bench:
             suggestions=SuggestionsOnDemand(SITE),
             items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),
-            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING)},
+            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED)},
             act=self._act,
             clock=self.clock,
             ages=AGES,

@@ -3,22 +3,24 @@ shown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from labbridge.hl7 import attachments
 from labbridge.hl7.attachments import Attachment
 from labbridge.model.messages import InForce
 from labbridge.model.work import Case
 from labbridge.web import rendering
 from labbridge.web.pages import of_case
 from labbridge.web.parts import Parts
-from labbridge.web.views import as_sent
+from labbridge.web.views.documents import documents
 
 MOST_BYTES = 32 * 2**20  # of messages looked through at once
+_NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -27,11 +29,12 @@ HEADERS = {
 
 
 class ShownAttachment(msgspec.Struct, frozen=True, kw_only=True):
-    """An attachment of a message; `path` is where its bytes are, empty where it cannot be shown. `image`: a page can hold
-    it. `opened`: it was asked for."""
+    """An attachment of a message; `path` is where its bytes are, empty where it cannot be shown. `name`: what it is asked
+    for by, as an address has it. `image`: a page can hold it. `opened`: it was asked for."""
 
     message: str
     attachment: Attachment
+    name: str
     path: str
     image: bool
     opened: bool
@@ -54,25 +57,27 @@ def listed(request: Request, case: str) -> Response:
 
 def _of(request: Request, case: Case, message: InForce, opened: str) -> Iterator[ShownAttachment]:
     for one, _data in _read(request, case, message):
-        number = one.at.partition("[")[2].rstrip("]")
+        name = _name(one.at)
         yield ShownAttachment(
             message=f"M{message.key}",
             attachment=one,
-            path=f"/cases/C{case.key}/attachments/M{message.key}/{number}" if one.format else "",
+            name=quote(name, safe=""),
+            path=f"/cases/C{case.key}/attachments/M{message.key}/{quote(name, safe='')}" if one.format else "",
             image=one.format is not None and one.format.media.startswith("image/"),
-            opened=opened == f"M{message.key}-{number}",
+            opened=opened == f"M{message.key}-{name}",
         )
 
 
+def _name(at: str) -> str:
+    """What the page asks for: the number of an OBX, else the place itself."""
+    return at[4:-1] if at.startswith("OBX[") else at
+
+
 def _read(request: Request, case: Case, message: InForce, at: str = "") -> Iterator[tuple[Attachment, bytes]]:
-    """The attachments of a message, or the one at a place. None of bytes that were damaged."""
+    """The attachments of a message, or the one at a place."""
     parts: Parts = request.app.state.parts
-    if message.damaged:
-        return
-    charset = of_case.charset(parts, message.feed)
-    for read, group in as_sent.observations(message.raw, charset, of_case.lanes(case)):
-        if group.obx.field(2) in attachments.KINDS and at in ("", group.obx.at):
-            yield attachments.attachment(read, group.obx)
+    found = documents(message, of_case.feed_of(parts, message), of_case.lanes(case))
+    return ((one, data) for one, data in found if at in ("", _name(one.at)))
 
 
 def one(request: Request, case: str, message: str, number: str) -> Response:
@@ -85,11 +90,12 @@ def one(request: Request, case: str, message: str, number: str) -> Response:
         return of_case.nothing()
     messages, _left = of_case.read(request, (key,), 0)
     for known in messages:
-        for about, data in _read(request, found, known, f"OBX[{number}]"):
+        for about, data in _read(request, found, known, number):
             if about.format is not None:
                 of_case.viewed(request, found, f"attachment M{key}:{about.at}")
                 way = "inline" if about.format.media.startswith("image/") else "attachment"
-                name = f"C{found.key}-M{key}-{about.at[4:-1]}.{about.format.ending}"
+                place = _NO_NAME.sub("-", number).strip("-")
+                name = f"C{found.key}-M{key}-{place}.{about.format.ending}"
                 told = {**HEADERS, "Content-Disposition": f'{way}; filename="{name}"'}
                 return Response(data, media_type=about.format.media, headers=told)
     return of_case.nothing()

@@ -1,19 +1,23 @@
-"""Why a case says what it says, down to the segment of each result as it came."""
+"""Why a case says what it says, down to the segment or the element of each result as it came."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
+from labbridge import reading
 from labbridge.hl7 import visible
 from labbridge.model.messages import InForce
 from labbridge.model.people import Right
 from labbridge.model.ranking import Ranking
-from labbridge.model.work import Case, HeldResults
+from labbridge.model.work import Case, Feed, HeldResults
 from labbridge.web import rendering
 from labbridge.web.pages import of_case
 from labbridge.web.parts import Parts
-from labbridge.web.views import as_sent
+from labbridge.web.views import as_sent, wires
 from labbridge.web.views.as_sent import Sent
 from labbridge.web.views.entries import entries
 from labbridge.web.views.explained import ExplainedResult, explained, result
@@ -61,17 +65,23 @@ def _results(request: Request, case: Case) -> list[ExplainedResult]:
 
 
 def _sent(parts: Parts, case: Case, message: InForce) -> dict[str, Sent]:
-    if message.damaged:
-        return {}
-    charset = of_case.charset(parts, message.feed)
-    found = as_sent.observations(message.raw, charset, of_case.lanes(case))
-    return {f"M{message.key}:{one.obx.at}": as_sent.sent(read, one.obx) for read, one in found}
+    found = as_sent.of_message(message, of_case.feed_of(parts, message), of_case.lanes(case))
+    return {f"M{message.key}:{at}": one for at, one in found.items()}
 
 
 def evidence(request: Request, case: str, message: str, name: str, number: str) -> Response:
     """One segment that the case rests on, as it came, and decoded beside it."""
+    return _evidence(request, case, message, f"{name}[{number}]")
+
+
+def element(request: Request, case: str, message: str, place: str) -> Response:
+    """The same of a body of FHIR: the resource of a result (`Bundle.entry[5].resource`), as it came."""
+    return _evidence(request, case, message, place)
+
+
+def _evidence(request: Request, case: str, message: str, at: str) -> Response:
     parts: Parts = request.app.state.parts
-    ref = f"{message}:{name}[{number}]"
+    ref = f"{message}:{at}"
     found = of_case.found(request, case)
     if isinstance(found, Response):
         return found
@@ -81,19 +91,21 @@ def evidence(request: Request, case: str, message: str, name: str, number: str) 
     if not messages:
         return of_case.nothing()
     (one,) = messages
-    charset = of_case.charset(parts, one.feed)
-    ours = {group.obx.at for _read, group in as_sent.observations(one.raw, charset, of_case.lanes(found))}
-    segment = visible.segment(one.raw, charset, f"{name}[{number}]") if f"{name}[{number}]" in ours else None
-    if segment is None:
+    feed = of_case.feed_of(parts, one)
+    shown = _shown(one, feed, at, of_case.lanes(found))
+    if shown is None:
         return of_case.nothing()
     of_case.viewed(request, found, ref)
-    return rendering.page(
-        request,
-        "segment.html",
-        case=found,
-        ref=ref,
-        message=message,
-        segment=segment,
-        characters=visible.characters(one.raw, charset),
-        damaged=one.damaged,
-    )
+    return rendering.page(request, case=found, ref=ref, message=message, damaged=one.damaged, **shown)
+
+
+def _shown(message: InForce, feed: Feed, at: str, lanes: Collection[str]) -> dict[str, Any] | None:
+    """What the page shows of a place in a message; None where no result of the patient stands there."""
+    if reading.is_fhir(message.raw, feed):
+        ours = {one.at for one in as_sent.elements(message, feed, lanes)}
+        body = wires.element(message.raw, at) if at in ours else None
+        return {"name": "element.html", "body": body} if body is not None else None
+    places = {group.obx.at for _read, group in as_sent.observations(message.raw, feed.charset, lanes)}
+    segment = visible.segment(message.raw, feed.charset, at) if at in places else None
+    characters = visible.characters(message.raw, feed.charset)
+    return {"name": "segment.html", "segment": segment, "characters": characters} if segment is not None else None

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from fastapi import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from labbridge import reading
 from labbridge.model.messages import InForce
-from labbridge.model.work import Case
+from labbridge.model.work import Case, Feed
 from labbridge.review import permissions
 from labbridge.web.pages.cases import NO_CASE, noted, unseen, visible
 from labbridge.web.parts import Parts
@@ -71,9 +72,8 @@ def read(request: Request, keys: Sequence[int], most: int) -> tuple[list[InForce
     return sorted(opened, key=lambda one: one.key, reverse=True), left
 
 
-def charset(parts: Parts, feed: str) -> str:
-    known = parts.feeds.get(feed)
-    return known.charset if known else ""
+def feed_of(parts: Parts, message: InForce) -> Feed:
+    return reading.feed_of(message.raw, message.feed, parts.feeds)
 
 
 def lanes(case: Case) -> Collection[str]:

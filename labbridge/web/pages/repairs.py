@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, Response
 
+from labbridge import reading
 from labbridge.errors import Refuse, Refused
-from labbridge.hl7 import repair, visible
-from labbridge.hl7.head import head
-from labbridge.hl7.incoming import read_reports
+from labbridge.hl7 import visible
+from labbridge.hl7.repair import Difference
 from labbridge.model.messages import Bytes, Message, Version
 from labbridge.model.report import Report
 from labbridge.model.work import Feed
@@ -23,9 +22,10 @@ from labbridge.web.forms import ApproveForm, EditForm, VerdictForm, WhyForm
 from labbridge.web.pages import messages
 from labbridge.web.pages.messages import NO_MESSAGE
 from labbridge.web.parts import Parts
+from labbridge.web.views import wires
 from labbridge.web.views.identities import Compared, compared
+from labbridge.web.views.wires import Body, Reads, Wire
 
-LONGEST_EDIT = 2**17  # bytes of a message that is repaired on a page
 OPENED = "raw opened"
 
 
@@ -45,12 +45,12 @@ def opened(request: Request, message: str, form: Annotated[WhyForm, Form()]) -> 
 def _opened(request: Request, message: Message, *, said: str = "", status: int = 200, typed: str = "") -> Response:
     """The message with its bytes; `typed` is an edit that was refused, so that nothing of it is lost."""
     parts: Parts = request.app.state.parts
-    charset = _charset(parts, message)
     with parts.messages() as store:
         held = store.bytes(message.key) or Bytes(b"", b"")
-    places = " ".join((message.location, *(lane.sentence for lane in message.lanes)))
+    wire = _wire(parts, message, held)
     base, text = _base(held)
     pending = next((one for one in held.versions if one.pending), None)
+    editable = _is_editable(message, held, wire)
     return messages.shown(
         request,
         message,
@@ -59,14 +59,41 @@ def _opened(request: Request, message: Message, *, said: str = "", status: int =
         status=status,
         held=held,
         oversize=message.reason is Reason.OVERSIZE or (len(held.raw) < message.length and bool(held.raw)),
-        opened=visible.opened(held.raw, charset, places) if held.raw else None,
-        editable=_is_editable(message, held) and message.editable,
+        **_looked_at(parts, message, held, pending),
+        editable=editable and message.editable,
         base=base,
-        text=typed or (repair.editable(text, charset) if _is_editable(message, held) else ""),
+        text=typed or (wire.editable(text) if editable else ""),
         pending=pending,
-        differences=_differences(held, pending, charset),
+        differences=_differences(held, pending, wire),
         others=_others(held, pending),
     )
+
+
+def _looked_at(parts: Parts, message: Message, held: Bytes, pending: Version | None) -> dict[str, Any]:
+    """The bytes as their wire has them: `opened` segments, or the `body` of FHIR with how it reads, as it is and as the edit
+    that waits has it. All of them None where no byte is left."""
+    feed = parts.feeds.get(message.feed)
+    if not held.raw or not reading.is_fhir(held.raw, feed):
+        places = " ".join((message.location, *(lane.sentence for lane in message.lanes)))
+        opened = visible.opened(held.raw, feed.charset if feed else "", places) if held.raw else None
+        return {"opened": opened, "body": None, "reads": None}
+    body: Body = wires.opened(held.raw, _places(message))
+    shown = pending.raw if pending is not None else _in_force(held)
+    known = reading.feed_of(held.raw, message.feed, parts.feeds)
+    reads: Reads = wires.reads(shown, known, message.notes, message.received)
+    return {"opened": None, "body": body, "reads": reads}
+
+
+def _places(message: Message) -> list[str]:
+    """Where a body is at fault: what it was refused for, and what is not read of it."""
+    left_out = [one.at for one in message.notes if one.code == reading.REFUSED]
+    return [message.location, *left_out]
+
+
+def _in_force(held: Bytes) -> bytes:
+    """The bytes that are read: those received, or the newest approved edit."""
+    approved = [one.raw for one in held.versions if one.approved_by]
+    return approved[-1] if approved else held.raw
 
 
 def _base(held: Bytes) -> tuple[int, bytes]:
@@ -75,32 +102,27 @@ def _base(held: Bytes) -> tuple[int, bytes]:
     return (newest.version, newest.raw) if newest else (1, held.raw)
 
 
-def _differences(held: Bytes, pending: Version | None, charset: str) -> list[repair.Difference] | None:
+def _differences(held: Bytes, pending: Version | None, wire: Wire) -> list[Difference] | None:
     """What the edit changes; None of one too long to be compared on a page: it is read from its files."""
     if pending is None:
         return []
-    if not (_is_short(held.raw) and _is_short(pending.raw)):
+    if not (wire.is_short(held.raw) and wire.is_short(pending.raw)):
         return None
-    return repair.differences(held.raw, pending.raw, charset)
-
-
-def _is_short(raw: bytes) -> bool:
-    return len(raw) <= LONGEST_EDIT and raw.count(b"\r") + raw.count(b"\n") <= visible.MOST_SEGMENTS
+    return wire.differences(held.raw, pending.raw)
 
 
 def _others(held: Bytes, pending: Version | None) -> list[Version]:
     return [one for one in held.versions if one is not pending]
 
 
-def _is_editable(message: Message, held: Bytes) -> bool:
-    """A page repairs what is whole, has segments and is not too long; anything else is repaired from a file."""
+def _is_editable(message: Message, held: Bytes, wire: Wire) -> bool:
+    """A page repairs what is whole, has segments or elements and is not too long; anything else is repaired from a file."""
     whole = message.reason is not Reason.OVERSIZE and not held.damaged
-    return whole and bool(held.raw) and _is_short(held.raw) and bool(head(held.raw).fields)
+    return whole and bool(held.raw) and wire.can_be_edited(held.raw)
 
 
-def _charset(parts: Parts, message: Message) -> str:
-    feed = parts.feeds.get(message.feed)
-    return feed.charset if feed else ""
+def _wire(parts: Parts, message: Message, held: Bytes) -> Wire:
+    return wires.wire_of(held.raw, parts.feeds.get(message.feed))
 
 
 # ---------------------------------------------------------------- repaired
@@ -116,9 +138,10 @@ def edit(request: Request, message: str, form: Annotated[EditForm, Form()]) -> R
         held = store.bytes(found.key) or Bytes(b"", b"")
     try:
         why = messages.reason(form.why)
-        if not _is_editable(found, held):
+        wire = _wire(parts, found, held)
+        if not _is_editable(found, held, wire):
             raise Refused("This message cannot be repaired here; repair it from a file (`labbridge edit`)")
-        raw = repair.repaired(_version(found, held, form.base), form.text, _charset(parts, found))
+        raw = wire.repaired(_version(found, held, form.base), form.text)
         messages.did(request, "edit", f"M{found.key}", raw=base64.b64encode(raw).decode(), why=why, base=form.base)
     except Refused as refusal:
         return _still_opened(request, found, str(refusal), form.text)
@@ -179,8 +202,7 @@ def _compared(parts: Parts, message: Message) -> Iterator[Compared]:
         raise Refused(f"The feed {message.feed} of M{message.key} is not configured; restore it first")
     with parts.messages() as store:
         held = store.bytes(message.key) or Bytes(b"", b"")
-        in_force = [one.raw for one in held.versions if one.approved_by]
-        reports = _reports(in_force[-1] if in_force else held.raw, feed, message.received)
+        reports = _reports(_in_force(held), feed, message)
         for report in reports:
             if report.patient.key is None:
                 continue
@@ -190,9 +212,9 @@ def _compared(parts: Parts, message: Message) -> Iterator[Compared]:
             yield compared(report, *histories)
 
 
-def _reports(raw: bytes, feed: Feed, received: datetime) -> list[Report]:
+def _reports(raw: bytes, feed: Feed, message: Message) -> list[Report]:
     try:
-        return read_reports(raw, feed, received)
+        return reading.reports_of(raw, feed, message.received, message.notes)
     except Refuse as fault:
         raise Refused(f"It cannot be read: {fault.text} {fault.location}".strip()) from None
 

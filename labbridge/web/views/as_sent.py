@@ -1,18 +1,26 @@
-"""Results as their messages have them: the segment of each, field by field, of the case's own patient alone."""
+"""Results as their messages have them, on either wire, of the case's own patient alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
+from labbridge import reading
 from labbridge.errors import Refuse
 from labbridge.hl7 import reader, structure
 from labbridge.hl7.groups import ObservationGroup
 from labbridge.hl7.reader import Message, Segment
+from labbridge.model.messages import InForce
 from labbridge.model.outcome import Outcome
+from labbridge.model.report import Observation
+from labbridge.model.values import SentCoding, SentStructured, SentText, SentValue
+from labbridge.model.work import Feed
 
 LONGEST = 200  # characters of a value in a table: its segment shows all of it
+MOST_CODES = 4
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +57,45 @@ def observations(raw: bytes, charset: str, lanes: Collection[str]) -> Iterator[t
     for patient in patients:
         if patient.lanes and patient.lanes[0] in lanes:
             yield from ((message, one) for order in patient.orders for one in order.observations)
+
+
+def of_message(message: InForce, feed: Feed, lanes: Collection[str]) -> dict[str, Sent]:
+    """The results of a message that are of the patient of these lanes, by their place. None of one that cannot be read, or
+    whose bytes are damaged."""
+    if message.damaged:
+        return {}
+    if not reading.is_fhir(message.raw, feed):
+        return {one.obx.at: sent(read, one.obx) for read, one in observations(message.raw, feed.charset, lanes)}
+    return {one.at: sent_of(one) for one in elements(message, feed, lanes)}
+
+
+def elements(message: InForce, feed: Feed, lanes: Collection[str]) -> Iterator[Observation]:
+    """The same of a body of FHIR, as it is read."""
+    try:
+        reports = reading.reports_of(message.raw, feed, NO_TIME, message.notes)
+    except Refuse:
+        return
+    for report in reports:
+        if report.lane in lanes:
+            yield from (one for order in report.orders for one in order.observations)
+
+
+def sent_of(one: Observation) -> Sent:
+    codes = tuple((coding.code, coding.display, coding.system) for coding in one.codes[:MOST_CODES])
+    value = "; ".join(filter(None, map(_text, one.values)))
+    method = next((coding.display or coding.code for coding in one.methods), "")
+    unit = (one.unit.code or one.unit.display) if one.unit is not None else ""
+    return Sent(codes=codes, value=_cut(value), unit=unit, status=one.status, method=method)
+
+
+def _text(value: SentValue) -> str:
+    if isinstance(value, SentText):
+        return value.text
+    if isinstance(value, SentStructured):
+        return f"{value.comparator}{value.num1}{value.separator}{value.num2}"
+    if isinstance(value, SentCoding):
+        return " / ".join(" ".join(filter(None, (one.code, one.display))) for one in value.codings)
+    return value.value_type
 
 
 def sent(message: Message, obx: Segment) -> Sent:

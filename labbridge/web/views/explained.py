@@ -4,7 +4,9 @@ A rule is told in the words of its own version or not at all: a later text would
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import msgspec
 
@@ -16,6 +18,7 @@ from labbridge.web.views.as_sent import Sent, place
 from labbridge.web.views.entries import Entry
 
 NOT_KEPT = ""
+_SEGMENT = re.compile(r"([A-Z][A-Z0-9]{2})\[(\d+)\]")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +62,8 @@ class ExplainedComment(msgspec.Struct, frozen=True, kw_only=True):
 
 class ExplainedResult(msgspec.Struct, frozen=True, kw_only=True):
     """A result the case rests on: as it was understood (None: no longer held) and as it was sent (None: its message is not
-    of the person's sites, is gone, or is too long to be read here). `segment`: the path of its segment, empty for None."""
+    of the person's sites, is gone, or is too long to be read here). `segment`: the path of its segment or element, empty for
+    None."""
 
     ref: str
     entry: Entry | None
@@ -156,6 +160,7 @@ def _cited(ids: Sequence[str], here: Rules) -> tuple[Cited, ...]:
 
 def result(ref: str, entry: Entry | None, sent: Sent | None, case: int) -> ExplainedResult:
     key, at = place(ref)
-    name, _bracket, number = at.rstrip("]").partition("[")
-    segment = f"/cases/C{case}/evidence/M{key}/{name}/{number}" if sent is not None else ""
+    found = _SEGMENT.fullmatch(at)
+    path = f"{found[1]}/{found[2]}" if found else quote(at, safe="")
+    segment = f"/cases/C{case}/evidence/M{key}/{path}" if sent is not None else ""
     return ExplainedResult(ref=ref, entry=entry, sent=sent, message=f"M{key}" if key else "", segment=segment)

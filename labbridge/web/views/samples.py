@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from labbridge import reading
 from labbridge.errors import Refuse
-from labbridge.hl7 import incoming
 from labbridge.model.mapping import LocalCode, SentCode
 from labbridge.model.messages import InForce
 from labbridge.model.report import Observation, Report
@@ -60,7 +60,7 @@ def _observations(message: InForce, feed: Feed) -> Iterator[tuple[Report, str, O
     if message.damaged or not message.raw:
         return
     try:
-        reports = incoming.read_reports(message.raw, feed, NO_TIME)
+        reports = reading.reports_of(message.raw, feed, NO_TIME, message.notes)
     except Refuse:
         return
     for report in reports:

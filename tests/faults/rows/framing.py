@@ -123,4 +123,4 @@ def broken(run: Run) -> Outcome:
 
 def zones(run: Run) -> Outcome:
     """T-70. Zones and summer time, in the tests of the times of a message."""
-    return tests(run, "tests/hl7/test_hl7_times.py", *(("-k", "summer or offset or zone") if run.quick else ()))
+    return tests(run, "tests/test_times.py", *(("-k", "summer or offset or zone") if run.quick else ()))

@@ -7,6 +7,7 @@ from tests.fuzz.targets import (
     answers,
     echoed,
     escaping,
+    fhir,
     framing,
     knowledge,
     large,
@@ -22,6 +23,6 @@ from tests.fuzz.targets import (
 
 MODULES = (
     framing, reading, large, receiving, reports, escaping, writing, answers, values, times, knowledge, echoed, ordering,
-    order_answers,
+    order_answers, fhir,
 )  # fmt: skip
 TARGETS: dict[str, Target] = {module.TARGET.name: module.TARGET for module in MODULES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from labbridge.hl7 import times
+from labbridge import times
 from tests.fuzz.target import Target, must, parts, text
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
@@ -77,4 +77,4 @@ def _doubtful(moment: datetime, zone: tzinfo) -> bool:
     return len(there) != 1
 
 
-TARGET = Target(name="times", check=check, product=("labbridge.hl7.times",), longest=64)
+TARGET = Target(name="times", check=check, product=("labbridge.times",), longest=64)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labbridge.hl7 import times
+from labbridge import times
 
 BERLIN = times.zone("Europe/Berlin")
 NEW_YORK = times.zone("America/New_York")

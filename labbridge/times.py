@@ -1,4 +1,5 @@
-"""HL7 times (DTM, TS, DT): the picture kept, the instant named, doubt marked and never resolved by guessing."""
+"""Times as sent (HL7 DTM, TS, DT; FHIR date, dateTime, instant): the picture kept, the instant named, doubt marked and never
+resolved by guessing."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def offset_of(text: str) -> tzinfo | None:
 
 
 def birth_date(text: str) -> date | None:
-    """PID-7 as a day, in the sender's own calendar whatever offset stands behind it; None where no day was sent."""
+    """A birth date (PID-7, Patient.birthDate) as a day, in the sender's own calendar whatever offset stands behind it; None
+    where no day was sent."""
     found = _picture(text) if len(text) <= LONGEST else None
     if found is None or not found["day"]:
         return None
@@ -109,8 +111,21 @@ def birth_date(text: str) -> date | None:
 
 
 def written(moment: datetime) -> str:
-    """A time as we send it: to the second, with its offset."""
+    """A time as we send it in HL7 v2: to the second, with its offset."""
     offset = moment.strftime("%z") if moment.tzinfo is not UTC else "+0000"
     return (
         f"{moment.year:04}{moment.month:02}{moment.day:02}{moment.hour:02}{moment.minute:02}{moment.second:02}{offset}"
     )
+
+
+def as_dtm(sent: Timestamp) -> str:
+    """A time as sent, in the picture of HL7 v2: as precise, but for no more than four digits of a second. One that came
+    without an offset has that of its moment, so that no other one counts for it (MSH-7)."""
+    found = _picture(sent.text)
+    if found is None:
+        return written(sent.moment)
+    text = "".join(found[name] or "" for name in ("year", "month", "day", "hour", "minute", "second"))
+    if not found["hour"]:
+        return text
+    fraction = f".{found['fraction'][:4]}" if found["fraction"] else ""
+    return f"{text}{fraction}{f'{sent.moment:%z}'[:5]}"
