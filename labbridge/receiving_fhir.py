@@ -83,7 +83,7 @@ def _read(raw: bytes, feed: Feed, address: str, now: datetime, wanted: Wanted) -
         apart |= more
         envelope = structure.read_structure(raw, feed, apart)
     bundle = envelope.contents.bundle
-    resources = tuple(one for one in envelope.resources if one.entry not in apart)
+    resources = tuple(one for one in envelope.resources() if one.entry not in apart)
     if wanted.id:
         resources = (structs.replace(resources[0], method="PUT", id=wanted.id),)
     arrival = Arrival(

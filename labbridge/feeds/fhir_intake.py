@@ -1,6 +1,7 @@
 """ports.Intake over a pipe: FHIR bodies are taken in one process and kept in the one that writes.
 
-Whatever comes while an exchange is under way goes together in the next one, so that a busy hour is committed in groups.
+Whatever comes within ten milliseconds, or while an exchange is under way, goes together, so that a busy hour is committed in
+groups: what a commit costs is shared by all that it keeps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from labbridge.model.work import Arrival, AuditEvent, Receipt
 from labbridge.observe.logs import logger, place
 
 AT_ONCE = 64
+GATHER_S = 0.01  # reading a body takes a third of it at least
 Wanted = tuple[Arrival, AuditEvent]
 Keep = Callable[[Sequence[Wanted]], list[Receipt]]
 
@@ -47,6 +49,8 @@ class RemoteIntake:
     async def _exchange(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
+            if len(self._waiting) < AT_ONCE:
+                await asyncio.sleep(GATHER_S)
             some, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
                 found = await loop.run_in_executor(None, self._ask, [wanted for wanted, _future in some])

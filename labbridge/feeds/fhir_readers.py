@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 import msgspec
 
 from labbridge import receiving_fhir
+from labbridge.fhir import validating
 from labbridge.model.work import Feed
 from labbridge.observe.logs import logger
 from labbridge.receiving_fhir import Posted, Wanted
@@ -125,8 +126,9 @@ def _run(feeds: dict[str, Feed], pipe: Connection) -> None:
     """Body of the process: until the pipe closes."""
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
+    validating.load()
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # no collection walks the models again
     while True:
         try:
             asked, raw = _asked(pipe.recv_bytes()), pipe.recv_bytes()

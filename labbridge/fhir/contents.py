@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -26,8 +26,10 @@ from labbridge.fhir.resources import (
     Reference,
     Resource,
 )
+from labbridge.model.report import Identifier as Who
 
 T = TypeVar("T")
+_URN = "urn:uuid:"
 _PLACE = re.compile(r" - at `\$([^`]*)`")
 _TYPED = re.compile(
     r"(?:(?P<server>[A-Za-z]+://.*/)|.*/)?(?P<named>[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?"
@@ -53,6 +55,7 @@ class Contents:
 
     def __init__(self, kind: str, bundle: Bundle | None, nodes: tuple[Node, ...], meta: Meta = NO_META) -> None:
         self.kind, self.bundle, self.nodes, self.meta = kind, bundle, nodes, meta
+        self.patients: dict[str, tuple[Who, ...]] = {}  # whose.py notes here whom a reference names
         self._by_url: dict[str, Node] = {}
         self._by_name: dict[str, Node | None] = {}  # None: of two, it cannot be told which is meant
         self._anywhere: dict[str, Node] = {}  # by name, of those whose fullUrl names no server
@@ -61,8 +64,8 @@ class Contents:
             self._register(node)
 
     def _register(self, node: Node) -> None:
-        url, name = node.url, _name(node)
-        server, end = server_of(url), named(url)
+        name = _name(node)
+        server, end = _parts(node.url)
         self._by_url.setdefault(server + end, node)
         for one in {name, end} - {""}:
             other = self._by_name.setdefault(one, node)
@@ -83,7 +86,7 @@ class Contents:
         sent = reference.reference
         if sent.startswith("#"):
             return self._within(node).get(sent[1:])
-        name, server = named(sent), server_of(sent)
+        server, name = _parts(sent)
         if server:
             return self._by_url.get(server + name) or self._anywhere.get(name)
         own = server_of(self._by_place.get(outer(node), node).url)
@@ -127,10 +130,11 @@ def read(raw: bytes, refused: Collection[int] = ()) -> Contents:
     """The resources of a body that was held against the models before. `refused`: entries that are not looked at. Unfit with
     the place where an element is not what its type says."""
     body = raw.removeprefix(BOM)
-    kind = _decoded(resources.head, body, "").resource_type
+    head = _decoded(resources.head, body, "")
+    kind = head.resource_type
     if kind != "Bundle":
-        _kind, resource = _decoded(resources.read, body, kind)
-        return Contents(kind, None, (Node(kind, kind, resource),), _decoded(resources.head, body, "").meta)
+        _head, resource = _decoded(resources.read, body, kind)
+        return Contents(kind, None, (Node(kind, kind, resource),), head.meta)
     bundle = _decoded(resources.bundle, body, kind)
     nodes = (_node(number, entry) for number, entry in enumerate(bundle.entry) if number not in refused)
     return Contents(kind, bundle, tuple(node for node in nodes if node is not None), bundle.meta)
@@ -140,16 +144,16 @@ def _node(number: int, entry: Entry) -> Node | None:
     if entry.resource is UNSENT:
         return None
     at = f"Bundle.entry[{number}].resource"
-    kind, resource = _decoded(resources.read, entry.resource, at)
-    return Node(at, kind, resource, number, entry.full_url, _decoded(resources.head, entry.resource, at).meta)
+    head, resource = _decoded(resources.read, entry.resource, at)
+    return Node(at, head.resource_type, resource, number, entry.full_url, head.meta)
 
 
 def _contained(holder: Node) -> Iterator[tuple[str, Node]]:
     for number, raw in enumerate(getattr(holder.resource, "contained", ())):
         at = f"{holder.at}.contained[{number}]"
-        kind, resource = _decoded(resources.read, raw, at)
-        if id := _decoded(resources.head, raw, at).id:
-            yield id, Node(at, kind, resource)
+        head, resource = _decoded(resources.read, raw, at)
+        if head.id:
+            yield head.id, Node(at, head.resource_type, resource)
 
 
 def _decoded(decode: Callable[[bytes | Raw], T], raw: bytes | Raw, at: str) -> T:
@@ -174,14 +178,19 @@ def _name(node: Node) -> str:
 
 def server_of(reference: str) -> str:
     """The base of a reference or URL that names a server (`http://server/fhir/`); empty for any other."""
-    found = _TYPED.fullmatch(reference)
-    return found["server"] or "" if found else ""
+    return _parts(reference)[0]
 
 
 def named(reference: str) -> str:
     """`Type/id` at the end of a reference or URL, without a version; the text itself where it has no such end."""
-    found = _TYPED.fullmatch(reference)
-    return found["named"] if found else reference
+    return _parts(reference)[1]
+
+
+@lru_cache(maxsize=4096)  # a body says the same few in every resource
+def _parts(reference: str) -> tuple[str, str]:
+    """Server and name of a reference or URL; those within a body (`urn:uuid:`) have neither."""
+    found = None if reference.startswith(_URN) else _TYPED.fullmatch(reference)
+    return (found["server"] or "", found["named"]) if found else ("", reference)
 
 
 def token(identifier: Identifier) -> str:

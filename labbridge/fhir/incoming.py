@@ -81,7 +81,7 @@ class _Reading:
         return Report(
             feed=self._feed.name,
             sender=envelope.sender,
-            control_id=envelope.control_id,
+            control_id=envelope.sent_id,
             message_type=envelope.message_type,
             version="4.0",
             sent=self._sent(own),

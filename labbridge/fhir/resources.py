@@ -299,8 +299,9 @@ bundle = msgspec.json.Decoder(Bundle).decode
 _decoders = {name: msgspec.json.Decoder(kind).decode for name, kind in READ.items()}
 
 
-def read(raw: bytes | Raw) -> tuple[str, Resource | None]:
-    """A resource's type, and what is read of it: None for one that is not read. msgspec.DecodeError where it cannot be."""
-    kind = head(raw).resource_type
-    decode = _decoders.get(kind)
-    return kind, decode(raw) if decode is not None else None
+def read(raw: bytes | Raw) -> tuple[Head, Resource | None]:
+    """How a resource begins, and what is read of it: None for one that is not read. msgspec.DecodeError where it cannot
+    be."""
+    found = head(raw)
+    decode = _decoders.get(found.resource_type)
+    return found, decode(raw) if decode is not None else None

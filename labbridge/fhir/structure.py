@@ -26,18 +26,31 @@ TEST = "HTEST"  # v3-ActReason: test health data
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a body before anything in it is understood. `lanes`: one per patient, in order of appearance;
     `owners`: the lane of each node that is a result or a fact, by its place; `people`: the Patient of a lane, where one is
-    in the body. `identity`: it speaks of patients alone."""
+    in the body. `sent_id`: what its sender calls it. `identity`: it speaks of patients alone."""
 
+    raw: bytes
     contents: Contents
     sender: str
-    control_id: str
+    sent_id: str
     message_type: str
-    digest: bytes
     lanes: tuple[str, ...]
     owners: Mapping[str, str]
     people: Mapping[str, Node]
     identity: bool = False
-    resources: tuple[PostedResource, ...] = ()
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the bytes."""
+        return hashlib.sha256(self.raw).digest()
+
+    @property
+    def control_id(self) -> str:
+        """What the sender calls it; of a body that bears no name its digest."""
+        return self.sent_id or self.digest.hex()
+
+    def resources(self) -> tuple[PostedResource, ...]:
+        """What is asked of each resource. Unfit for a condition that is not understood."""
+        return tuple(_posted(self.contents))
 
 
 def checked(raw: bytes) -> list[Issue]:
@@ -49,7 +62,6 @@ def read_structure(raw: bytes, feed: Feed, refused: Collection[int] = ()) -> Env
     """The envelope of a body that `checked` has passed. Unfit with the place for what it does not see. `refused`: entries
     that are not looked at."""
     found = contents.read(raw, refused)
-    digest = hashlib.sha256(raw).digest()
     _check_type(found, feed)
     owners = whose.owners(found, feed)
     lanes = tuple(dict.fromkeys(owners.values()))
@@ -59,16 +71,15 @@ def read_structure(raw: bytes, feed: Feed, refused: Collection[int] = ()) -> Env
         lanes = tuple(dict.fromkeys(owners.values()))
     sender = whose.sender_of(found, feed)
     return Envelope(
+        raw=raw,
         contents=found,
         sender=sender,
-        control_id=_control_id(found) or digest.hex(),
+        sent_id=_control_id(found),
         message_type=f"FHIR {found.bundle.type}" if found.bundle else f"FHIR {found.kind}",
-        digest=digest,
         lanes=lanes or (whose.lane("f", sender),),
         owners=owners,
         people=whose.people(found, feed, owners),
         identity=identity and bool(lanes),
-        resources=tuple(_posted(found)),
     )
 
 
@@ -153,13 +164,13 @@ def _condition(query: str, at: str) -> str:
     name, _equals, wanted = unquote(query).partition("=")
     if not query:
         return ""
-    if name != "identifier" or "&" in wanted or not wanted:
+    if name != "identifier" or "&" in wanted or "|" not in wanted:
         raise unfit(
             "not-supported",
             "Only identifier=system|value is understood here",
             f"{at.rpartition('.')[0]}.request.ifNoneExist",
         )
-    return wanted if "|" in wanted else f"|{wanted}"
+    return wanted
 
 
 def unasked(found: Contents) -> list[Issue]:

@@ -50,6 +50,14 @@ _TOLD = {
 }
 
 
+def load() -> None:
+    """Build the models of what usually comes, so that no body waits for them."""
+    from labbridge.fhir.resources import READ
+
+    for kind in READ:
+        issues({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": kind}}]})
+
+
 def issues(body: Mapping[str, Any]) -> list[Issue]:
     """What is wrong with a resource; empty where nothing is. `body` is as guard.load gives it. Places are FHIRPaths."""
     kind = body.get("resourceType")

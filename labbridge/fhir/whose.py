@@ -21,6 +21,7 @@ LEVELS = 8  # panels within panels
 NO_NUMBER = EntityId()
 
 Who = tuple[Identifier, ...]
+_URN = "urn:"
 
 
 def owners(found: Contents, feed: Feed) -> dict[str, str]:
@@ -92,11 +93,15 @@ def people(found: Contents, feed: Feed, owned: Mapping[str, str]) -> dict[str, N
     """The Patient of each lane. Unfit where two of one lane differ in birth date or sex: whose the results are cannot be
     told."""
     known: dict[str, dict[str, Node]] = {}
+    lanes: dict[str, str] = {}
     for node in found.nodes:
         target = node if node.kind == "Patient" else found.resolve(node, getattr(node.resource, "subject", None))
-        if target is None or target.kind != "Patient" or not (who := identifiers(target, feed)):
+        if target is None or target.kind != "Patient":
             continue
-        known.setdefault(owned.get(node.at) or lane_of(who), {}).setdefault(target.at, target)
+        if target.at not in lanes:
+            lanes[target.at] = lane_of(who) if (who := identifiers(target, feed)) else ""
+        if lanes[target.at]:
+            known.setdefault(owned.get(node.at) or lanes[target.at], {}).setdefault(target.at, target)
     for some in known.values():
         if _differ([node.resource for node in some.values() if isinstance(node.resource, Patient)]):
             text = "Two Patients share an identifier and differ in birth date or sex"
@@ -131,6 +136,15 @@ def patient_of(found: Contents, node: Node, feed: Feed) -> tuple[Identifier, ...
     reference: Reference | None = getattr(node.resource, "subject", None)
     if reference is None:
         return ()
+    if not reference.reference.startswith(_URN):
+        return _patient_of(found, node, reference, feed)
+    known = found.patients.get(reference.reference)  # of the whole body, wherever it stands
+    if known is None:
+        known = found.patients[reference.reference] = _patient_of(found, node, reference, feed)
+    return known
+
+
+def _patient_of(found: Contents, node: Node, reference: Reference, feed: Feed) -> tuple[Identifier, ...]:
     target = found.resolve(node, reference)
     if target is not None:
         return identifiers(target, feed) if target.kind == "Patient" else ()

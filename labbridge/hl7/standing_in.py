@@ -21,6 +21,7 @@ from labbridge.model.report import EntityId, Identifier, Observation, Order, Pat
 from labbridge.model.values import Coding, Missing, SentCoding, SentStructured, SentText, SentValue
 
 LOCAL = "L"
+NO_ID = "0"  # MSH-10 is required, and of a body that its sender gave no name nobody reads it
 NULL = '""'
 LONGEST_ST, LONGEST_IS = 199, 20  # characters
 UNNAMED = "^^^^^^U"
@@ -100,7 +101,7 @@ class _Writing:
         kind = ("ADT", "A08", "ADT_A01") if report.identity else ("ORU", "R01", "ORU_R01")
         return _line(
             "MSH", STANDARD.msh2, self._text(application), self._text(facility) if own else "", "", "",
-            _time(report.sent), "", "^".join(kind), self._text(report.control_id), self._paper.processing_id,
+            _time(report.sent), "", "^".join(kind), self._text(report.control_id) or NO_ID, self._paper.processing_id,
             self._paper.version, "", "", "", "", "", self._paper.charset,
         )  # fmt: skip
 

@@ -12,22 +12,22 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.bench import parts
 from tests.bench.figures import Line, ratios
 
-ROUNDS, BUNDLES, SENDERS = 7, 600, 8
+ROUNDS, BUNDLES, SENDERS = 7, 600, 32
 SHARE_MODELS = 0.6
 RESULTS, LENGTH = 10, 18_000
 TICK = os.sysconf("SC_CLK_TCK")
-ANALYTES = (
-    ("SRPB", "Anti-SRP (line blot)", "58", "intensity"), ("SRPE", "Anti-SRP (ELISA)", "44.10", "U/mL"),
-    ("HMGCRC", "Anti-HMGCR IgG (CLIA)", "3.10", "CU"), ("CK", "Creatine kinase", "7800", "U/L"),
-    ("NA", "Sodium", "140", "mmol/L"), ("K", "Potassium", "4.10", "mmol/L"), ("CREA", "Creatinine", "80", "umol/L"),
-    ("ALT", "Alanine aminotransferase", "120", "U/L"), ("AST", "Aspartate aminotransferase", "90", "U/L"),
-    ("LDH", "Lactate dehydrogenase", "612", "U/L"),
+ANALYTES = (  # of a general laboratory: what an interpretation costs is asked by the other lines
+    ("NA", "Sodium", "140", "mmol/L"), ("K", "Potassium", "4.10", "mmol/L"), ("CL", "Chloride", "101", "mmol/L"),
+    ("CREA", "Creatinine", "80.5", "umol/L"), ("ALT", "Alanine aminotransferase", "120", "U/L"),
+    ("AST", "Aspartate aminotransferase", "90", "U/L"), ("LDH", "Lactate dehydrogenase", "612", "U/L"),
+    ("GLU", "Glucose", "5.30", "mmol/L"), ("HB", "Haemoglobin", "142", "g/L"), ("CRP", "C-reactive protein", "3.2", "mg/L"),
 )  # fmt: skip
 
 
@@ -113,8 +113,15 @@ print(len(bodies) / (time.process_time() - begun))
 
 
 def models(bodies: list[bytes]) -> float:
-    """Bundles that the models alone validate in a CPU second."""
-    lines = "\n".join(json.dumps(json.loads(one)) for one in bodies)
+    """Bundles that the models alone validate in a CPU second, on every processor at once: two threads of one core share
+    it, and a second of either is worth less than one alone."""
+    count = os.cpu_count() or 1
+    shares = ["\n".join(json.dumps(json.loads(one)) for one in bodies[turn::count]) for turn in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        return statistics.mean(pool.map(_validated, shares))
+
+
+def _validated(lines: str) -> float:
     done = subprocess.run([sys.executable, "-c", MODELS], input=lines, capture_output=True, text=True, check=True)
     return float(done.stdout)
 

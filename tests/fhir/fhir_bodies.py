@@ -135,5 +135,10 @@ def refusal(body: Body | bytes, feed: Feed = FEED) -> Unfit:
     raw = wire(body)
     assert structure.checked(raw) == []
     with pytest.raises(Unfit) as caught:
-        incoming.read_reports(raw, feed)
+        _read(raw, feed)
     return caught.value
+
+
+def _read(raw: bytes, feed: Feed) -> None:
+    structure.read_structure(raw, feed).resources()
+    incoming.read_reports(raw, feed)

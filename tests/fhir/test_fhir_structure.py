@@ -80,7 +80,7 @@ def test_a_message_begins_with_its_header(entries: list[Body]) -> None:
 
 def test_an_empty_bundle_is_taken_into_its_senders_lane() -> None:
     found = envelope({"resourceType": "Bundle", "type": "collection"})
-    assert (found.lanes, found.identity, found.resources, dict(found.owners)) == (("f:north|",), False, (), {})
+    assert (found.lanes, found.identity, found.resources(), dict(found.owners)) == (("f:north|",), False, (), {})
 
 
 # ---------------------------------------------------------------- test data
@@ -170,7 +170,7 @@ def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
 
 
 def posted(*entries: Body, type: str = "transaction") -> tuple[PostedResource, ...]:
-    return envelope(bundle(*entries, type=type)).resources
+    return envelope(bundle(*entries, type=type)).resources()
 
 
 TOKEN = f"{MRN}|88"
@@ -199,7 +199,7 @@ def test_what_a_transaction_or_batch_asks_for(type: str) -> None:
 
 
 def test_of_any_other_body_all_is_kept() -> None:
-    assert envelope(patient("p1", "88")).resources == (PostedResource(-1, "POST", "Patient", known_by=(TOKEN,)),)
+    assert envelope(patient("p1", "88")).resources() == (PostedResource(-1, "POST", "Patient", known_by=(TOKEN,)),)
     found = posted(patient("p1", "88"), {"resourceType": "Practitioner"}, type="collection")
     assert [(one.entry, one.method, one.kind) for one in found] == [(0, "POST", "Patient"), (1, "POST", "Practitioner")]
 
@@ -257,7 +257,7 @@ def test_what_is_no_transaction_or_batch_asks_for_nothing() -> None:
 def test_an_entry_that_is_left_out_is_not_seen() -> None:
     body = wire(bundle(patient("p1", "88"), patient("p2", "99"), type="batch"))
     found = structure.read_structure(body, FEED, (0,))
-    assert (found.lanes, [one.entry for one in found.resources]) == ((f"p:{MRN}|99",), [1])
+    assert (found.lanes, [one.entry for one in found.resources()]) == ((f"p:{MRN}|99",), [1])
 
 
 # ---------------------------------------------------------------- what is read of a resource

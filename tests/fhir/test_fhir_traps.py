@@ -73,7 +73,7 @@ def test_the_greatest_exponent_makes_a_text_that_can_be_borne() -> None:
 
 def test_a_decimal_that_is_a_text_is_refused_though_msgspec_and_the_models_take_it() -> None:
     body = observation(valueQuantity={"value": "12.30"})
-    assert resources.read(wire(body))[0] == "Observation"
+    assert resources.read(wire(body))[0].resource_type == "Observation"
     Model.model_validate(body)
     assert issue(body) == ("processing", "Observation.valueQuantity.value")
 

@@ -241,7 +241,9 @@ def test_every_setting_of_a_feed_reaches_its_reader() -> None:
         application_ack="lis",
         postfix_comparators=True, second_identifier="where_sent",
     )  # fmt: skip
-    other = FeedSection(kind="fhir", authorities={"https://laba.example": "LABA"}, local_systems=("https://laba.example",))
+    other = FeedSection(
+        kind="fhir", authorities={"https://laba.example": "LABA"}, local_systems=("https://laba.example",)
+    )
     plain, tried = Feed(name="plain"), set[str]()
     for one in (section, other):
         found = feed_of("myolis", one)
