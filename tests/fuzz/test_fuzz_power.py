@@ -201,10 +201,6 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         "fhir",
         _patched(guard, "_decoder", lambda _old: json.JSONDecoder(parse_float=Decimal)),
     ),
-    "an unknown resource is left to the models": (
-        "fhir",
-        _patched(validating, "_unknown_within", lambda _old: lambda *given: iter(())),
-    ),
     "a refusal says the models' own words": (
         "fhir",
         _patched(
@@ -219,7 +215,7 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     ),
     "a reference is its own last part": (
         "fhir",
-        _patched(contents, "named", lambda _old: lambda reference: reference[:5].rpartition("/")[2]),
+        _patched(contents, "_parts", lambda _old: lambda reference: ("", reference[:5].rpartition("/")[2])),
     ),
     "all of a body is one patient's": ("fhir", _patched(whose, "patient_of", lambda _old: lambda *given: ())),
     "a known text stays": ("echoed", _patched(echoes, "_known", lambda _old: lambda lines, known: False)),

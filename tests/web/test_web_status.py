@@ -57,7 +57,7 @@ def test_an_empty_store_without_a_service_says_that_nothing_is_known(anywhere: B
     assert NOT_ASKED in page
     assert "data-plot" not in page
     assert table(page, "Feeds") == [
-        [feed, "not known", "not known", "0", "0", "0", "0"] for feed in ("asking", "myolis", "other")
+        [feed, "not known", "not known", "0", "0", "0", "0"] for feed in ("asking", "myolis", "other", "posted")
     ]
     for said in ("Nothing was drafted yet.", "There is no case yet.", "No comment was sent yet.", "None is kept."):
         assert said in page
@@ -255,7 +255,7 @@ async def test_hours_are_counted_by_feed_from_where_they_are_known(anywhere: Ben
     assert [hour - chart["xs"][0] for hour in chart["xs"]] == [0, 3600, 7200]
     assert datetime.fromtimestamp(chart["xs"][0], UTC).hour == 12
     lines = {one["name"]: one["values"] for one in chart["lines"]}
-    assert lines == {"asking": [0, 0, 0], "myolis": [1, 0, 1], "other": [0, 0, 1]}
+    assert lines == {"asking": [0, 0, 0], "myolis": [1, 0, 1], "other": [0, 0, 1], "posted": [0, 0, 0]}
 
 
 async def test_the_journal_is_read_no_more_often_than_once_a_minute(bench: Bench) -> None:
