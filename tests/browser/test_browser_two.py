@@ -25,6 +25,7 @@ def as_(page: Any, desk: Desk, login: str) -> None:
 def signed(page: Any, title: str) -> None:
     page.keyboard.press("s")
     page.wait_for_selector("#sign[open]")
+    page.wait_for_function("document.activeElement.closest('#sign') !== null")
     assert title in page.inner_text(".actions")
     page.keyboard.press("Enter")
     page.wait_for_url("**/worklist*", timeout=60_000)
