@@ -79,7 +79,7 @@ def is_answer(raw: bytes) -> bool:
 def _answer(message: Message, digest: bytes, version: str) -> Envelope:
     """An answer to an order speaks of orders, whichever patients it names: its lane is its sender's."""
     if not any(segment.name == "MSA" for segment in message.segments):
-        raise Refuse("An answer needs an MSA", code="100", location="MSA")
+        raise Refuse("An answer needs an MSA", code="100", location="MSA^1")
     sender = sender_of(message)
     return Envelope(
         message=message,

@@ -32,7 +32,7 @@ def test_its_lane_is_its_sender_s(kind: str, read_as: str, patient: tuple[str, .
 def test_one_without_an_msa_is_refused_with_its_place() -> None:
     with pytest.raises(Refuse) as caught:
         read_structure(raw("ORL^O22", ORC), FEED)
-    assert (caught.value.code, caught.value.location) == ("100", "MSA")
+    assert (caught.value.code, caught.value.location) == ("100", "MSA^1")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("ORL^O34", "200"), ("OML^O21", "200"), ("ORM^O01", "200")])
