@@ -8,11 +8,8 @@ from __future__ import annotations
 from labbridge.model.work import Link, Verdict
 from labbridge.store.connection import Connection, marks
 
-OF_PATIENT = (
-    "WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
-    " SELECT lane, 0 AS place FROM patient"
-    " UNION ALL SELECT m.lane, 1 FROM merged m JOIN patient p ON m.surviving = p.lane ORDER BY place, lane"
-)
+SURVIVING = "coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1)"
+OF_PATIENT = f"SELECT surviving, lane FROM merged WHERE surviving = {SURVIVING} ORDER BY lane"  # noqa: S608
 LINKS = "SELECT prior, surviving, message, undone FROM links WHERE prior = ?1 OR surviving = ?1 ORDER BY id"
 VERDICTS = "SELECT who, verdict FROM identities WHERE lane = ?"
 NAMING = "SELECT message FROM links WHERE surviving = ? AND undone = '' ORDER BY id DESC LIMIT 1"
@@ -39,9 +36,22 @@ OF_MESSAGE = "SELECT DISTINCT prior, surviving FROM links WHERE message = ? AND 
 IN_FORCE = "SELECT prior, surviving FROM links WHERE undone = '' AND (prior = ?1 OR surviving = ?1) ORDER BY id"
 
 
+def count_of_patient(table: str, lane: str, where: str = "") -> str:
+    """SQL of how many rows of a table stand in the lanes of one patient: in `lane` itself (a parameter, `?3`), in the one
+    it was merged into, and in the others that were merged there. Three look-ups: a statement that gathers the lanes first
+    makes a table of them each time, which costs more than all it does besides."""
+    counted, surviving = f"SELECT count(*) FROM {table} t", SURVIVING.replace("?1", lane)  # noqa: S608
+    return (
+        f"({counted} WHERE t.lane = {lane}{where})"
+        f" + ({counted} JOIN merged m ON m.surviving = t.lane WHERE m.lane = {lane}{where})"
+        f" + ({counted} JOIN merged m ON m.lane = t.lane WHERE m.surviving = {surviving} AND m.lane <> {lane}{where})"
+    )
+
+
 def lanes_of(connection: Connection, lane: str) -> tuple[str, ...]:
     """Every lane of the patient of this one, the surviving one first."""
-    return tuple(found for found, _place in connection.execute(OF_PATIENT, (lane,)).fetchall())
+    merged = connection.execute(OF_PATIENT, (lane,)).fetchall()
+    return (merged[0][0], *(joined for _surviving, joined in merged)) if merged else (lane,)
 
 
 def links_of(connection: Connection, lanes: tuple[str, ...]) -> tuple[Link, ...]:

@@ -21,6 +21,7 @@ from labbridge.model.retests import (
     Yield,
 )
 from labbridge.model.work import AuditEvent, Count
+from labbridge.store import links
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, Statement, marks
 from labbridge.store.tally import add_counts, counted
@@ -37,15 +38,13 @@ LISTED = (
     f" FROM retests r LEFT JOIN orders o ON o.id = {NEWEST_ORDER}"
 )
 OPEN = "r.state IN ('advised', 'ordered')"
+ALIKE = " AND t.analyte = ?7 AND t.reason = ?8 AND t.state IN ('advised', 'ordered')"
 ADVISE = (  # none that was not seen, in any lane of the patient; the case is the one just opened where it has no key yet
-    'INSERT INTO retests("case", version, lane, feed, day, message, analyte, reason, families, priority, not_before, rule,'
+    'INSERT INTO retests("case", version, lane, feed, day, message, analyte, reason, families, priority, not_before, rule,'  # noqa: S608
     " raised_by, assay, family, band, specimen, collected, state, again, withheld, advised, order_from)"
-    " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?3), ?3))"
     " SELECT CASE WHEN ?1 > 0 THEN ?1 ELSE (SELECT max(c.id) FROM cases c WHERE c.lane = ?3 AND c.opened_day = ?5) END,"
     " ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, 'advised', ?19, ?20, ?21, ?22"
-    " WHERE NOT EXISTS (SELECT 1 FROM retests r JOIN patient p ON r.lane = p.lane"
-    " OR r.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)"
-    " WHERE r.analyte = ?7 AND r.reason = ?8 AND r.state IN ('advised', 'ordered'))"
+    f" WHERE {links.count_of_patient('retests', '?3', ALIKE)} = 0"
 )
 STEP = (
     "UPDATE retests SET state = ?, families = ?, closing = ?, closed_by = ?, cause = ?, closed = ?, rule = ?,"
@@ -66,8 +65,9 @@ CARRIED_OUT = (  # an answer by another method leaves what was ordered to be don
 )
 ENDED = "UPDATE orders SET open = 0, updated = ? WHERE retest = ? AND open = 1"
 TOLD = (
-    "INSERT INTO audit(at, actor, action, subject, detail)"
-    " SELECT ?1, 'labbridge', 'retest advised', 'R' || max(id), ?2 FROM retests WHERE lane = ?3"
+    "INSERT INTO audit(at, actor, action, subject, detail) SELECT ?1, 'labbridge', 'retest advised', 'R' || id,"
+    " analyte || ' ' || reason FROM (SELECT id, analyte, reason FROM retests WHERE lane = ?2 ORDER BY id DESC LIMIT ?3) n"
+    " ORDER BY id"
 )
 CLOSED = "retests_closed"
 RECALLED = "What it was ordered for has changed before it left"
@@ -90,24 +90,28 @@ YIELDS = (
 
 def statements(steps: Sequence[RetestStep], at: datetime) -> Iterator[Statement]:
     """What is written of each step, with its line of the audit and what is counted."""
-    now = at.isoformat()
+    new = [step.row for step in steps if step.before is None]
     for step in steps:
-        row = step.row
-        if step.before is None:
-            yield Statement(ADVISE, _new(row), 1)
-            yield Statement(TOLD, (now, f"{row.analyte} {row.reason}", row.lane))
-            continue
-        left = step.before is RetestState.ORDERED and row.state is RetestState.ADVISED
-        yield Statement(STEP + (NOT_LEFT if left else ""), (*_changed(row), row.key, step.before.value), 1)
-        if step.recall:
-            yield Statement(RECALL_DELIVERY, (RECALLED, now, row.key))
-            yield Statement(RECALL, (RECALLED, now, row.key))
-        if row.state is RetestState.RESULTED:
-            yield Statement(CARRIED_OUT, (now, row.key, step.by))
-        if row.state is not step.before or row.state is RetestState.RESULTED:
-            yield _audited(row, at)
-        if not row.open:
-            yield Statement(*counted((Count(CLOSED, (row.raised.rule, (row.closing or row.state).value)),)))
+        if step.before is not None:
+            yield from _stepped(step, step.before, at)
+    yield from (Statement(ADVISE, _new(row), 1) for row in new)
+    if new:
+        yield Statement(TOLD, (at.isoformat(), new[0].lane, len(new)), len(new))
+
+
+def _stepped(step: RetestStep, before: RetestState, at: datetime) -> Iterator[Statement]:
+    row, now = step.row, at.isoformat()
+    left = before is RetestState.ORDERED and row.state is RetestState.ADVISED
+    yield Statement(STEP + (NOT_LEFT if left else ""), (*_changed(row), row.key, before.value), 1)
+    if step.recall:
+        yield Statement(RECALL_DELIVERY, (RECALLED, now, row.key))
+        yield Statement(RECALL, (RECALLED, now, row.key))
+    if row.state is RetestState.RESULTED:
+        yield Statement(CARRIED_OUT, (now, row.key, step.by))
+    if row.state is not before or row.state is RetestState.RESULTED:
+        yield _audited(row, at)
+    if not row.open:
+        yield Statement(*counted((Count(CLOSED, (row.raised.rule, (row.closing or row.state).value)),)))
 
 
 def _audited(row: Retested, at: datetime) -> Statement:

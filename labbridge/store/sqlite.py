@@ -137,11 +137,18 @@ def durable(connection: sqlite3.Connection) -> None:
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, in the pages that stay too
+    _within_memory(connection)
     synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     if str(mode).lower() != "wal" or synchronous != 2:
         raise StoreRefused(
             f"This file system gives journal_mode={mode}, synchronous={synchronous}; WAL and FULL are needed"
         )
+
+
+def _within_memory(connection: sqlite3.Connection) -> None:
+    """What a statement holds on the way is no file: opening one costs more than the statement, and it would lie in the
+    system's folder of temporary files with what it holds of patients."""
+    connection.execute("PRAGMA temp_store=MEMORY")
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -179,5 +186,6 @@ def open_reader(path: Path, *, lenient: bool = False) -> SqliteConnection:
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    _within_memory(connection)
     connection.execute("PRAGMA busy_timeout=5000")
     return connection

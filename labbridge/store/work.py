@@ -76,11 +76,9 @@ KEEP_PATIENT = (
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
     "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes, crc,"  # noqa: S608
     " version_crc, state_crc, put_crc, rank_crc)"
-    " WITH patient(lane) AS (SELECT coalesce((SELECT surviving FROM merged WHERE lane = ?1), ?1))"
     " SELECT ?1, ?2, ?3, 1, ?4, ?5, ?5, (SELECT count(*) FROM restores), ?7, ?8, ?9,"
     f" ?10 + (SELECT count(*) FROM restores) * {sums.RESTORE}, ?11, ?12, {sums.NOT_PUT}, {sums.NOT_RANKED}"
-    " WHERE (SELECT count(*) FROM cases c JOIN patient p ON c.lane = p.lane"
-    " OR c.lane IN (SELECT m.lane FROM merged m WHERE m.surviving = p.lane)) = ?6"
+    f" WHERE {links.count_of_patient('cases', '?1')} = ?6"
 )
 NEXT_VERSION = (
     "UPDATE cases SET version = version + 1, state = ?, updated = ?, severity = ?, flags = ?, analytes = ?,"
