@@ -20,6 +20,7 @@ def base_url(text: str) -> str:
         raise ValueError("write a URL, for example https://fhir.hospital.example/r4") from fault
     host = parts.hostname or ""
     odd = parts.query or parts.fragment or "@" in parts.netloc or not text.isascii() or not text.isprintable()
+    odd = odd or "%" in parts.netloc
     if parts.scheme not in PORTS or not host or odd or set(text) & set(" \\") or port == 0:
         raise ValueError("write https://HOST[:PORT]/PATH, without user, query or fragment")
     if not _plain_host(host):

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import NamedTuple
 
 import httpx2
 import msgspec
@@ -22,9 +23,10 @@ from labbridge.states import Reason
 
 ROUNDS = 4  # of looking and writing, where somebody else writes at the same time
 CHANGED = frozenset((404, 409, 410, 412))  # it is not as it was seen: to be looked at again
-FINDABLE_S = (0.05, 0.2, 1.0)  # between two looks for what was just created
+FINDABLE_S = (0.05, 0.2, 0.5)  # between two looks for what was just created
 CREATED = 201
 LONGEST_TAG = 200
+UNBELIEVED = "What was written is not there: its answer is not believed"
 OTHER_KIND = "it was composed for a receiver of another kind"
 STRICT = {"Prefer": "handling=strict"}
 
@@ -77,6 +79,7 @@ class FhirReceiver:
         how: How = How(),  # noqa: B008  it is frozen
     ) -> None:
         self.name, self.failures, self.tls = name, 0, None
+        self._system: ssl.SSLContext | None = None  # with the authorities of the system, once it is needed
         self._destination, self._settings, self._answered, self._how = destination, settings, answered, how
         self._turn = asyncio.Lock()
 
@@ -92,7 +95,7 @@ class FhirReceiver:
             if wanted is None:
                 return Written(OTHER_KIND)
             try:
-                async with client(self.tls, self._settings) as connections:
+                async with client(await self._context(), self._settings) as connections:
                     to = self._destination, await self._destination.addresses()
                     exchange = Exchange(connections, to, self._settings, self._how.authorize, self._how.forget)
                     written = await _write(_Server(exchange), wanted, self._how.whole)
@@ -115,6 +118,11 @@ class FhirReceiver:
                 self._answered(code, asyncio.get_running_loop().time() - begun)
             self.failures = 0
             return msgspec.structs.replace(written, raw=exchange.heard if exchange is not None else b"")
+
+    async def _context(self) -> ssl.SSLContext | None:
+        if self.tls is None and self._system is None and self._destination.scheme == "https":
+            self._system = await asyncio.to_thread(ssl.create_default_context)
+        return self.tls or self._system
 
     def close(self) -> None:
         """Nothing is open between deliveries."""
@@ -167,7 +175,7 @@ async def _one(server: _Server, one: Wanted) -> str:
             if one.withdrawn:
                 return ""
             if posted:
-                raise Retry(Reason.NO_ANSWER, "What was written cannot be found: its answer is not believed")
+                raise Retry(Reason.NO_ANSWER, UNBELIEVED)
             reply = await server.create(one)
             if reply.status in CHANGED:
                 continue
@@ -179,40 +187,66 @@ async def _one(server: _Server, one: Wanted) -> str:
         if created or not one.updates or answers.same(theirs, ours):
             return answers.id_of(theirs)
         if (await server.replace(one.kind, theirs, ours)).status not in CHANGED:
+            await server.check(one, theirs, ours)
             return answers.id_of(theirs)
     raise Retry(Reason.NO_ANSWER, "Somebody else writes the same resource at the same time")
 
 
+class _Pending(NamedTuple):
+    """A resource that is not there as it should be: what is there, and what would be."""
+
+    wanted: Wanted
+    theirs: Resource | None
+    ours: Resource
+
+
 async def _together(server: _Server, wanted: Sequence[Wanted]) -> int:
     """All in one transaction of what is not there yet as it should be."""
-    sent = False
+    sent: dict[str, Resource | None] = {}
     for _round in range(ROUNDS):
-        entries: list[Resource] = []
-        ids: dict[str, str] = {}
-        missing = False
-        for one in wanted:
-            theirs = await server.found(one, FINDABLE_S if sent else ())
-            resource = answers.linked(one.resource, ids)
-            if theirs is not None:
-                ids[one.url] = f"{one.kind}/{answers.id_of(theirs)}"
-                ours = answers.updated(theirs, resource)
-                if one.updates and not answers.same(theirs, ours):
-                    entries.append(await server.replacing(one, theirs, ours))
-            elif not one.withdrawn:
-                missing = True
-                entries.append(_creating(one, resource))
-        if not entries or (sent and not missing):
+        pending = await _pending(server, wanted, sent)
+        if all(_taken(one, sent) for one in pending):
             return server.status
         if sent:
-            raise Retry(Reason.NO_ANSWER, "What was written cannot be found: its answer is not believed")
+            raise Retry(Reason.NO_ANSWER, UNBELIEVED)
+        entries = [await _entry(server, one) for one in pending]
         bundle = _encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
-        sent = (await server.write("POST", "", bundle)).status not in CHANGED
+        if (await server.write("POST", "", bundle)).status not in CHANGED:
+            sent = {one.wanted.url: one.theirs for one in pending}
     raise Retry(Reason.NO_ANSWER, "Somebody else writes the same resources at the same time")
 
 
-def _creating(one: Wanted, resource: Resource) -> Resource:
-    request = {"method": "POST", "url": one.kind, "ifNoneExist": one.key.query}
-    return {"fullUrl": one.url, "resource": resource, "request": request}
+async def _pending(server: _Server, wanted: Sequence[Wanted], sent: Container[str]) -> list[_Pending]:
+    found: list[_Pending] = []
+    ids: dict[str, str] = {}
+    for one in wanted:
+        theirs = await server.found(one, FINDABLE_S if one.url in sent else ())
+        ours = answers.linked(one.resource, ids)
+        if theirs is None:
+            found += [] if one.withdrawn else [_Pending(one, None, ours)]
+            continue
+        ids[one.url] = f"{one.kind}/{answers.id_of(theirs)}"
+        ours = answers.updated(theirs, ours)
+        if one.updates and not answers.same(theirs, ours):
+            found.append(_Pending(one, theirs, ours))
+    return found
+
+
+def _taken(one: _Pending, sent: Mapping[str, Resource | None]) -> bool:
+    """Whether it was sent, and is there."""
+    if one.wanted.url not in sent or one.theirs is None:
+        return False
+    before = sent[one.wanted.url]
+    return before is None or answers.took(before, one.theirs, one.ours)
+
+
+async def _entry(server: _Server, one: _Pending) -> Resource:
+    kind, key = one.wanted.kind, one.wanted.key
+    request = {"method": "POST", "url": kind, "ifNoneExist": key.query}
+    if one.theirs is not None:
+        tag = await server.tag(kind, one.theirs)
+        request = {"method": "PUT", "url": f"{kind}/{answers.id_of(one.theirs)}", **({"ifMatch": tag} if tag else {})}
+    return {"fullUrl": one.wanted.url, "resource": one.ours, "request": request}
 
 
 class _Server:
@@ -241,16 +275,16 @@ class _Server:
         return await self.write("POST", one.kind, _encode(one.resource), {"If-None-Exist": one.key.query})
 
     async def replace(self, kind: str, theirs: Resource, ours: Resource) -> Reply:
-        id = answers.id_of(theirs)
-        tag = answers.version_of(theirs) or await self._tag(kind, id)
-        return await self.write("PUT", f"{kind}/{id}", _encode(ours), {"If-Match": tag} if tag else {})
+        tag = await self.tag(kind, theirs)
+        return await self.write(
+            "PUT", f"{kind}/{answers.id_of(theirs)}", _encode(ours), {"If-Match": tag} if tag else {}
+        )
 
-    async def replacing(self, one: Wanted, theirs: Resource, ours: Resource) -> Resource:
-        """The entry of a transaction that replaces a resource."""
-        id = answers.id_of(theirs)
-        tag = answers.version_of(theirs) or await self._tag(one.kind, id)
-        request = {"method": "PUT", "url": f"{one.kind}/{id}", **({"ifMatch": tag} if tag else {})}
-        return {"fullUrl": one.url, "resource": ours, "request": request}
+    async def check(self, one: Wanted, before: Resource, ours: Resource) -> None:
+        """Retry where an update is not there although it was answered."""
+        after = await self.found(one)
+        if after is None or not answers.took(before, after, ours):
+            raise Retry(Reason.NO_ANSWER, UNBELIEVED)
 
     async def read_back(self, one: Wanted, reply: Reply) -> str:
         """The id that was given to what was just created, where it is read there under our own identifier; else empty."""
@@ -273,9 +307,11 @@ class _Server:
         self.status = reply.status
         return reply
 
-    async def _tag(self, kind: str, id: str) -> str:
-        """The version of a resource that a search did not tell; empty where the server has none."""
-        reply = await self._exchange.ask("GET", f"{kind}/{id}")
+    async def tag(self, kind: str, theirs: Resource) -> str:
+        """The version of a resource, asked for where the search did not tell; empty where the server has none."""
+        if found := answers.version_of(theirs):
+            return found
+        reply = await self._exchange.ask("GET", f"{kind}/{answers.id_of(theirs)}")
         tag = reply.headers.get("etag", "") if reply.status == 200 else ""
         return tag if len(tag) <= LONGEST_TAG and tag.isprintable() else ""
 

@@ -147,6 +147,13 @@ def same(theirs: Resource, ours: Resource) -> bool:
     return all(mine.get(name) == one for name, one in ours.items() if name != "meta")
 
 
+def took(before: Resource, after: Resource, ours: Resource) -> bool:
+    """Whether an update was made, read back: it is another version or all that was written; of a server without versions,
+    that keeps things in its own way, what a person reads is as it was written."""
+    shown = ("status", "valueString", "conclusion")
+    return after != before or all(after.get(name) == ours.get(name) for name in shown)
+
+
 def updated(theirs: Resource, ours: Resource) -> Resource:
     """What replaces a resource that was found. What others have done about a Task is theirs: its status once they took it
     up, who does it, and what came of it; it is only called off, and only while it is not over."""
