@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from labbridge.errors import Refused
 from labbridge.fhir import conformance
 from labbridge.model.retests import OrderState
 from labbridge.reproducing import reproduce
-from labbridge.sources import packed, read_all, understood, words_of
+from labbridge.sources import Words, packed, read_all, understood, words_of
 from tests.delivery.fhir_server import FhirServer, serving
 
 V2 = oru("M1", order("F1", obx(BLOT, "58"), obx(CK, "3400")))
@@ -57,10 +58,15 @@ def server() -> Iterator[FhirServer]:
 def answering(lab: Laboratory, feed: str = "myolis", **section: Any) -> None:
     """The receiver is a FHIR server from now on."""
     told = config(**section)
-    words = msgspec.structs.replace(words_of(read_all(SITE)), services=SERVICES)
+    words = _words()
     page = letterhead(told, feed, "lis", words)
     lab.judge = BothJudges()
     lab.letterhead = msgspec.structs.replace(page, ordering=ordering_of(told, feed, "lis", words))
+
+
+@lru_cache
+def _words() -> Words:
+    return msgspec.structs.replace(words_of(read_all(SITE)), services=SERVICES)
 
 
 async def deliver(lab: Laboratory, server: FhirServer) -> int:
