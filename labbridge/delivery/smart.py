@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 from joserfc import jwt
 
+from labbridge.delivery.destinations import Destination
 from labbridge.delivery.signing import BadKey, algorithm, read_key
 from labbridge.errors import Retry
 from labbridge.ports import Clock
@@ -36,13 +37,15 @@ ERRORS = frozenset(
 
 
 class SmartSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where tokens are asked for, as whom, with which key, and for which scopes (with spaces between)."""
+    """Where tokens are asked for, as whom, with which key, and for which scopes (with spaces between). `networks`: private
+    ones that the server's name may lead to."""
 
     token_url: str
     client_id: str
     key_file: str
     scope: str
     ca_file: str = ""
+    networks: tuple[str, ...] = ()
 
 
 class SmartAccess:
@@ -57,6 +60,7 @@ class SmartAccess:
         since_s: Callable[[], float] = monotonic,
     ) -> None:
         self._settings, self._clock, self._since_s = settings, clock, since_s
+        self._destination = Destination(settings.token_url, settings.networks)
         self._open_client = open_client or self._direct
         self._asking = asyncio.Lock()
         self._token, self._until_s = "", 0.0
@@ -82,17 +86,20 @@ class SmartAccess:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": await asyncio.to_thread(self._assertion),
         }
-        url = self._settings.token_url
         try:
-            async with (
-                asyncio.timeout(WITHIN_S),
-                self._open_client() as client,
-                client.stream("POST", url, data=form, headers=ACCEPT) as answer,
-            ):
-                content = await _content(answer)
+            async with asyncio.timeout(WITHIN_S), self._open_client() as client:
+                status, content = await self._answered(client, form)
         except (OSError, TimeoutError, httpx2.HTTPError, httpx2.StreamError) as fault:
             raise _unanswered(type(fault).__name__) from None
-        return _read(answer.status_code, content)
+        return _read(status, content)
+
+    async def _answered(self, client: httpx2.AsyncClient, form: Mapping[str, str]) -> tuple[int, bytes]:
+        """Status and content of the answer, from an address that was looked at (reliability.md S-07)."""
+        to = self._destination
+        url, headers = to.url((await to.addresses())[0]), {**ACCEPT, "Host": to.authority}
+        more = {"sni_hostname": to.host}
+        async with client.stream("POST", url, data=form, headers=headers, extensions=more) as answer:
+            return answer.status_code, await _content(answer)
 
     def _assertion(self) -> str:
         """Read anew each time: a key that was exchanged is used at once."""
