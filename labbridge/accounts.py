@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from labbridge.errors import Refused
-from labbridge.model.people import Person, Scope, Token
+from labbridge.fhir import scopes
+from labbridge.fhir.scopes import NoScope
+from labbridge.model.people import EVERY_FEED, Person, Scope, Token
 from labbridge.model.work import AuditEvent
 from labbridge.ports import Clock
 from labbridge.review import permissions, policies
@@ -23,10 +25,18 @@ LONGEST_TOKEN_D = 365
 
 class Accounts:
     """Acts on accounts. Each request names the `act`, and what it needs beside. `issuer` is the identity provider's, empty
-    without one; `feeds` are those that take FHIR, to which a program may be let in."""
+    without one; `feeds` are those that take FHIR, to which a program may write, `others` the rest, which it may read."""
 
-    def __init__(self, people: StorePeople, clock: Clock, issuer: str = "", feeds: Sequence[str] = ()) -> None:
-        self._people, self._clock, self._issuer, self._feeds = people, clock, issuer, feeds
+    def __init__(
+        self,
+        people: StorePeople,
+        clock: Clock,
+        issuer: str = "",
+        feeds: Sequence[str] = (),
+        others: Sequence[str] = (),
+    ) -> None:
+        self._people, self._clock, self._issuer = people, clock, issuer
+        self._feeds, self._others = tuple(feeds), tuple(others)
 
     def perform(self, login: str, name: str, request: dict[str, Any]) -> str:
         """What was done, in words. Refused where it may not be."""
@@ -106,28 +116,42 @@ class Accounts:
     # ---------------------------------------------------------------- tokens
 
     def _token(self, about: str, name: str, request: dict[str, Any]) -> str:
-        """`about` is what the token is called; `digest` the hexadecimal SHA-256 of it."""
-        scope, days = str(request.get("scope", "")), request.get("days")
-        if scope not in list(Scope):
-            raise Refused(f"There is no scope {scope!r}; there are {', '.join(Scope)}")
+        """`about` is what the token is called; `digest` the hexadecimal SHA-256 of it; `scope` and `feed` name several with
+        spaces between."""
+        allowed, days = _scopes(str(request.get("scope", ""))), request.get("days")
         if not isinstance(days, int) or not 1 <= days <= LONGEST_TOKEN_D:
             raise Refused(f"A token is valid for 1 to {LONGEST_TOKEN_D} days")
         expires = self._clock.now() + timedelta(days=days)
         digest = bytes.fromhex(str(request.get("digest", "")))
-        feed = self._feed(str(request.get("feed", "")), Scope(scope))
-        token = Token(key=0, name=about, scope=Scope(scope), expires=expires, feed=feed)
-        self._people.add_token(token, digest, self._event(name, "token made", about, f"{scope} {feed}".strip()))
-        return f"token {about}{f' for the feed {feed}' if feed else ''} valid until {expires:%Y-%m-%d}"
+        feeds = self._for_feeds(str(request.get("feed", "")).split(), allowed)
+        token = Token(key=0, name=about, scopes=allowed, expires=expires, feeds=feeds)
+        detail = " ".join((*sorted(allowed), *feeds))
+        self._people.add_token(token, digest, self._event(name, "token made", about, detail))
+        said = {0: "", 1: f" for the feed {' '.join(feeds)}"}.get(len(feeds), f" for the feeds {', '.join(feeds)}")
+        said = " for every feed" if feeds == (EVERY_FEED,) else said
+        return f"token {about}{said} valid until {expires:%Y-%m-%d}"
 
-    def _feed(self, named: str, scope: Scope) -> str:
-        """The feed that what comes with a token is of: the one that was named, else the only one."""
-        if scope is not Scope.INGEST:
-            return ""
-        if named and named not in self._feeds:
-            raise Refused(f"There is no FHIR feed {named!r}; there are {', '.join(self._feeds) or 'none'}")
-        if not named and len(self._feeds) > 1:
-            raise Refused(f"There are several FHIR feeds ({', '.join(self._feeds)}); say which with --feed")
-        return named or next(iter(self._feeds), "")
+    def _for_feeds(self, named: Sequence[str], allowed: frozenset[str]) -> tuple[str, ...]:
+        """The feeds that what comes and goes with a token is of: those that were named, else the only one. What a program
+        writes has to be of one."""
+        if allowed <= {Scope.METRICS}:
+            return ()
+        writes = Scope.INGEST in allowed or scopes.may_any(allowed, "cu")
+        alone = writes and len(named) < 2
+        known, kind = (self._feeds, "FHIR feed") if alone else ((*self._feeds, *self._others), "feed")
+        for one in named:
+            if one not in known and one != EVERY_FEED:
+                raise Refused(f"There is no {kind} {one!r}; there are {', '.join(known) or 'none'}")
+        if not named and len(known) > 1:
+            every = "" if writes else ", * for all"
+            raise Refused(f"There are several {kind}s ({', '.join(known)}); say which with --feed{every}")
+        found = (EVERY_FEED,) if EVERY_FEED in named else tuple(dict.fromkeys(named)) or known[:1]
+        taking = [one for one in self._feeds if one in found or EVERY_FEED in found]
+        if writes and self._feeds and len(taking) != 1:
+            raise Refused(
+                "What a program writes has to be of one FHIR feed; name it, and make another token for reading"
+            )
+        return found
 
     def _revoke(self, about: str, name: str, _request: dict[str, Any]) -> str:
         found = next((one for one in self._people.tokens() if one.name == about and not one.revoked), None)
@@ -138,3 +162,13 @@ class Accounts:
 
     def _event(self, name: str, action: str, subject: str, detail: str = "") -> AuditEvent:
         return AuditEvent(at=self._clock.now(), actor=name, action=action, subject=subject, detail=detail)
+
+
+def _scopes(text: str) -> frozenset[str]:
+    """What a token is to allow: words of Scope, and scopes of SMART. Refused for what is neither."""
+    own = frozenset(one for one in text.split() if one in list(Scope))
+    rest = " ".join(one for one in text.split() if one not in own)
+    try:
+        return own | (scopes.read_scopes(rest) if rest or not own else frozenset())
+    except NoScope as fault:
+        raise Refused(f"There is no such scope. There are {', '.join(Scope)}, and those of SMART: {fault}") from fault

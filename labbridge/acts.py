@@ -58,7 +58,9 @@ class Acts:
         self.services = services or {}
         self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
-        self._accounts = Accounts(people, clock, issuer, fhir_feeds(config)) if people is not None else None
+        taking = fhir_feeds(config)
+        others = [name for name in config.feeds if name not in taking]
+        self._accounts = Accounts(people, clock, issuer, taking, others) if people is not None else None
         self._deciding = Deciding(desk, clock)
         self.calling = Calling(desk, clock, called_here=called_here)
         self.people, self.repairing = people, Repairing(config, desk, clock, people)

@@ -65,10 +65,15 @@ def reopen(login: Login, name: Name, config: ConfigPath = None, format: Format =
 @app.command()
 def token(
     about: Annotated[str, typer.Argument(help="What the program is called.")],
-    scope: Annotated[str, typer.Option(help="ingest or metrics.")],
+    scope: Annotated[
+        list[str], typer.Option(help="ingest, metrics, or one of SMART, as system/Observation.rs; may be given again.")
+    ],
     name: Name,
     days: Annotated[int, typer.Option(help="How long it is valid, 365 at most.")] = 365,
-    feed: Annotated[str, typer.Option(help="FHIR feed that what it sends is of; empty: the only one.")] = "",
+    feed: Annotated[
+        list[str],
+        typer.Option(help="Feed of what it sends or reads; again for several, * for all; none: the only one."),
+    ] = [],  # noqa: B006 - Typer's own way of saying that it may be left out
     config: ConfigPath = None,
 ) -> None:
     """Make a token for a program and print it, this once: it is kept nowhere."""
@@ -76,7 +81,8 @@ def token(
     from labbridge.web.visits import digest
 
     secret = f"lb_{secrets.token_urlsafe(32)}"
-    more = {"act": "token", "scope": scope, "days": days, "feed": feed, "digest": digest(secret).hex()}
+    asked_for = {"scope": " ".join(scope), "feed": " ".join(feed)}
+    more = {"act": "token", **asked_for, "days": days, "digest": digest(secret).hex()}
     answer = asked(config, {"command": "user", "keys": [about], "as": name, **more})
     typer.echo(show.acted(answer, "text"), err=True)
     if not answer["ok"]:

@@ -240,8 +240,8 @@ def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
 
     readers, clock = FhirReaders(feeds), SystemClock()
     readers.begin()
-    programs = Programs(pages.parts.people, tuple(feeds), clock)
-    return FhirEndpoint(FhirParts(feeds, programs.feed_of, readers, RemoteIntake(intake), clock), pages)
+    programs = Programs(pages.parts.people, {feed.name: feed for feed in settings.feeds}, clock)
+    return FhirEndpoint(FhirParts(feeds, programs.admitted, readers, RemoteIntake(intake), clock), pages)
 
 
 def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:

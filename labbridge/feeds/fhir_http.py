@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from labbridge import receiving_fhir
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.fhir_readers import Asked, Unread
-from labbridge.fhir import structure
+from labbridge.fhir import scopes, structure
 from labbridge.fhir.faults import Issue, Unfit, outcome, unfit
 from labbridge.fhir.guard import LONGEST_BODY
+from labbridge.model.people import Admitted
 from labbridge.model.work import Arrival, AuditEvent, Feed, Receipt
 from labbridge.observe import logs
 from labbridge.ports import Clock
@@ -44,10 +45,11 @@ class Intake(Protocol):
 
 
 class Parts(NamedTuple):
-    """What the endpoint is given. `feed_of` is the feed that a bearer token lets in: Unfit (401, 403) where it lets none."""
+    """What the endpoint is given. `feeds`: those that take FHIR. `admitted`: who comes with an Authorization header; Unfit
+    (401, 403) where it lets nobody in."""
 
     feeds: Mapping[str, Feed]
-    feed_of: Callable[[str], Awaitable[str]]
+    admitted: Callable[[str], Awaitable[Admitted]]
     readers: Readers
     intake: Intake
     clock: Clock
@@ -78,20 +80,30 @@ class FhirEndpoint:
         await _response(answer)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
-        feed = self._parts.feeds[await self._parts.feed_of(request.headers.get("authorization", ""))]
+        who = await self._parts.admitted(request.headers.get("authorization", ""))
         wanted = _wanted(request.method, request.url.path.removeprefix(BASE).strip("/"))
+        _check_may_send(who, wanted)
+        feed = self._feed(who)
         _check_type(request.headers.get("content-type", ""))
         raw = await self._body(request)
         try:
-            return await self._take(raw, feed, request, wanted)
+            return await self._take(raw, feed, request, wanted, who)
         finally:
             self._bytes -= len(raw)
             self._bodies -= 1
 
-    async def _take(self, raw: bytes, feed: Feed, request: Request, wanted: Wanted) -> Answer:
+    def _feed(self, who: Admitted) -> Feed:
+        """The feed that a body is of. Unfit where the token does not say."""
+        found = [self._parts.feeds[name] for name in who.feeds if name in self._parts.feeds]
+        if len(found) != 1:
+            raise unfit("forbidden", "What is sent has to be of one FHIR feed; this token is not of one alone")
+        return found[0]
+
+    async def _take(self, raw: bytes, feed: Feed, request: Request, wanted: Wanted, who: Admitted) -> Answer:
         address = request.client.host if request.client is not None else ""
         asked = Asked(feed.name, address, self._parts.clock.now(), wanted)
         posted = receiving_fhir.with_bytes(await self._parts.readers.read(raw, asked), raw)
+        _check_may_write(who, posted)
         receipt = await self._parts.intake.keep(posted.arrival, receiving_fhir.event(posted))
         return receiving_fhir.answer(posted, receipt, f"{request.url.scheme}://{request.url.netloc}{BASE}")
 
@@ -131,6 +143,20 @@ def _wanted(method: str, path: str) -> Wanted:
     if method != ("PUT" if wanted.id else "POST"):
         raise unfit("not-supported", "This address does not take this method", status=405)
     return wanted
+
+
+def _check_may_send(who: Admitted, wanted: Wanted) -> None:
+    """Unfit where nothing that comes here may be written; what a Bundle holds is known once it is read."""
+    letters = "u" if wanted.id else "c" if wanted.kind else "cu"
+    if not (scopes.may(who.scopes, wanted.kind, letters) if wanted.kind else scopes.may_any(who.scopes, letters)):
+        raise unfit("forbidden", "This token does not allow this")
+
+
+def _check_may_write(who: Admitted, posted: Posted) -> None:
+    for one in posted.arrival.resources:
+        if not scopes.may(who.scopes, one.kind, "u" if one.method == "PUT" else "c"):
+            place = f"Bundle.entry[{one.entry}]" if one.entry >= 0 else ""
+            raise unfit("forbidden", f"This token does not allow to write {one.kind}; nothing was kept", place)
 
 
 def _check_type(sent: str) -> None:

@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a program may do that comes with a token."""
+    """What a program may do that comes with a token, beside the scopes of SMART (fhir/scopes.py)."""
 
     INGEST = "ingest"
     METRICS = "metrics"
@@ -82,17 +82,27 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A program's key, known by the SHA-256 of it. `used`: when it last was, within a minute; empty for never. `feed`: that
-    what comes with it is of; empty for what needs none."""
+    """A program's key, known by the SHA-256 of it. `scopes`: those of Scope, or of SMART. `used`: when it last was, within a
+    minute; empty for never. `feeds`: those that what comes and goes with it is of, or EVERY_FEED; empty for what needs none,
+    and where there was one alone."""
 
     key: int
     name: str
-    scope: Scope
+    scopes: frozenset[str]
     expires: datetime
     revoked: str = ""
     used: str = ""
-    feed: str = ""
+    feeds: tuple[str, ...] = ()
 
     def over(self, now: datetime) -> bool:
         """Whether it is in force no more."""
         return bool(self.revoked) or now >= self.expires
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that was let in to /fhir. `feeds`: those of its token, by name, at least one; `scopes`: what it may do, as
+    SMART writes it (fhir/scopes.py)."""
+
+    name: str
+    feeds: tuple[str, ...]
+    scopes: frozenset[str]

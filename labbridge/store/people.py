@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from labbridge.errors import Refused
-from labbridge.model.people import Person, Role, Scope, Session, Token
+from labbridge.model.people import Person, Role, Session, Token
 from labbridge.model.provider import Begun
 from labbridge.model.work import AuditEvent
 from labbridge.store.audit import INSERT_AUDIT, audit_row
@@ -152,7 +152,8 @@ class StorePeople:
         return [_token(row) for row in self._reader.execute(f"{TOKEN} ORDER BY id").fetchall()]
 
     def add_token(self, token: Token, digest: bytes, audit: AuditEvent) -> None:
-        row = (digest, token.name, token.scope.value, audit.at.isoformat(), token.expires.isoformat(), token.feed)
+        scopes, feeds = " ".join(sorted(token.scopes)), " ".join(token.feeds)
+        row = (digest, token.name, scopes, audit.at.isoformat(), token.expires.isoformat(), feeds)
         self._written(audit, Statement(ADD_TOKEN, row, 1))
 
     def used(self, token: Token, now: datetime) -> None:
@@ -215,6 +216,13 @@ def _person(row: Iterable[str]) -> Person:
 
 
 def _token(row: Iterable[str]) -> Token:
-    key, name, scope, expires, revoked, used, feed = row
-    ends = datetime.fromisoformat(expires)
-    return Token(key=int(key), name=name, scope=Scope(scope), expires=ends, revoked=revoked, used=used, feed=feed)
+    key, name, scopes, expires, revoked, used, feeds = row
+    return Token(
+        key=int(key),
+        name=name,
+        scopes=frozenset(scopes.split()),
+        expires=datetime.fromisoformat(expires),
+        revoked=revoked,
+        used=used,
+        feeds=tuple(feeds.split()),
+    )

@@ -104,7 +104,7 @@ class Guard:
             token = people.token(visits.digest(secret.strip())) if kind.lower() == "bearer" else None
             if token is None or token.over(now):
                 return PlainTextResponse("This token is not in force\n", 401, {"WWW-Authenticate": "Bearer"})
-            if route.scope is not token.scope:
+            if route.scope is None or route.scope.value not in token.scopes:
                 return PlainTextResponse("This token does not allow this\n", 403)
             if not token.used or now - datetime.fromisoformat(token.used) >= USED_EVERY:
                 people.used(token, now)

@@ -71,9 +71,9 @@ class Site:
         ours, theirs = Pipe()
         self.remote = theirs
         serve_intake(ours, lambda wanted: self.writer.submit(lambda connection: keep_all(connection, wanted)).result())
-        programs = Programs(Pool(lambda: self.people, 1), (FEED.name, OTHER.name), self.clock)
         feeds = {FEED.name: FEED, OTHER.name: OTHER}
-        self.parts = Parts(feeds, programs.feed_of, READERS, RemoteIntake(theirs), self.clock)
+        programs = Programs(Pool(lambda: self.people, 1), feeds, self.clock)
+        self.parts = Parts(feeds, programs.admitted, READERS, RemoteIntake(theirs), self.clock)
         self.app = FhirEndpoint(self.parts, self._behind)
         self.token = self.make_token()
 
@@ -82,7 +82,7 @@ class Site:
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    def make_token(self, scope: Scope = Scope.INGEST, feed: str = FEED.name, days: int = 30, name: str = "lis") -> str:
+    def make_token(self, scope: str = Scope.INGEST, feed: str = FEED.name, days: int = 30, name: str = "lis") -> str:
         """A token, by the command line's act."""
         secret = f"lb_{secrets.token_urlsafe(32)}"
         request = {"act": "token", "scope": scope, "days": days, "feed": feed, "digest": digest(secret).hex()}
