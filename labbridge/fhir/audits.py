@@ -1,5 +1,5 @@
-"""Lines of the audit as AuditEvent, by the patterns of IHE BALP: who, what, when and about which thing of ours. No line of the
-audit holds a patient's data, and so does no AuditEvent."""
+"""Lines of the audit as AuditEvent, by the patterns of IHE BALP: who, what, when and about which thing of ours. No line of
+the audit holds a patient's data, and so does no AuditEvent."""
 
 from __future__ import annotations
 

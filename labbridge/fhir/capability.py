@@ -39,7 +39,11 @@ def statement(base: str, software: str, token_url: str = "") -> dict[str, Any]:
                 "resource": [_resource(kind) for kind in _types()],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
                 "operation": [
-                    {"name": one.does[1:], "definition": f"{base}/OperationDefinition/{one.does[1:]}", "documentation": one.says}
+                    {
+                        "name": one.does[1:],
+                        "definition": f"{base}/OperationDefinition/{one.does[1:]}",
+                        "documentation": one.says,
+                    }
                     for one in ROUTES
                     if one.does.startswith("$")
                 ],
@@ -141,7 +145,9 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    name = "-".join(filter(None, (route.type, route.does.lstrip("$"), route.method.lower() if route.parameters else "")))
+    name = "-".join(
+        filter(None, (route.type, route.does.lstrip("$"), route.method.lower() if route.parameters else ""))
+    )
     found: dict[str, Any] = {
         "operationId": name,
         "summary": route.says,

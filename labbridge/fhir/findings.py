@@ -1,5 +1,5 @@
-"""What this service found, as FHIR: a released comment is an Observation that rests on the results it speaks of (standards.md
-2.6 F), a flag is a DetectedIssue, a recommended retest a ServiceRequest that is proposed (2.9)."""
+"""What this service found, as FHIR: a released comment is an Observation that rests on the results it speaks of
+(standards.md 2.6 F), a flag is a DetectedIssue, a recommended retest a ServiceRequest that is proposed (2.9)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def interpretation(text: str, code: Sequence[Coding], status: str, rests_on: Ite
     return found
 
 
-def issues(outcome: Outcome, prefix: str, status: str, meanings: Mapping[str, str], address: Address) -> list[dict[str, Any]]:
+def issues(
+    outcome: Outcome, prefix: str, status: str, meanings: Mapping[str, str], address: Address
+) -> list[dict[str, Any]]:
     """The flags of an outcome, each with an id that begins with `prefix` and ends in its code. Without subject and meta."""
     seen: dict[str, int] = {}
     found = []

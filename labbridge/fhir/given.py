@@ -1,5 +1,5 @@
-"""Resources as their sender wrote them, read back: every element and every digit is the sender's. What changes is the id, what
-`meta` says of their coming, and references that held within the body alone."""
+"""Resources as their sender wrote them, read back: every element and every digit is the sender's. What changes is the id,
+what `meta` says of their coming, and references that held within the body alone."""
 
 from __future__ import annotations
 
@@ -27,20 +27,31 @@ class Given(msgspec.Struct, frozen=True):
     own: bool = False
 
 
-def resources(
-    raw: bytes, feed: Feed, key: int, skipped: Collection[int], named_so: Collection[str]
-) -> list[Given]:
-    """The results and reports of a body that was kept under a key. `skipped`: entries that are not read. `named_so`: the
-    resources of it that are known by their sender's own id, `Type/id`: of a body that is one resource only this tells a PUT
-    from a POST. Unfit as receiving would."""
-    body = guard.load(raw)
-    envelope = structure.read_structure(raw, feed, skipped)
-    posted = {one.entry: _named(one, body, named_so) for one in envelope.resources()}
-    inside = _Inside(body, {entry: f"{one.kind}/{one.named(key)}" for entry, one in posted.items() if one.kind in SERVED})
+class Kept(msgspec.Struct, frozen=True):
+    """A body under the key it was kept with. `refused`: entries that were not taken, `known` those whose results were there
+    already, from another body. `named`: the resources of it that are known by their sender's own id, `Type/id`: of a body
+    that is one resource only this tells a PUT from a POST."""
+
+    raw: bytes
+    key: int
+    refused: frozenset[int] = frozenset()
+    known: frozenset[int] = frozenset()
+    named: frozenset[str] = frozenset()
+
+
+def resources(kept: Kept, feed: Feed) -> list[Given]:
+    """The results and reports of a body. Unfit as receiving would."""
+    key, left_out = kept.key, kept.refused | kept.known
+    body = guard.load(kept.raw)
+    envelope = structure.read_structure(kept.raw, feed, kept.refused)
+    posted = {one.entry: _named(one, body, kept.named) for one in envelope.resources()}
+    inside = _Inside(
+        body, {entry: f"{one.kind}/{one.named(key)}" for entry, one in posted.items() if one.kind in SERVED}
+    )
     found = []
     for entry, one in posted.items():
         at = one.kind if entry < 0 else f"Bundle.entry[{entry}].resource"
-        if one.kind in SERVED and entry not in skipped and at in envelope.owners:
+        if one.kind in SERVED and entry not in left_out and at in envelope.owners:
             made = inside.resource(entry, one.named(key))
             found.append(Given(one.kind, one.named(key), at, envelope.owners[at], made, bool(one.id)))
     return found
@@ -54,7 +65,8 @@ def _named(one: PostedResource, body: Mapping[str, Any], named_so: Collection[st
 
 
 class _Inside:
-    """A body, and the resources of it by what references call them. `served`: the address of those that can be read alone."""
+    """A body, and the resources of it by what references call them. `served`: the address of those that are read
+    alone."""
 
     def __init__(self, body: dict[str, Any], served: Mapping[int, str]) -> None:
         self._served = served

@@ -14,14 +14,30 @@ from labbridge.model.values import Coding, SentAttachment, SentCoding, SentStruc
 from labbridge.model.work import Feed
 
 OBSERVATION_STATUS = {
-    **{"A": "amended", "C": "corrected", "D": "entered-in-error", "F": "final", "P": "preliminary"},
-    **{"W": "entered-in-error", "X": "cancelled", "I": "registered", "R": "preliminary", "S": "preliminary"},
-    **{"U": "final", "B": "final", "V": "final"},
+    "A": "amended",
+    "C": "corrected",
+    "D": "entered-in-error",
+    "F": "final",
+    "P": "preliminary",
+    "W": "entered-in-error",
+    "X": "cancelled",
+    "I": "registered",
+    "R": "preliminary",
+    "S": "preliminary",
+    "U": "final",
+    "B": "final",
+    "V": "final",
 }
 """OBX-11 (table 0085): v2-to-FHIR, and our own for what that leaves out (standards.md 2.2). Any other one is `unknown`."""
 REPORT_STATUS = {
-    **{"O": "registered", "I": "registered", "S": "registered", "P": "preliminary", "C": "corrected"},
-    **{"R": "partial", "F": "final", "X": "cancelled"},
+    "O": "registered",
+    "I": "registered",
+    "S": "registered",
+    "P": "preliminary",
+    "C": "corrected",
+    "R": "partial",
+    "F": "final",
+    "X": "cancelled",
 }
 """OBR-25 (table 0123), v2-to-FHIR. A and M are not mapped there: `unknown`."""
 NO_RESULT, OF_STORED = ("N", "O"), ("U", "B", "V")

@@ -101,7 +101,11 @@ def _table() -> Iterator[Route]:
             method="PUT", parts=(kind, ID), does="update", says=f"One {kind} under its sender's id is kept", type=kind
         )
     for kind, parameters in PARAMETERS.items():
-        every = (*parameters, *_OF_PAGES, Parameter(CURSOR, "string", "The next page, as the link of the one before says"))
+        every = (
+            *parameters,
+            *_OF_PAGES,
+            Parameter(CURSOR, "string", "The next page, as the link of the one before says"),
+        )
         yield Route(method="GET", parts=(kind, ID), does="read", says=SAYS[kind], type=kind, letter="r", reads=True)
         for method, parts in (("GET", (kind,)), ("POST", (kind, "_search"))):
             yield Route(

@@ -10,7 +10,8 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from labbridge.fhir.faults import Unfit, unfit
+from labbridge.fhir.faults import Unfit
+from labbridge.fhir.faults import unfit as _unfit
 from labbridge.fhir.routes import COUNT, CURSOR, FORMAT, Route
 
 MOST, USUAL = 200, 50  # on a page
@@ -25,6 +26,11 @@ PREFIXES = ("eq", "ge", "gt", "le", "lt")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _COMMA = re.compile(r"(?<!\\),")
 _BAR = re.compile(r"(?<!\\)\|")
+
+
+def unfit(code: str, diagnostics: str, name: str = "", status: int = 0) -> Unfit:
+    """The error of a search; `name`: the parameter, told as R4 names the place of one (OperationOutcome.issue.location)."""
+    return _unfit(code, diagnostics, f"http.{name}" if name else "", status)
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -149,7 +155,7 @@ def _check_form(text: str) -> None:
 
 
 def _values(text: str, name: str) -> list[str]:
-    found = [one for one in _COMMA.split(text)]
+    found = _COMMA.split(text)
     if len(found) > MOST_VALUES:
         raise unfit("too-costly", f"More than {MOST_VALUES} values", name, status=400)
     if not all(found):
@@ -200,7 +206,9 @@ def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:
     numbers = [int(found[one] or least) for one, least in _LEAST]
     low = datetime(*numbers)  # type: ignore[arg-type]
     if found["zone"]:
-        low = low.replace(tzinfo=datetime.fromisoformat(f"2000-01-01T00:00:00{found['zone'].replace('Z', '+00:00')}").tzinfo)
+        low = low.replace(
+            tzinfo=datetime.fromisoformat(f"2000-01-01T00:00:00{found['zone'].replace('Z', '+00:00')}").tzinfo
+        )
         low.astimezone(UTC)  # OverflowError where that is before all time
     if found["part"]:
         low += timedelta(microseconds=int(found["part"][:6].ljust(6, "0")))
