@@ -37,8 +37,8 @@ LANE = "SELECT lane FROM work WHERE id = ?"
 HOLDERS = "SELECT authority, identifier FROM patients WHERE identifier = ? LIMIT 100"
 KNOWN = "SELECT DISTINCT message FROM known WHERE feed IN ({}) AND type = ? AND token = ? ORDER BY message LIMIT ?"
 KNOWN_VALUE = (
-    "SELECT DISTINCT message FROM known WHERE feed IN ({}) AND type = ? AND substr(token, length(token) - CAST(? AS INTEGER) + 1) = ?"
-    " ORDER BY message LIMIT ?"
+    "SELECT DISTINCT message FROM known WHERE feed IN ({}) AND type = ?"
+    " AND substr(token, length(token) - CAST(? AS INTEGER) + 1) = ? ORDER BY message LIMIT ?"
 )
 NUMBERED = "SELECT DISTINCT message FROM numbers WHERE number = ? ORDER BY message LIMIT ?"
 NAMED = "SELECT type, resource FROM known WHERE message = ? AND token = '/' || resource"
