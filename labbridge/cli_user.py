@@ -71,9 +71,9 @@ def token(
     name: Name,
     days: Annotated[int, typer.Option(help="How long it is valid, 365 at most.")] = 365,
     feed: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="Feed of what it sends or reads; again for several, * for all; none: the only one."),
-    ] = [],  # noqa: B006 - Typer's own way of saying that it may be left out
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Make a token for a program and print it, this once: it is kept nowhere."""
@@ -81,7 +81,7 @@ def token(
     from labbridge.web.visits import digest
 
     secret = f"lb_{secrets.token_urlsafe(32)}"
-    asked_for = {"scope": " ".join(scope), "feed": " ".join(feed)}
+    asked_for = {"scope": " ".join(scope), "feed": " ".join(feed or [])}
     more = {"act": "token", **asked_for, "days": days, "digest": digest(secret).hex()}
     answer = asked(config, {"command": "user", "keys": [about], "as": name, **more})
     typer.echo(show.acted(answer, "text"), err=True)

@@ -15,7 +15,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from labbridge import config_smart
 from labbridge.config_oidc import OidcSection
+from labbridge.config_smart import ClientSection, FhirSection, ReceiverSmartSection
 from labbridge.config_wires import (
     Address,
     FeedSection,
@@ -165,6 +167,7 @@ class Config(BaseSettings):
     admin: AdminSection = AdminSection()
     review: ReviewSection = ReviewSection()
     web: WebSection = WebSection()
+    fhir: FhirSection = FhirSection()
     audit: AuditSection = AuditSection()
     retention: RetentionSection = RetentionSection()
     release: ReleaseSection = ReleaseSection()
@@ -185,6 +188,8 @@ class Config(BaseSettings):
                 )
             if not feed.receiver and len(self.receivers) > 1:
                 raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
+        for fault in config_smart.faults(self.fhir, {name: feed.kind for name, feed in self.feeds.items()}):
+            raise ValueError(fault)
         return self
 
     def receiver_of(self, feed: str) -> str | None:
@@ -242,6 +247,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "admin": AdminSection,
     "review": ReviewSection,
     "web": WebSection,
+    "fhir": FhirSection,
     "audit": AuditSection,
     "retention": RetentionSection,
     "release": ReleaseSection,
@@ -250,19 +256,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 
 NAMED = ("feeds", "receivers")
-WITHIN: dict[str, tuple[str, type[BaseModel]]] = {
-    "feeds": ("tls", FeedTlsSection),
-    "receivers": ("tls", ReceiverTlsSection),
-    "web": ("oidc", OidcSection),
+OF_NAMES = frozenset({"clients"})  # within a section, one for each name
+WITHIN: dict[str, dict[str, type[BaseModel]]] = {
+    "feeds": {"tls": FeedTlsSection},
+    "receivers": {"tls": ReceiverTlsSection, "smart": ReceiverSmartSection},
+    "web": {"oidc": OidcSection},
+    "fhir": {"clients": ClientSection},
 }
 
 
 def _known(location: tuple[Any, ...]) -> list[str]:
     name = str(location[0])
     section = SECTIONS.get(name) if len(location) > 1 else None
-    key, within = WITHIN.get(name, ("", None))
-    if key in location[2 if name in NAMED else 1 : -1]:
-        section = within
+    for key, within in WITHIN.get(name, {}).items():
+        if key in location[2 if name in NAMED else 1 : -1]:
+            section = within
     return sorted(section.model_fields if section else Config.model_fields)
 
 

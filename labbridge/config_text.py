@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from labbridge.config import NAMED, SECTIONS, WITHIN, Config, StoreSection
+from labbridge.config import NAMED, OF_NAMES, SECTIONS, WITHIN, Config, StoreSection
 from labbridge.config_oidc import OidcSection
 
 
@@ -25,13 +25,15 @@ def effective(config: Config) -> str:
 def _printed(title: str, section: BaseModel) -> Iterator[str]:
     """A section as TOML; the sections within it follow."""
     yield from ("", f"[{title}]")
-    within = {key: one for key, one in section if isinstance(one, BaseModel)}
+    within = {key: one for key, one in section if isinstance(one, BaseModel) or key in OF_NAMES}
     shown = _masked(section)
     yield from (
         f"{key} = {_toml(shown.get(key, one))}" for key, one in section if key not in within and one is not None
     )
     for key, one in within.items():
-        yield from _printed(f"{title}.{key}", one)
+        parts = {f".{name}": part for name, part in one.items()} if isinstance(one, dict) else {"": one}
+        for name, part in parts.items():
+            yield from _printed(f"{title}.{key}{name}", part)
 
 
 def _masked(section: BaseModel) -> dict[str, str]:
@@ -63,9 +65,8 @@ def reference() -> str:
     for name, section in SECTIONS.items():
         title = f"{name}.NAME" if name in NAMED else name
         lines += _table(title, section)
-        if name in WITHIN:
-            key, within = WITHIN[name]
-            lines += _table(f"{title}.{key}", within)
+        for key, within in WITHIN.get(name, {}).items():
+            lines += _table(f"{title}.{key}{'.NAME' if key in OF_NAMES else ''}", within)
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from labbridge.config_oidc import loopback
+from labbridge.config_smart import ReceiverSmartSection
 from labbridge.hl7.charset import codec
 from labbridge.hl7.ordering import message_of, unfit
 
@@ -170,6 +171,15 @@ class ReceiverSection(Section):
     timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
     accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
     tls: ReceiverTlsSection | None = Field(None, description="see [receivers.NAME.tls]; without: plain text")
+    smart: ReceiverSmartSection | None = Field(
+        None, description="fhir: see [receivers.NAME.smart]; how this service proves itself to the receiver"
+    )
+
+    @model_validator(mode="after")
+    def _proven(self) -> ReceiverSection:
+        if self.smart is not None and self.kind == "mllp":
+            raise ValueError("smart is none of a receiver of kind mllp; take it out")
+        return self
 
     @model_validator(mode="after")
     def _order(self) -> ReceiverSection:

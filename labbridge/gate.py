@@ -15,7 +15,7 @@ from datetime import date, datetime
 from itertools import combinations
 from pathlib import Path
 
-from labbridge import __built__
+from labbridge import __built__, smart_settings
 from labbridge.config import Config, ConfigError, split_address
 from labbridge.config_oidc import loopback
 from labbridge.feeds.limits import RESERVED_FILES
@@ -32,6 +32,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 def check(config: Config, now: datetime) -> None:
     """ConfigError, with one line for each thing that is wrong. Raises the soft limit of open files to what is needed."""
     faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
+    faults += smart_settings.faults(config)
     if faults:
         raise ConfigError("\n".join(faults))
 

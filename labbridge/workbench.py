@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,9 +31,11 @@ from labbridge.feed_settings import feed_of
 from labbridge.feeds.fhir_intake import serve_intake
 from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
+from labbridge.model.smart import Client
 from labbridge.model.values import Coding
 from labbridge.model.work import Arrival, AuditEvent, Feed, Receipt
 from labbridge.observe import logs
+from labbridge.smart_settings import clients_of, published
 from labbridge.store import opening
 from labbridge.store.journal import keep_all
 from labbridge.store.units import RemoteUnits, SharedUnits, serve_units
@@ -49,7 +52,8 @@ _log = logs.logger("service")
 class Settings(msgspec.Struct, frozen=True):
     """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
     folder of the site's own knowledge; `feeds`: how each feed's messages are read; `languages`: that of each feed's
-    comments; `hospital`: who signs people in."""
+    comments; `hospital`: who signs people in; `token_url`, `clients`: of SMART, as server; `published`: our public keys,
+    as client."""
 
     store: str
     beside: str
@@ -65,11 +69,15 @@ class Settings(msgspec.Struct, frozen=True):
     languages: dict[str, str] = {}
     hospital: Provider | None = None
     test: bool = False
+    token_url: str = ""
+    clients: tuple[Client, ...] = ()
+    published: tuple[Mapping[str, Any], ...] = ()
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
     host, _port = split_address(config.web.listen)
-    named = {host.lower(), *(one.lower() for one in config.web.hosts)}
+    public = urlsplit(config.fhir.public_url).hostname
+    named = {one.lower() for one in (host, *config.web.hosts, public) if one}
     return Settings(
         opening.absolute(config.store.url),
         os.path.abspath(config.store.beside),
@@ -85,6 +93,9 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         {name: config.language_of(name) for name in config.feeds},
         _hospital(config.web.oidc),
         config.web.instance == "test",
+        config.fhir.token_url,
+        clients_of(config),
+        published(config),
     )
 
 
@@ -209,8 +220,9 @@ def _application(settings: Settings, units: Connection) -> Any:
     from labbridge.web.visits import Ages
 
     meanings, reference = _knowledge(settings.site)
+    writer = SharedUnits(RemoteUnits(units))
     parts = Parts(
-        **_stores(settings.store, SharedUnits(RemoteUnits(units))),
+        **_stores(settings.store, writer),
         feeds={feed.name: feed for feed in settings.feeds},
         act=_acting(Path(settings.beside)),
         clock=SystemClock(),
@@ -225,9 +237,24 @@ def _application(settings: Settings, units: Connection) -> Any:
         items=ItemsOnDemand(settings.site),
         suggestions=SuggestionsOnDemand(settings.site),
         hospital=_openid(settings.hospital),
+        smart=_smart(settings, writer),
         test=settings.test,
     )
     return application(parts)
+
+
+def _smart(settings: Settings, writer: SharedUnits) -> Any:
+    """Whom SMART clients prove themselves to; None where there is nobody to prove anything to."""
+    if not settings.clients and not settings.published:
+        return None
+    from labbridge.store.grants import StoreGrants
+    from labbridge.web.authorizing import Smart
+    from labbridge.web.parts import Pool
+    from labbridge.web.throttle import Throttle
+
+    grants = Pool(lambda: StoreGrants(opening.reader(settings.store), writer), AT_ONCE)
+    clients = {client.name: client for client in settings.clients}
+    return Smart(clients, settings.token_url, grants, Throttle(monotonic), settings.published)
 
 
 def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
@@ -245,7 +272,7 @@ def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
     readers, clock = FhirReaders(feeds), SystemClock()
     if feeds:
         readers.begin()
-    programs = Programs(pages.parts.people, every, clock)
+    programs = Programs(pages.parts.people, every, clock, pages.parts.smart)
     reading = _reading(settings, every, pages, clock)
     return FhirEndpoint(FhirParts(feeds, programs.admitted, readers, RemoteIntake(intake), clock, reading), pages)
 
@@ -272,6 +299,7 @@ def _reading(settings: Settings, feeds: dict[str, Feed], pages: Any, clock: Any)
         interpret=Interpreting(settings.site, settings.languages),
         clock=clock,
         software=__version__,
+        token_url=settings.token_url if settings.clients else "",
     )
 
 

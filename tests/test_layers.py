@@ -126,6 +126,8 @@ WIRING = {
     "programs",
     "repairing",
     "feed_settings",
+    "smart_settings",
+    "config_smart",
     "memory",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())

@@ -29,6 +29,7 @@ from labbridge.receiving_fhir import TYPE, Answer, Posted, Wanted
 
 BASE = "/fhir"
 INTERPRET = "$interpret"
+LEFT = f"{BASE}/.well-known/smart-configuration"  # a page, for who has no token yet
 TYPES = ("application/fhir+json", "application/json", "text/json")
 RATIO = 100  # a body may inflate to so many times its length
 INFLIGHT_BYTES = 128 * 2**20
@@ -68,7 +69,8 @@ class FhirEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
-        if scope["type"] != "http" or not (path == BASE or path.startswith(f"{BASE}/")):
+        ours = path == BASE or path.startswith(f"{BASE}/")
+        if scope["type"] != "http" or not ours or (path == LEFT and scope["method"] in ("GET", "HEAD")):
             await self._behind(scope, receive, send)
             return
         try:

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
     interpret: Callable[[bytes, Feed, datetime], bytes]
     clock: Clock
     software: str
-    token_url: Callable[[str], str] = lambda _base: ""
+    token_url: str = ""
 
 
 class Reads:
@@ -56,7 +56,7 @@ class Reads:
         _check_accepts(request)
         if route.does == "capabilities":
             searching.check_alone(route, searching.pairs(request.url.query))
-            statement = capability.statement(base, self._parts.software, self._parts.token_url(base))
+            statement = capability.statement(base, self._parts.software, self._parts.token_url)
             return Answer(200, _encode(statement))
         return Answer(
             200, _encode(capability.openapi(base, self._parts.software)), {"Content-Type": "application/json"}

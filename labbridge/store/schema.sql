@@ -20,6 +20,13 @@ CREATE TABLE approvals (
 	CONSTRAINT two_persons_approve CHECK (approver <> author)
 );
 CREATE UNIQUE INDEX approvals_in_force ON approvals (item, sha256) WHERE withdrawn = '';
+CREATE TABLE assertions (
+	digest BLOB NOT NULL,
+	until TEXT NOT NULL,
+	PRIMARY KEY (digest)
+)
+ WITHOUT ROWID;
+CREATE INDEX assertions_until ON assertions (until);
 CREATE TABLE attempts (
 	id INTEGER NOT NULL,
 	delivery INTEGER NOT NULL,
@@ -162,6 +169,15 @@ CREATE TABLE edits (
 	PRIMARY KEY (message, version),
 	CONSTRAINT two_persons_repair CHECK (approved_by <> editor)
 );
+CREATE TABLE grants (
+	digest BLOB NOT NULL,
+	client TEXT NOT NULL,
+	scopes TEXT NOT NULL,
+	expires TEXT NOT NULL,
+	PRIMARY KEY (digest)
+)
+ WITHOUT ROWID;
+CREATE INDEX grants_expires ON grants (expires);
 CREATE TABLE holds (
 	id INTEGER NOT NULL,
 	lane TEXT NOT NULL,

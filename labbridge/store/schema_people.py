@@ -47,9 +47,29 @@ tokens = sa.Table(  # keys of programs, by their digest
     sa.Column("expires", sa.Text, nullable=False),
     text("used"),
     text("revoked"),
-    text("feed"),  # that what comes with it is of
+    text("feed"),  # those that what comes and goes with it is of
     sa.UniqueConstraint("digest"),
 )
+
+grants = sa.Table(  # access tokens of SMART clients, by their digest, until they end
+    "grants",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("grants_expires", grants.c.expires)
+
+assertions = sa.Table(  # what SMART clients proved themselves with, so that it proves them once
+    "assertions",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("until", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("assertions_until", assertions.c.until)
 
 opened = sa.Table(  # who has a case open, and since when it was last so
     "opened",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -29,6 +29,7 @@ from labbridge.web.pages import (
     retests,
     second,
     sign_in,
+    smart,
     status,
     wordings,
     worklist,
@@ -42,7 +43,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    page: Callable[..., Response]
+    page: Callable[..., Response | Awaitable[Response]]
     right: Right | None = None
     open: bool = False
     polled: bool = False
@@ -55,6 +56,10 @@ ROUTES = (
     Route("POST", "/login", sign_in.sign_in, open=True),
     Route("GET", "/login/oidc", hospital.begin, open=True),
     Route("GET", hospital.CALLBACK, hospital.back, open=True),
+    Route("GET", smart.CONFIGURATION, smart.configuration, open=True),
+    Route("GET", smart.OF_FHIR, smart.configuration, open=True),
+    Route("GET", smart.KEYS, smart.keys, open=True),
+    Route("POST", smart.TOKEN, smart.token, open=True),
     Route("GET", "/login/oidc/again", hospital.again, Right.SIGN),
     Route("GET", "/", sign_in.first),
     Route("POST", "/logout", sign_in.sign_out),

@@ -45,6 +45,7 @@ from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 
 if TYPE_CHECKING:
+    from labbridge.web.authorizing import Smart
     from labbridge.web.oidc import OpenId
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -289,7 +290,8 @@ class Parts(NamedTuple):
     beside that, `rules` the rules in words (sources.RulesOnDemand), `ranking` why a case was ranked as it was
     (ordering.RankingOnDemand), `items` what of the knowledge is signed, `suggestions` what a code may be, `undo_s`
     for how long what was signed can be undone. `feeds` says how each feed's messages are read. `hospital` is the
-    identity provider, None without one; `test`: the instance is said to be for tests."""
+    identity provider, None without one; `smart`: whom programs prove themselves to, None where none can; `test`: the
+    instance is said to be for tests."""
 
     people: Callable[[], AbstractContextManager[People]]
     cases: Callable[[], AbstractContextManager[Cases]]
@@ -315,6 +317,7 @@ class Parts(NamedTuple):
     undo_s: float = 0.0
     hosts: frozenset[str] = LOCAL
     hospital: OpenId | None = None
+    smart: Smart | None = None
     test: bool = False
 
     @property

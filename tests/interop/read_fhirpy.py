@@ -39,7 +39,9 @@ found = {
     "made": made,
     "read": read["valueRatio"]["denominator"]["value"],
     "updated": again["status"],
-    "found": [one.id for one in client.resources("Observation").search(identifier=f"https://laba.example/{NAME}|F1").fetch()],
+    "found": [
+        one.id for one in client.resources("Observation").search(identifier=f"https://laba.example/{NAME}|F1").fetch()
+    ],
     "paged": [one.id for one in mine.limit(2).fetch_all()],
     "missing": bool(missing),
     "refused": "nonsense" in refused,

@@ -48,7 +48,8 @@ def test_a_client_of_others_writes_reads_searches_and_pages(site: Site, name: st
     assert (seen["read"], seen["updated"]) == (VALUES[name], "amended")
     assert seen["found"] == [made[1]]
     assert sorted(seen["paged"]) == sorted(made)  # the updated one once, in its newer version
-    assert seen["missing"] and seen["refused"]
+    assert seen["missing"]
+    assert seen["refused"]
 
 
 def test_all_that_is_emitted_holds_against_validators_of_others(site: Site) -> None:

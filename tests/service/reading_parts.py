@@ -94,7 +94,8 @@ class Site:
         with sender(self.service) as channel:
             for name in names:
                 answer = channel.send(sample(name))
-                assert answer is not None and answer.code == "AA"
+                assert answer is not None
+                assert answer.code == "AA"
         self.service.settled()
 
 

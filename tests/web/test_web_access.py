@@ -59,7 +59,9 @@ def test_every_route_of_the_application_is_listed_and_every_listed_one_is_there(
     assert found == {(one.method, one.path) for one in ROUTES}
     assert {one.right for one in CLOSED} <= set(MATRIX)
     provider = {"GET /login/oidc", "GET /login/oidc/callback"}
-    assert {named(one) for one in ROUTES if one.open} == {"GET /livez", "GET /login", "POST /login", *provider}
+    known = ("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration", "/.well-known/jwks.json")
+    smart = {"POST /token", *(f"GET {one}" for one in known)}
+    assert {named(one) for one in ROUTES if one.open} == {"GET /livez", "GET /login", "POST /login", *provider, *smart}
 
 
 @pytest.mark.parametrize("one", CLOSED, ids=named)

@@ -21,6 +21,11 @@ CREATE TABLE approvals (
     PRIMARY KEY (id),
     CONSTRAINT two_persons_approve CHECK (approver <> author)
 );
+CREATE TABLE assertions (
+    digest BLOB NOT NULL,
+    until TEXT NOT NULL,
+    PRIMARY KEY (digest)
+) WITHOUT ROWID;
 CREATE TABLE attempts (
     id INTEGER NOT NULL,
     delivery INTEGER NOT NULL,
@@ -139,6 +144,13 @@ CREATE TABLE edits (
     PRIMARY KEY (message, version),
     CONSTRAINT two_persons_repair CHECK (approved_by <> editor)
 );
+CREATE TABLE grants (
+    digest BLOB NOT NULL,
+    client TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    expires TEXT NOT NULL,
+    PRIMARY KEY (digest)
+) WITHOUT ROWID;
 CREATE TABLE holds (
     id INTEGER NOT NULL,
     lane TEXT NOT NULL,
@@ -628,4 +640,6 @@ CREATE UNIQUE INDEX orders_open ON orders (lane, analyte, reason) WHERE open = 1
 CREATE INDEX orders_retest ON orders (retest);
 CREATE INDEX known_token ON known (feed, type, token);
 CREATE INDEX known_message ON known (message);
+CREATE INDEX grants_expires ON grants (expires);
+CREATE INDEX assertions_until ON assertions (until);
 COMMIT;
