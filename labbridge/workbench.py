@@ -32,6 +32,7 @@ from labbridge.feeds.fhir_intake import serve_intake
 from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
 from labbridge.model.smart import Client
+from labbridge.model.values import Coding
 from labbridge.model.work import Arrival, AuditEvent, Feed, Receipt
 from labbridge.observe import logs
 from labbridge.smart_settings import clients_of, published
@@ -50,8 +51,9 @@ _log = logs.logger("service")
 
 class Settings(msgspec.Struct, frozen=True):
     """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
-    folder of the site's own knowledge; `feeds`: how each feed's messages are read; `hospital`: who signs people in;
-    `token_url`, `clients`: of SMART, as server; `published`: our public keys, as client."""
+    folder of the site's own knowledge; `feeds`: how each feed's messages are read; `languages`: that of each feed's
+    comments; `hospital`: who signs people in; `token_url`, `clients`: of SMART, as server; `published`: our public keys,
+    as client."""
 
     store: str
     beside: str
@@ -64,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     json_logs: bool
     site: str = ""
     feeds: tuple[Feed, ...] = ()
+    languages: dict[str, str] = {}
     hospital: Provider | None = None
     test: bool = False
     token_url: str = ""
@@ -87,6 +90,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         json_logs,
         os.path.abspath(config.knowledge.site) if config.knowledge.site else "",
         tuple(feed_of(name, section) for name, section in config.feeds.items()),
+        {name: config.language_of(name) for name in config.feeds},
         _hospital(config.web.oidc),
         config.web.instance == "test",
         config.fhir.token_url,
@@ -254,10 +258,8 @@ def _smart(settings: Settings, writer: SharedUnits) -> Any:
 
 
 def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
-    """The pages, and before them the address of the FHIR feeds, where there are any."""
-    feeds = {feed.name: feed for feed in settings.feeds if feed.kind == "fhir"}
-    if not feeds:
-        return pages
+    """The pages, and before them the address of FHIR: what is held is read there whichever wire it came by; bodies are taken
+    where there are feeds of them."""
     from labbridge.feeds.fhir_http import FhirEndpoint
     from labbridge.feeds.fhir_http import Parts as FhirParts
     from labbridge.feeds.fhir_intake import RemoteIntake
@@ -265,10 +267,50 @@ def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:
     from labbridge.processing import SystemClock
     from labbridge.programs import Programs
 
+    every = {feed.name: feed for feed in settings.feeds}
+    feeds = {name: feed for name, feed in every.items() if feed.kind == "fhir"}
     readers, clock = FhirReaders(feeds), SystemClock()
-    readers.begin()
-    programs = Programs(pages.parts.people, {feed.name: feed for feed in settings.feeds}, clock, pages.parts.smart)
-    return FhirEndpoint(FhirParts(feeds, programs.admitted, readers, RemoteIntake(intake), clock), pages)
+    if feeds:
+        readers.begin()
+    programs = Programs(pages.parts.people, every, clock, pages.parts.smart)
+    reading = _reading(settings, every, pages, clock)
+    return FhirEndpoint(FhirParts(feeds, programs.admitted, readers, RemoteIntake(intake), clock, reading), pages)
+
+
+def _reading(settings: Settings, feeds: dict[str, Feed], pages: Any, clock: Any) -> Any:
+    """What programs read by FHIR, each request on a connection of its own."""
+    from labbridge import __version__
+    from labbridge.feeds.fhir_reads import Reading
+    from labbridge.interpreting import Interpreting
+    from labbridge.serving_fhir import Knowing
+    from labbridge.store.resources import StoreResources
+    from labbridge.web.parts import Pool
+
+    def noted(events: Sequence[AuditEvent]) -> None:
+        with pages.parts.people() as people:
+            people.noted(*events)
+
+    knowing = Knowing(_comment_code(settings.site), pages.parts.meanings)
+    return Reading(
+        feeds=feeds,
+        held=Pool(lambda: StoreResources(opening.reader(settings.store)), AT_ONCE),
+        noted=noted,
+        knowing=knowing,
+        interpret=Interpreting(settings.site, settings.languages),
+        clock=clock,
+        software=__version__,
+        token_url=settings.token_url if settings.clients else "",
+    )
+
+
+def _comment_code(site: str) -> tuple[Coding, ...]:
+    """Where the knowledge cannot be read now, what our comments are is said in FHIR without a code."""
+    from labbridge.sources import KnowledgeError, comment_code
+
+    try:
+        return comment_code(site)
+    except (KnowledgeError, OSError):
+        return ()
 
 
 def _stores(url: str, writer: SharedUnits) -> dict[str, Any]:

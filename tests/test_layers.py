@@ -15,6 +15,9 @@ EDGES = {"feeds", "delivery", "observe", "store", "web"}
 STORY = {
     *(
         "receiving_fhir",
+        "serving_fhir",
+        "serving_units",
+        "serving_cases",
         "pipeline",
         "ports",
         "counting",
@@ -47,6 +50,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "receiving": WORDS | {"hl7"},
     "receiving_fhir": WORDS | {"fhir"},
     "reading": WORDS | {"hl7", "fhir"},
+    "serving_units": WORDS | {"fhir", "reading"},
+    "serving_cases": WORDS | {"fhir"},
+    "serving_fhir": WORDS | {"fhir", "serving_units", "serving_cases"},
     "identifying": WORDS | {"hl7", "review", "ports"},
     "advising": WORDS | {"interpret", "review"},
     "answering": WORDS | {"fhir", "reading"},
@@ -116,6 +122,7 @@ WIRING = {
     "approving",
     "deciding",
     "judging",
+    "interpreting",
     "children",
     "calling",
     "previewing",

@@ -16,9 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from labbridge import receiving_fhir
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.fhir_readers import Asked, Unread
-from labbridge.fhir import scopes, structure
+from labbridge.feeds.fhir_reads import OPEN, Reading, Reads
+from labbridge.fhir import routes, scopes
 from labbridge.fhir.faults import Issue, Unfit, outcome, unfit
 from labbridge.fhir.guard import LONGEST_BODY
+from labbridge.fhir.routes import Route
 from labbridge.model.people import Admitted
 from labbridge.model.work import Arrival, AuditEvent, Feed, Receipt
 from labbridge.observe import logs
@@ -26,7 +28,8 @@ from labbridge.ports import Clock
 from labbridge.receiving_fhir import TYPE, Answer, Posted, Wanted
 
 BASE = "/fhir"
-OPEN = f"{BASE}/.well-known/smart-configuration"  # a page, for who has no token yet
+INTERPRET = "$interpret"
+LEFT = f"{BASE}/.well-known/smart-configuration"  # a page, for who has no token yet
 TYPES = ("application/fhir+json", "application/json", "text/json")
 RATIO = 100  # a body may inflate to so many times its length
 INFLIGHT_BYTES = 128 * 2**20
@@ -54,25 +57,26 @@ class Parts(NamedTuple):
     readers: Readers
     intake: Intake
     clock: Clock
+    reading: Reading
 
 
 class FhirEndpoint:
     """ASGI: takes what is below /fhir, and leaves everything else to the application behind it."""
 
     def __init__(self, parts: Parts, behind: ASGIApp) -> None:
-        self._parts, self._behind = parts, behind
+        self._parts, self._behind, self._reads = parts, behind, Reads(parts.reading)
         self._bytes = self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
         ours = path == BASE or path.startswith(f"{BASE}/")
-        if scope["type"] != "http" or not ours or (path == OPEN and scope["method"] in ("GET", "HEAD")):
+        if scope["type"] != "http" or not ours or (path == LEFT and scope["method"] in ("GET", "HEAD")):
             await self._behind(scope, receive, send)
             return
         try:
             answer = await self._answer(Request(scope, receive))
         except Unfit as fault:
-            answer = _refused(fault)
+            answer = _refused(fault, str(scope.get("path", "")))
         except (StoreUnavailable, Unread):
             answer = _later("Nothing was kept; send it again in a moment")
         except ClientDisconnect:
@@ -82,8 +86,20 @@ class FhirEndpoint:
         await _response(answer)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
+        path, base = (
+            request.url.path.removeprefix(BASE).strip("/"),
+            f"{request.url.scheme}://{request.url.netloc}{BASE}",
+        )
+        for one in routes.ROUTES:
+            if one.does in OPEN and (one.method, one.path) == (request.method, path):
+                return self._reads.opened(one, request, base)
         who = await self._parts.admitted(request.headers.get("authorization", ""))
-        wanted = _wanted(request.method, request.url.path.removeprefix(BASE).strip("/"))
+        route, id = routes.find(request.method, path)
+        if route.reads:
+            return await self._reads.answer(route, id, request, who, base)
+        if route.does == INTERPRET:
+            return await self._interpreted(route, request, who)
+        wanted = Wanted(route.type, id, route.does == "$process-message")
         _check_may_send(who, wanted)
         feed = self._feed(who)
         _check_type(request.headers.get("content-type", ""))
@@ -100,6 +116,18 @@ class FhirEndpoint:
         if len(found) != 1:
             raise unfit("forbidden", "What is sent has to be of one FHIR feed; this token is not of one alone")
         return found[0]
+
+    async def _interpreted(self, route: Route, request: Request, who: Admitted) -> Answer:
+        if not scopes.may(who.scopes, route.type, route.letter):
+            raise unfit("forbidden", f"This token has no scope system/{route.type}.{route.letter}")
+        feed = self._feed(who)
+        _check_type(request.headers.get("content-type", ""))
+        raw = await self._body(request)
+        try:
+            return await self._reads.interpreted(raw, feed)
+        finally:
+            self._bytes -= len(raw)
+            self._bodies -= 1
 
     async def _take(self, raw: bytes, feed: Feed, request: Request, wanted: Wanted, who: Admitted) -> Answer:
         address = request.client.host if request.client is not None else ""
@@ -131,20 +159,6 @@ class FhirEndpoint:
             self._bodies -= 1
             raise
         return b"".join(parts)
-
-
-def _wanted(method: str, path: str) -> Wanted:
-    """What an address takes. Unfit (404, 405) where there is nothing to send to."""
-    kind, slash, id = path.partition("/")
-    if path in ("", "$process-message"):
-        wanted = Wanted(message=bool(path))
-    elif kind in structure.ALONE and (not slash or ("/" not in id and method == "PUT")):
-        wanted = Wanted(kind, id)
-    else:
-        raise unfit("not-found", "There is nothing at this address")
-    if method != ("PUT" if wanted.id else "POST"):
-        raise unfit("not-supported", "This address does not take this method", status=405)
-    return wanted
 
 
 def _check_may_send(who: Admitted, wanted: Wanted) -> None:
@@ -193,10 +207,10 @@ def _inflating(encoding: str) -> Callable[[bytes, int], bytes] | None:
 # ---------------------------------------------------------------- answers
 
 
-def _refused(fault: Unfit) -> Answer:
+def _refused(fault: Unfit, path: str) -> Answer:
     headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else {}
     headers |= {"Retry-After": RETRY_AFTER_S} if fault.status in (429, 503) else {}
-    headers |= {"Allow": "POST, PUT"} if fault.status == 405 else {}
+    headers |= {"Allow": ", ".join(routes.allowed(path.removeprefix(BASE).strip("/")))} if fault.status == 405 else {}
     return Answer(fault.status, outcome(fault.issues), headers)
 
 
@@ -213,4 +227,5 @@ def _failed(error: Exception) -> Answer:
 
 def _response(answer: Answer) -> Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **answer.headers}
-    return Response(answer.body, answer.status, headers, TYPE)
+    kind = headers.pop("Content-Type", TYPE)
+    return Response(answer.body, answer.status, headers, kind)

@@ -15,6 +15,7 @@ STATUS = {
     "business-rule": 422,
     "not-supported": 422,
     "not-found": 404,
+    "deleted": 410,
     "login": 401,
     "expired": 401,
     "forbidden": 403,
@@ -56,8 +57,12 @@ def unfit(code: str, diagnostics: str, expression: str = "", status: int = 0) ->
 
 def outcome(issues: Sequence[Issue]) -> bytes:
     """An OperationOutcome as JSON."""
-    told = [_issue(one) for one in issues[:MOST_TOLD]]
-    return _encode({"resourceType": "OperationOutcome", "issue": told})
+    return _encode(outcome_of(issues))
+
+
+def outcome_of(issues: Sequence[Issue]) -> dict[str, object]:
+    """An OperationOutcome."""
+    return {"resourceType": "OperationOutcome", "issue": [_issue(one) for one in issues[:MOST_TOLD]]}
 
 
 def _issue(one: Issue) -> dict[str, object]:

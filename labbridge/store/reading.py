@@ -39,28 +39,29 @@ _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 def case(connection: Connection, key: int) -> Case | None:
     row = connection.execute(f"{CASE} WHERE c.id = ?", (key,)).fetchone()
-    return _case(connection, row) if row else None
+    return as_case(connection, row) if row else None
 
 
 def draft(connection: Connection, key: int, version: int) -> Case | None:
     """A case as an earlier version had it."""
     asked = CASE.replace("LEFT JOIN", "JOIN").replace("d.version = c.version", "d.version = ?")
     row = connection.execute(f"{asked} WHERE c.id = ?", (version, key)).fetchone()
-    return msgspec.structs.replace(_case(connection, row), version=version) if row else None
+    return msgspec.structs.replace(as_case(connection, row), version=version) if row else None
 
 
 def cases_of(connection: Connection, lane: str) -> tuple[Case, ...]:
     rows = connection.execute(f"{CASE} WHERE c.lane = ? ORDER BY c.opened_day, c.id", (lane,)).fetchall()
-    return tuple(_case(connection, row) for row in rows)
+    return tuple(as_case(connection, row) for row in rows)
 
 
 def worklist(connection: Connection, limit: int) -> list[Case]:
     """The cases a person may have to look at, oldest first, then the others."""
     order = "ORDER BY c.state IN ('signed', 'closed'), c.id LIMIT ?"
-    return [_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit,)).fetchall()]
+    return [as_case(connection, row) for row in connection.execute(f"{CASE} {order}", (limit,)).fetchall()]
 
 
-def _case(connection: Connection, found: tuple[Any, ...]) -> Case:
+def as_case(connection: Connection, found: tuple[Any, ...]) -> Case:
+    """A row of CASE."""
     key, drafted, row = found[0], found[1:10], whole.CaseRow(*found[10:-1])
     _case_key, _version, text, message, at, _knowledge, _created, outcome, _crc = drafted
     said = whole.draft(drafted)

@@ -55,6 +55,7 @@ work = sa.Table(
 sa.Index("work_open", work.c.id, sqlite_where=work.c.state.in_(("kept", "parked")))
 sa.Index("work_lane", work.c.lane, sqlite_where=work.c.state.in_(("kept", "parked")))
 sa.Index("work_message", work.c.message)
+sa.Index("work_of_lane", work.c.lane, work.c.id)  # all that came of a patient, done with or not
 
 patients = sa.Table(
     "patients",

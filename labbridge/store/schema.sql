@@ -650,6 +650,7 @@ CREATE TABLE work (
 );
 CREATE INDEX work_lane ON work (lane) WHERE state IN ('kept', 'parked');
 CREATE INDEX work_message ON work (message);
+CREATE INDEX work_of_lane ON work (lane, id);
 CREATE INDEX work_open ON work (id) WHERE state IN ('kept', 'parked');
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;

@@ -19,13 +19,17 @@ from labbridge.accounts import Accounts
 from labbridge.feeds.fhir_http import FhirEndpoint, Parts
 from labbridge.feeds.fhir_intake import RemoteIntake, serve_intake
 from labbridge.feeds.fhir_readers import FhirReaders
+from labbridge.feeds.fhir_reads import Reading
 from labbridge.model.people import Scope
+from labbridge.model.values import Coding
 from labbridge.model.work import Feed
 from labbridge.programs import Programs
+from labbridge.serving_fhir import Knowing
 from labbridge.store import opening
 from labbridge.store.connection import Connection
 from labbridge.store.journal import keep_all
 from labbridge.store.people import StorePeople
+from labbridge.store.resources import StoreResources
 from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
 from labbridge.web.parts import Pool
@@ -40,10 +44,18 @@ FEED = Feed(
     local_systems=("https://laba.example/codes",),
 )
 OTHER = Feed(name="clinic", kind="fhir", sender="CLINIC|LABB", timezone="Europe/Paris")
+HL7 = Feed(name="myolis", sender="MYOLIS|LABA", timezone="Europe/Paris")
 FHIR = "application/fhir+json"
 SITE = "http://labbridge.example"
 READERS = FhirReaders({FEED.name: FEED, OTHER.name: OTHER}, 1)
 """One process for all tests of a worker: its models take seconds to load."""
+
+
+KNOWING = Knowing((Coding("8251-1", "Service comment", "LN"),), {})
+
+
+def no_interpretation(_raw: bytes, _feed: Feed, _now: datetime) -> bytes:
+    raise AssertionError("nothing is interpreted here")
 
 
 class SetClock:
@@ -58,24 +70,48 @@ class SetClock:
 
 
 class Site:
-    """The endpoint on a store. `behind` counts what was left to the pages."""
+    """The endpoint on a store. `behind` counts what was left to the pages; `others` are feeds of another wire."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, others: tuple[Feed, ...] = ()) -> None:
         READERS._room = asyncio.Semaphore(1)  # each test has a loop of its own
         self._held = opening.held(url)
         self.writer = Writer(self._held.__enter__().writer())
         self.rows: Connection = opening.reader(url)
         self._url, self.clock, self.behind = url, SetClock(), 0
+        self._others = {one.name: one for one in others}
         self._accounts = opening.reader(url)
         self.people = StorePeople(self._accounts, LocalUnits(self.writer))
         ours, theirs = Pipe()
         self.remote = theirs
         serve_intake(ours, lambda wanted: self.writer.submit(lambda connection: keep_all(connection, wanted)).result())
         feeds = {FEED.name: FEED, OTHER.name: OTHER}
-        programs = Programs(Pool(lambda: self.people, 1), feeds, self.clock)
-        self.parts = Parts(feeds, programs.admitted, READERS, RemoteIntake(theirs), self.clock)
+        programs = Programs(Pool(lambda: self.people, 1), {**feeds, **self._others}, self.clock)
+        self.parts = Parts(
+            feeds,
+            programs.admitted,
+            READERS,
+            RemoteIntake(theirs),
+            self.clock,
+            self._reading({**feeds, **self._others}),
+        )
         self.app = FhirEndpoint(self.parts, self._behind)
         self.token = self.make_token()
+
+    def _reading(self, feeds: dict[str, Feed]) -> Reading:
+        self._readers: list[Connection] = []
+        return Reading(
+            feeds=feeds,
+            held=Pool(self._resources, 1),
+            noted=lambda events: self.people.noted(*events),
+            knowing=KNOWING,
+            interpret=no_interpretation,
+            clock=self.clock,
+            software="0.0.0",
+        )
+
+    def _resources(self) -> StoreResources:
+        self._readers.append(opening.reader(self._url))
+        return StoreResources(self._readers[-1])
 
     async def _behind(self, scope: Any, receive: Any, send: Any) -> None:
         self.behind += 1
@@ -86,7 +122,9 @@ class Site:
         """A token, by the command line's act."""
         secret = f"lb_{secrets.token_urlsafe(32)}"
         request = {"act": "token", "scope": scope, "days": days, "feed": feed, "digest": digest(secret).hex()}
-        Accounts(self.people, self.clock, feeds=(FEED.name, OTHER.name)).perform(name, "Ada Martin", request)
+        Accounts(self.people, self.clock, feeds=(FEED.name, OTHER.name), others=tuple(self._others)).perform(
+            name, "Ada Martin", request
+        )
         return secret
 
     def with_parts(self, **changes: Any) -> None:
@@ -115,6 +153,8 @@ class Site:
         self.remote.close()
         self.writer.close()
         self.rows.close()
+        for one in self._readers:
+            one.close()
         self._accounts.close()
         self._held.__exit__(None, None, None)
 

@@ -118,7 +118,7 @@ async def test_json_in_utf_8_is_taken_and_nothing_else(site: Site, kind: str, st
         ("POST", "/fhir/Observation/1/_history", 404),
         ("POST", "/fhir/nope/..%2f", 404),
         ("DELETE", "/fhir/Observation", 405),
-        ("POST", "/fhir/Observation/srp-1", 404),
+        ("POST", "/fhir/Observation/srp-1", 405),
         ("PATCH", "/fhir", 405),
     ],
 )
