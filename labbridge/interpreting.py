@@ -18,6 +18,7 @@ from labbridge.children import go_with_the_service
 from labbridge.errors import StoreUnavailable
 from labbridge.fhir import interpreted, structure
 from labbridge.fhir.faults import Issue, Unfit, unfit
+from labbridge.fhir.findings import Words
 from labbridge.knowledge.build import version
 from labbridge.model.work import Feed
 from labbridge.sources import KnowledgeError
@@ -50,10 +51,11 @@ _told = msgspec.msgpack.Decoder(Told).decode
 
 
 class Interpreting:
-    """One process, begun when it is first needed and anew where it ended. `languages`: that of the comments of each feed."""
+    """One process, begun when it is first needed and anew where it ended. `languages`: that of the comments of each feed;
+    `system`: that of our codes."""
 
-    def __init__(self, site: str, languages: Mapping[str, str]) -> None:
-        self._site, self._languages = site, dict(languages)
+    def __init__(self, site: str, languages: Mapping[str, str], system: str) -> None:
+        self._site, self._languages, self._system = site, dict(languages), system
         self._turn = Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -92,7 +94,10 @@ class Interpreting:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_run, args=(self._site, self._languages, theirs), name="labbridge-interpret", daemon=True
+            target=_run,
+            args=(self._site, self._languages, self._system, theirs),
+            name="labbridge-interpret",
+            daemon=True,
         )
         self._process.start()
         theirs.close()
@@ -111,12 +116,12 @@ class Interpreting:
 # ---------------------------------------------------------------- the process
 
 
-def _run(site: str, languages: dict[str, str], pipe: Connection) -> None:
+def _run(site: str, languages: dict[str, str], system: str, pipe: Connection) -> None:
     """Body of the process: until the pipe closes."""
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     go_with_the_service()
-    known = _Known(site)
+    known = _Known(site, system)
     while True:
         try:
             wanted = _wanted(pipe.recv_bytes())
@@ -144,7 +149,7 @@ def interpret(wanted: Wanted, known: _Known, language: str) -> bytes:
     found, unread = offline.interpret_files([("sent", wanted.raw)], readers, feeds, None)
     if unread:
         raise _unread(unread[0])
-    asked = interpreted.Asked(wanted.raw, wanted.feed, wanted.now, known.code, known.meanings)
+    asked = interpreted.Asked(wanted.raw, wanted.feed, wanted.now, known.words)
     return interpreted.answer(asked, [one.outcome for one in found])
 
 
@@ -155,11 +160,10 @@ def _unread(one: Unreadable) -> Unfit:
 class _Known:
     """The knowledge as it is on the disk; understood anew once its files are others."""
 
-    def __init__(self, site: str) -> None:
-        self._site, self._version = site, ""
+    def __init__(self, site: str, system: str) -> None:
+        self._site, self._system, self._version = site, system, ""
         self._readers: dict[str, offline.Readers] = {}
-        self.code: interpreted.Codes = ()
-        self.meanings: Mapping[str, str] = {}
+        self.words = Words(system=system)
 
     def readers(self, language: str) -> offline.Readers:
         """KnowledgeError where the files cannot be understood."""
@@ -169,7 +173,7 @@ class _Known:
             self._readers = {}
             self._knowledge = sources.understood(texts)
             self._version = found
-            self.code, self.meanings = sources.comment_of(texts), sources.meanings_of(texts)
+            self.words = Words(sources.comment_of(texts), sources.meanings_of(texts), self._system)
         if language not in self._readers:
             self._readers[language] = offline.Readers.of(self._knowledge, language)
         return self._readers[language]

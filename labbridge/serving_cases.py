@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labbridge.fhir import findings
-from labbridge.fhir.findings import Address
+from labbridge.fhir.findings import Address, Words
 from labbridge.model.values import Coding
 from labbridge.model.work import Case
 from labbridge.states import CaseState
@@ -24,12 +24,12 @@ def interpretation(case: Case, subject: str, code: Sequence[Coding], address: Ad
     }
 
 
-def issues(case: Case, subject: str, meanings: Mapping[str, str], address: Address) -> list[dict[str, Any]]:
+def issues(case: Case, subject: str, words: Words, address: Address) -> list[dict[str, Any]]:
     """The flags of a case. None of a case that is no longer what was written, or that another one covers."""
     if case.damaged or case.state is CaseState.CLOSED:
         return []
     status = "final" if case.state is CaseState.SIGNED else "preliminary"
-    found = findings.issues(case.outcome, f"C{case.key}", status, meanings, address)
+    found = findings.issues(case.outcome, f"C{case.key}", status, words, address)
     return [_of(case, one["id"], one, {"patient": subject}, "identifiedDateTime") for one in found]
 
 

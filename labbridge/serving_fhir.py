@@ -14,9 +14,9 @@ import msgspec
 from labbridge import serving_cases, times
 from labbridge.fhir import audits, searching
 from labbridge.fhir.faults import Issue, Unfit, unfit
+from labbridge.fhir.findings import Words
 from labbridge.fhir.searching import Query, Token
 from labbridge.model.served import Resources, Unit, Window
-from labbridge.model.values import Coding
 from labbridge.model.work import Feed
 from labbridge.serving_units import Shown, Unshown, meta, opened, who_is
 
@@ -57,18 +57,11 @@ class Page(msgspec.Struct, frozen=True):
     told: tuple[Issue, ...] = ()
 
 
-class Knowing(msgspec.Struct, frozen=True):
-    """What is needed to write our own findings: the code of our comments, and what each flag means."""
-
-    code: tuple[Coding, ...] = ()
-    meanings: Mapping[str, str] = {}
-
-
 class Serving:
     """One request of a program. `feeds`: how messages of all feeds are read; `seen`: those the program may see."""
 
-    def __init__(self, held: Resources, feeds: Mapping[str, Feed], seen: Sequence[str], knowing: Knowing) -> None:
-        self._held, self._knowing = held, knowing
+    def __init__(self, held: Resources, feeds: Mapping[str, Feed], seen: Sequence[str], words: Words) -> None:
+        self._held, self._words = held, words
         self._feeds = {name: feeds[name] for name in seen if name in feeds}
         self._seen = tuple(self._feeds)
         self._opened: dict[int, list[Shown]] = {}
@@ -114,7 +107,10 @@ class Serving:
             return [body] if body is not None else []
         if kind == "AuditEvent" and (found := _LINE.fullmatch(id)) is not None:
             key = int(found[1])
-            return [audits.resource(*one) for one in self._held.audit(key - 1, min(key, until[AUDIT]), 1)]
+            return [
+                audits.resource(*one, self._words.system)
+                for one in self._held.audit(key - 1, min(key, until[AUDIT]), 1)
+            ]
         if kind in ("DetectedIssue", "Observation") and (found := _CASE.fullmatch(id)) is not None:
             window = Window(feeds=self._seen, after=int(found[1]) - 1, until=int(found[1]), limit=1)
             bodies = [one for case in self._held.cases(window) for one in self._of_case(kind, case)]
@@ -195,7 +191,7 @@ class Serving:
         window = Window(feeds=self._seen, after=at.after, until=end, limit=OPENED, lanes=lanes, messages=messages)
         if at.phase == AUDIT:
             for key, event in self._held.audit(at.after, end, OPENED):
-                body = audits.resource(key, event)
+                body = audits.resource(key, event, self._words.system)
                 yield key, [body] if searching.matches(query, body, UTC) else []
         elif at.phase == CASES:
             for case in self._held.cases(window) if messages is None else ():
@@ -332,8 +328,8 @@ class Serving:
     def _of_case(self, kind: str, case: Any) -> list[dict[str, Any]]:
         subject = self._address(case.lane)
         if kind == "DetectedIssue":
-            return serving_cases.issues(case, subject, self._knowing.meanings, self._result)
-        found = serving_cases.interpretation(case, subject, self._knowing.code, self._result)
+            return serving_cases.issues(case, subject, self._words, self._result)
+        found = serving_cases.interpretation(case, subject, self._words.code, self._result)
         return [found] if found is not None else []
 
     def _result(self, ref: str) -> str:

@@ -29,6 +29,7 @@ from labbridge.config_oidc import OidcSection
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.feed_settings import feed_of
 from labbridge.feeds.fhir_intake import serve_intake
+from labbridge.fhir.naming import own_system
 from labbridge.model.provider import Provider
 from labbridge.model.reference import Reference
 from labbridge.model.smart import Client
@@ -53,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True):
     """What the process has to know. `store`: the URL; `beside`: what the control socket lies beside; `site`: the
     folder of the site's own knowledge; `feeds`: how each feed's messages are read; `languages`: that of each feed's
     comments; `hospital`: who signs people in; `token_url`, `clients`: of SMART, as server; `published`: our public keys,
-    as client."""
+    as client; `system`: that of our codes in FHIR."""
 
     store: str
     beside: str
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True):
     token_url: str = ""
     clients: tuple[Client, ...] = ()
     published: tuple[Mapping[str, Any], ...] = ()
+    system: str = ""
 
 
 def settings_of(config: Config, json_logs: bool) -> Settings:
@@ -96,6 +98,7 @@ def settings_of(config: Config, json_logs: bool) -> Settings:
         config.fhir.token_url,
         clients_of(config),
         published(config),
+        own_system(config.application, config.facility),
     )
 
 
@@ -281,8 +284,8 @@ def _reading(settings: Settings, feeds: dict[str, Feed], pages: Any, clock: Any)
     """What programs read by FHIR, each request on a connection of its own."""
     from labbridge import __version__
     from labbridge.feeds.fhir_reads import Reading
+    from labbridge.fhir.findings import Words
     from labbridge.interpreting import Interpreting
-    from labbridge.serving_fhir import Knowing
     from labbridge.store.resources import StoreResources
     from labbridge.web.parts import Pool
 
@@ -290,13 +293,13 @@ def _reading(settings: Settings, feeds: dict[str, Feed], pages: Any, clock: Any)
         with pages.parts.people() as people:
             people.noted(*events)
 
-    knowing = Knowing(_comment_code(settings.site), pages.parts.meanings)
+    words = Words(_comment_code(settings.site), pages.parts.meanings, settings.system)
     return Reading(
         feeds=feeds,
         held=Pool(lambda: StoreResources(opening.reader(settings.store)), AT_ONCE),
         noted=noted,
-        knowing=knowing,
-        interpret=Interpreting(settings.site, settings.languages),
+        words=words,
+        interpret=Interpreting(settings.site, settings.languages, settings.system),
         clock=clock,
         software=__version__,
         token_url=settings.token_url if settings.clients else "",

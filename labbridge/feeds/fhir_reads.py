@@ -15,13 +15,14 @@ from starlette.requests import Request
 from labbridge.feeds import fhir_cursor
 from labbridge.fhir import audits, capability, scopes, searching
 from labbridge.fhir.faults import outcome_of, unfit
+from labbridge.fhir.findings import Words
 from labbridge.fhir.routes import CURSOR, Route
 from labbridge.model.people import Admitted
 from labbridge.model.served import Resources
 from labbridge.model.work import AuditEvent, Feed
 from labbridge.ports import Clock
 from labbridge.receiving_fhir import Answer
-from labbridge.serving_fhir import Knowing, Page, Position, Serving
+from labbridge.serving_fhir import Page, Position, Serving
 
 FORM = "application/x-www-form-urlencoded"
 JSON = ("application/fhir+json", "application/json", "text/json", "application/*", "*/*")
@@ -38,7 +39,7 @@ class Reading(NamedTuple):
     feeds: Mapping[str, Feed]
     held: Callable[[], AbstractContextManager[Resources]]
     noted: Callable[[Sequence[AuditEvent]], None]
-    knowing: Knowing
+    words: Words
     interpret: Callable[[bytes, Feed, datetime], bytes]
     clock: Clock
     software: str
@@ -108,7 +109,7 @@ class Reads:
         return Answer(200, _encode(_bundle(page, links, base, self._parts.clock.now(), whole=whole)))
 
     def _serving(self, held: Resources, who: Admitted) -> Serving:
-        return Serving(held, self._parts.feeds, who.feeds, self._parts.knowing)
+        return Serving(held, self._parts.feeds, who.feeds, self._parts.words)
 
     def _note(self, who: Admitted, action: str, patients: Sequence[str], detail: str) -> None:
         """Whoever sees a patient is written down, before it is shown: a line for each, or one for none."""

@@ -12,19 +12,18 @@ KINDS = "http://hl7.org/fhir/restful-interaction"
 SOURCES = "http://terminology.hl7.org/CodeSystem/security-source-type"
 OBJECTS = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 ROLES = "http://terminology.hl7.org/CodeSystem/object-role"
-ACTS = "urn:labbridge:acts"
 READ, SEARCHED = "fhir read", "fhir search"
 INTERACTIONS = {READ: ("R", "read"), SEARCHED: ("E", "search-type"), "viewed": ("R", "read")}
 """What reads: the action code and the interaction of its BALP pattern. A query is executed (E)."""
 PATIENT, QUERY = "1", "24"  # object-role
 
 
-def resource(key: int, event: AuditEvent) -> dict[str, Any]:
-    """A line of the audit under its key."""
+def resource(key: int, event: AuditEvent, system: str) -> dict[str, Any]:
+    """A line of the audit under its key. `system`: that of our codes."""
     action, interaction = INTERACTIONS.get(event.action, ("", ""))
     rest = bool(interaction) and event.action in (READ, SEARCHED)
     kind = {"system": EVENTS, "code": "rest", "display": "RESTful Operation"}
-    ours = {"system": ACTS, "code": event.action.replace(" ", "-")}
+    ours = {"system": system, "code": event.action.replace(" ", "-")}
     found: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "id": f"A{key}",

@@ -6,16 +6,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from labbridge.fhir.outgoing import SEVERITIES
 from labbridge.fhir.results import CATEGORY, concept
-from labbridge.model.outcome import Flag, Outcome, Priority, Retest, Severity
+from labbridge.model.outcome import Flag, Outcome, Priority, Retest
 from labbridge.model.values import Coding
 
-SEVERITY = {Severity.CRITICAL: "high", Severity.MAJOR: "high", Severity.MINOR: "moderate", Severity.INFO: "low"}
-"""DetectedIssue.severity has three grades."""
-FLAGS = "urn:labbridge:flags"
-ANALYTES = "urn:labbridge:analytes"
 Address = Callable[[str], str]
 """The address of a result by its ref (`M17:OBX[3]`: `Observation/M17-OBX3`); empty where it cannot be read here."""
+
+
+class Words(msgspec.Struct, frozen=True):
+    """How our findings are written: the code of our comments, what each flag means, and the system of our codes (as what
+    leaves for a server has it: naming.own_system)."""
+
+    code: tuple[Coding, ...] = ()
+    meanings: Mapping[str, str] = {}
+    system: str = ""
 
 
 def interpretation(text: str, code: Sequence[Coding], status: str, rests_on: Iterable[str]) -> dict[str, Any]:
@@ -32,30 +40,29 @@ def interpretation(text: str, code: Sequence[Coding], status: str, rests_on: Ite
     return found
 
 
-def issues(
-    outcome: Outcome, prefix: str, status: str, meanings: Mapping[str, str], address: Address
-) -> list[dict[str, Any]]:
-    """The flags of an outcome, each with an id that begins with `prefix` and ends in its code. Without subject and meta."""
+def issues(outcome: Outcome, prefix: str, status: str, words: Words, address: Address) -> list[dict[str, Any]]:
+    """The flags of an outcome, each with an id that begins with `prefix` and ends in its code; what is for information alone
+    is no issue. Without subject and meta."""
     seen: dict[str, int] = {}
     found = []
-    for flag in outcome.flags:
+    for flag in (one for one in outcome.flags if one.severity in SEVERITIES):
         name = f"{prefix}-{flag.code.replace('_', '-')}{f'-{flag.analyte}' if flag.analyte else ''}".replace("_", "-")
         seen[name] = seen.get(name, 0) + 1
         id = name if seen[name] == 1 else f"{name}-{seen[name]}"
-        found.append(_issue(flag, id[:64], status, meanings, address))
+        found.append(_issue(flag, id[:64], status, words, address))
     return found
 
 
-def _issue(flag: Flag, id: str, status: str, meanings: Mapping[str, str], address: Address) -> dict[str, Any]:
-    code: dict[str, Any] = {"coding": [{"system": FLAGS, "code": flag.code}]}
-    if flag.code in meanings:
-        code["text"] = meanings[flag.code]
+def _issue(flag: Flag, id: str, status: str, words: Words, address: Address) -> dict[str, Any]:
+    code: dict[str, Any] = {"coding": [{"system": words.system, "code": flag.code}]}
+    if flag.code in words.meanings:
+        code["text"] = words.meanings[flag.code]
     found: dict[str, Any] = {
         "resourceType": "DetectedIssue",
         "id": id,
         "status": status,
         "code": code,
-        "severity": SEVERITY[flag.severity],
+        "severity": SEVERITIES[flag.severity],
     }
     if there := [{"reference": one} for one in dict.fromkeys(map(address, flag.evidence)) if one]:
         found["implicated"] = there
@@ -63,7 +70,9 @@ def _issue(flag: Flag, id: str, status: str, meanings: Mapping[str, str], addres
     return found
 
 
-def proposal(retest: Retest, id: str, subject: Mapping[str, Any], because: Iterable[str]) -> dict[str, Any]:
+def proposal(
+    retest: Retest, id: str, subject: Mapping[str, Any], because: Iterable[str], system: str
+) -> dict[str, Any]:
     """A recommended retest. Whoever orders it decides: the intent is `proposal`."""
     families = ", ".join(retest.families)
     found: dict[str, Any] = {
@@ -72,9 +81,9 @@ def proposal(retest: Retest, id: str, subject: Mapping[str, Any], because: Itera
         "status": "active",
         "intent": "proposal",
         "priority": "urgent" if retest.priority is Priority.URGENT else "routine",
-        "code": {"coding": [{"system": ANALYTES, "code": retest.analyte}], "text": f"{retest.analyte}: {families}"},
+        "code": {"coding": [{"system": system, "code": retest.analyte}], "text": f"{retest.analyte}: {families}"},
         "subject": dict(subject),
-        "reasonCode": [{"coding": [{"system": FLAGS, "code": retest.reason}]}],
+        "reasonCode": [{"coding": [{"system": system, "code": retest.reason}]}],
     }
     if retest.not_before is not None:
         found["occurrencePeriod"] = {"start": retest.not_before.isoformat()}

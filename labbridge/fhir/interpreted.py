@@ -12,15 +12,14 @@ from typing import Any
 import msgspec
 
 from labbridge.fhir import findings, guard
+from labbridge.fhir.findings import Words
 from labbridge.fhir.results import ABSENT_REASON, identifier
 from labbridge.model.outcome import Outcome
 from labbridge.model.report import EntityId, Identifier
-from labbridge.model.values import Coding
 from labbridge.model.work import Feed
 from labbridge.notes import NOTES
 
 COMPONENT = ".component["
-Codes = tuple[Coding, ...]
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -30,8 +29,7 @@ class Asked(msgspec.Struct, frozen=True):
     raw: bytes
     feed: Feed
     now: datetime
-    code: Codes
-    meanings: Mapping[str, str]
+    words: Words
 
 
 def answer(asked: Asked, outcomes: Sequence[Outcome]) -> bytes:
@@ -72,19 +70,19 @@ def _found(
         return addresses.get(ref.partition(":")[2].partition(COMPONENT)[0], "")
 
     subject = _subject(outcome.patient, asked.feed)
-    day, code = outcome.evaluated_at.isoformat(), asked.code
+    day, words = outcome.evaluated_at.isoformat(), asked.words
     if outcome.comment is not None:
         rests_on = map(address, outcome.used)
-        body = findings.interpretation(outcome.comment.full_text, code, "preliminary", rests_on)
+        body = findings.interpretation(outcome.comment.full_text, words.code, "preliminary", rests_on)
         yield f"I{number}", {**body, **({"subject": subject} if subject else {}), "effectiveDateTime": day}
     because: dict[str, list[str]] = {}
-    for body in findings.issues(outcome, f"I{number}", "preliminary", asked.meanings, address):
+    for body in findings.issues(outcome, f"I{number}", "preliminary", words, address):
         because.setdefault(body["code"]["coding"][0]["code"], []).append(_url(asked.raw, body["id"]))
         yield body["id"], {**body, **({"patient": subject} if subject else {}), "identifiedDateTime": day}
     whose = subject or {"extension": [{"url": ABSENT_REASON, "valueCode": "unknown"}]}
     for place, retest in enumerate(outcome.retests, 1):
         id = f"I{number}-retest-{place}"
-        yield id, findings.proposal(retest, id, whose, because.get(retest.reason, ()))
+        yield id, findings.proposal(retest, id, whose, because.get(retest.reason, ()), words.system)
     if told := _told(outcome):
         yield f"I{number}-notes", {"resourceType": "OperationOutcome", "issue": told}
 

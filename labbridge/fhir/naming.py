@@ -25,6 +25,11 @@ TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 Element = dict[str, object]
 
 
+def own_system(application: str, facility: str) -> str:
+    """The system of our identifiers and codes where the site has named none: one that nobody else has."""
+    return uuid.uuid5(LABBRIDGE, f"{application}|{facility}").urn
+
+
 class Names(msgspec.Struct, frozen=True, kw_only=True):
     """`base`: the receiver's base URL. `systems`: identifier systems by assigning authority, as the receiver knows them;
     `application`, `facility`: who we say we are."""
@@ -37,8 +42,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def own(self) -> str:
         """The system of our identifiers and codes: the site's, else one that nobody else has."""
-        named = self.systems.get(self.application, "")
-        return named or uuid.uuid5(LABBRIDGE, f"{self.application}|{self.facility}").urn
+        return self.systems.get(self.application, "") or own_system(self.application, self.facility)
 
     def system(self, authority: str) -> str:
         """The system of an assigning authority; empty where none is known. An authority that is a URI is one itself."""

@@ -20,11 +20,11 @@ from labbridge.feeds.fhir_http import FhirEndpoint, Parts
 from labbridge.feeds.fhir_intake import RemoteIntake, serve_intake
 from labbridge.feeds.fhir_readers import FhirReaders
 from labbridge.feeds.fhir_reads import Reading
+from labbridge.fhir.findings import Words
 from labbridge.model.people import Scope
 from labbridge.model.values import Coding
 from labbridge.model.work import Feed
 from labbridge.programs import Programs
-from labbridge.serving_fhir import Knowing
 from labbridge.store import opening
 from labbridge.store.connection import Connection
 from labbridge.store.journal import keep_all
@@ -51,7 +51,7 @@ READERS = FhirReaders({FEED.name: FEED, OTHER.name: OTHER}, 1)
 """One process for all tests of a worker: its models take seconds to load."""
 
 
-KNOWING = Knowing((Coding("8251-1", "Service comment", "LN"),), {})
+WORDS = Words((Coding("8251-1", "Service comment", "LN"),), {}, "urn:uuid:0f0b4d0e-0000-5000-8000-000000000001")
 
 
 def no_interpretation(_raw: bytes, _feed: Feed, _now: datetime) -> bytes:
@@ -103,7 +103,7 @@ class Site:
             feeds=feeds,
             held=Pool(self._resources, 1),
             noted=lambda events: self.people.noted(*events),
-            knowing=KNOWING,
+            words=WORDS,
             interpret=no_interpretation,
             clock=self.clock,
             software="0.0.0",
