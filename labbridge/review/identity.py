@@ -88,6 +88,8 @@ class Usable(msgspec.Struct, frozen=True):
 
 def usable(history: StoredHistory, sent: Patient, lane: str) -> Usable:
     """The parts of a history that are of this patient. A person's word stands over what the messages state."""
+    if not history.parts and history.patient is None:  # nothing is held yet: nothing can speak against it
+        return Usable(())
     verdicts = history.verdicts
     if verdicts.get((lane, stated(sent))) is Verdict.SAME:
         return Usable(tuple(part for part in history.parts if not _others(part, history)))
