@@ -24,10 +24,12 @@ VALIDATORS = ("validate_medplum.cjs", "validate_npm_fhir.cjs")
 WAYS = [(mode, retest) for mode in ("observation", "report") for retest in ("advise", "order")]
 
 
-def composed(lab: Laboratory) -> list[bytes]:
-    """What would leave for the cases of a laboratory as they are now, in each way."""
+def composed(lab: Laboratory, seen: set[tuple[int, int]]) -> list[bytes]:
+    """What would leave for the versions of cases that are new, in each way."""
     found = []
-    for case in lab.cases():
+    new = [case for case in lab.cases() if (case.key, case.version) not in seen]
+    seen |= {(case.key, case.version) for case in new}
+    for case in new:
         letter = composing.letter_of(case, "Alex Smith", "LB-1", lab.clock.now())
         for mode, retest in WAYS:
             answering(lab, case.feed, comment_mode=mode, retest=retest)
@@ -47,10 +49,11 @@ def composed(lab: Laboratory) -> list[bytes]:
 @pytest.mark.parametrize("wire", ["hl7", "json"])
 async def test_what_leaves_of_every_sample_is_valid(lab: Laboratory, wire: str) -> None:
     bundles: list[bytes] = []
+    seen: set[tuple[int, int]] = set()
     for scenario in SCENARIOS:
         for path in sorted(scenario.glob(f"*.{wire}")):
             await (lab.take(path.read_bytes()) if wire == "hl7" else lab.take_fhir(path.read_bytes(), feed=POSTED))
-            bundles += composed(lab)
+            bundles += composed(lab, seen)
             await released(lab)  # so that what comes after corrects it
     kinds = {entry["resource"]["resourceType"] for raw in bundles for entry in json.loads(raw)["entry"]}
     assert kinds == {"Observation", "DiagnosticReport", "DetectedIssue", "Task", "ServiceRequest", "Provenance"}
