@@ -26,6 +26,7 @@ LONGEST_FORM = 16 * 1024  # bytes; an assertion of an RSA key of 8192 bits is 2 
 MOST_FIELDS = 16
 VALID = timedelta(minutes=5)
 METHODS, WAYS = ["private_key_jwt"], ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
+NOBODY_HERE = "No client is registered here: [fhir.clients.NAME] registers one"
 STATUS = {"invalid_client": 401, "temporarily_unavailable": 429, "server_error": 503}
 
 
