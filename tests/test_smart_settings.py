@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,8 @@ from joserfc import jwk
 from labbridge import gate, smart_settings
 from labbridge.config import Config, ConfigError, ReceiverSection, load
 from labbridge.config_text import effective
+from labbridge.delivery.signing import public as public_half
+from labbridge.delivery.signing import read_key
 from labbridge.delivery.smart import SmartSettings
 
 RSA, EC = jwk.RSAKey.generate_key(2048, {"kid": "a"}), jwk.ECKey.generate_key("P-384", {"kid": "b"})
@@ -178,3 +182,19 @@ def test_our_keys_are_published_by_their_public_half_alone(tmp_path: Path) -> No
     paths[1].chmod(0o644)
     with pytest.raises(ConfigError, match=r"receivers\.ehr\.smart\.next_key_file: .*next\.pem: others than its owner"):
         gate.check(config, datetime.now(UTC))
+
+
+def test_what_the_page_writes_down_is_a_configuration_and_a_key(tmp_path: Path) -> None:
+    """docs/how-to/let-programs-in.md, as it stands: its sections, and its command for a key."""
+    page = (Path(__file__).parents[1] / "docs/how-to/let-programs-in.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "labbridge.toml"
+    path.write_text('[feeds.ward]\nkind = "fhir"\n' + "".join(sections), encoding="utf-8")
+    config = load(path)
+    (client,) = smart_settings.clients_of(config)
+    assert (client.name, client.feeds) == ("ward-lis", ("ward",))
+    assert config.fhir.token_url in page
+    assert config.receivers["ehr"].smart is not None
+    (command,) = re.findall(r"^openssl .*$", page, re.MULTILINE)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert public_half(read_key(tmp_path / "smart.pem"))["alg"] == "ES384"
