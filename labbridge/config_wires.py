@@ -203,7 +203,7 @@ class ReceiverSection(Section):
         None, description="see [receivers.NAME.tls]; without: plain text; fhir: the system's authorities"
     )
     smart: ReceiverSmartSection | None = Field(
-        None, description="fhir: see [receivers.NAME.smart]; how this service proves itself to the receiver"
+        None, description="fhir: see [receivers.NAME.smart]; a token that is asked for, in the place of token_file"
     )
 
     @property
@@ -243,8 +243,8 @@ class ReceiverSection(Section):
                 raise ValueError(f"{name} is none of a receiver of kind {self.kind}; take it out")
         if self.mode not in MODES[self.kind]:
             raise ValueError(f"comment_mode is one of {', '.join(MODES[self.kind])} where kind is {self.kind}")
-        if self.smart is not None and self.token_file:
-            raise ValueError("token_file and smart both say who this service is; take one out")
+        if self.token_file and self.smart is not None:
+            raise ValueError("token_file and smart: name one of the two")
         if self.tls is not None and self.address.startswith("http:"):
             raise ValueError("tls belongs to an address of https; write https, or take the section out")
         return self

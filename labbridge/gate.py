@@ -33,7 +33,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 def check(config: Config, now: datetime) -> None:
     """ConfigError, with one line for each thing that is wrong. Raises the soft limit of open files to what is needed."""
     faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
-    faults += [*smart_settings.faults(config), *_tokens(config)]
+    faults += [*_tokens(config), *smart_settings.faults(config)]
     if faults:
         raise ConfigError("\n".join(faults))
 

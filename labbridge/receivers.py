@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labbridge import sections
 from labbridge.certificates import Certificates
 from labbridge.config import ReceiverSection
-from labbridge.config_smart import ReceiverSmartSection
 from labbridge.delivery import tokens
 from labbridge.delivery.destinations import Destination
 from labbridge.delivery.fhir import FhirReceiver, How
@@ -17,9 +15,7 @@ from labbridge.delivery.http import HttpSettings
 from labbridge.delivery.mllp import MllpReceiver
 from labbridge.observe.traffic import RECEIVED, Traffic
 from labbridge.processing import SystemClock
-
-if TYPE_CHECKING:
-    from labbridge.delivery.smart import SmartAccess
+from labbridge.smart_settings import access_settings
 
 
 def receiver_of(
@@ -37,29 +33,15 @@ def receiver_of(
 
 def _server(name: str, section: ReceiverSection, answered: partial[None]) -> FhirReceiver:
     server_name = section.tls.server_name if section.tls is not None else ""
-    whole = section.interaction == "transaction"
-    how = How(whole=whole)
+    how = How(whole=section.interaction == "transaction")
     if section.token_file:
-        how = How(whole=whole, authorize=tokens.bearer(Path(section.token_file)))
+        how = How(whole=how.whole, authorize=tokens.bearer(Path(section.token_file)))
     if section.smart is not None:
-        access = _access(section.smart, section.networks)
-        how = How(whole=whole, authorize=access.authorize, forget=access.forget)
+        from labbridge.delivery.smart import SmartAccess  # with the libraries of keys: a start waits for them
+
+        access = SmartAccess(access_settings(section), SystemClock())
+        how = How(whole=how.whole, authorize=access.authorize, forget=access.forget)
     destination = Destination(section.address, section.networks)
     return FhirReceiver(
         name, destination, HttpSettings(timeout_s=section.timeout_s, server_name=server_name), answered, how
     )
-
-
-def _access(section: ReceiverSmartSection, networks: tuple[str, ...]) -> SmartAccess:
-    """Joined here: the libraries that sign are loaded where a receiver wants them."""
-    from labbridge.delivery.smart import SmartAccess, SmartSettings
-
-    settings = SmartSettings(
-        token_url=section.token_url,
-        client_id=section.client_id,
-        key_file=section.key_file,
-        scope=section.scope,
-        ca_file=section.ca_file,
-        networks=networks,
-    )
-    return SmartAccess(settings, SystemClock())

@@ -65,12 +65,6 @@ class Destination:
         except ValueError:
             self._named = None
 
-    def url(self, address: str, path: str = "") -> str:
-        """A place below the base by address, not by name: nothing is resolved again."""
-        host = f"[{address}]" if ":" in address else address
-        base = f"{self.scheme}://{host}:{self.port}{self.path}"
-        return f"{base}/{path}" if path else base
-
     async def addresses(self) -> Sequence[str]:
         """The addresses of the name, each of them looked at. NotAllowed where any of them may not be sent to; OSError where
         there is none."""

@@ -129,7 +129,12 @@ class Exchange:
         return bytes(found)
 
     def _url(self, path: str) -> str:
-        return self._destination.url(self._addresses[0], path)
+        """By address, not by name: nothing is resolved again."""
+        to = self._destination
+        address = self._addresses[0]
+        host = f"[{address}]" if ":" in address else address
+        base = f"{to.scheme}://{host}:{to.port}{to.path}"
+        return f"{base}/{path}" if path else base
 
     def _keep(self, *parts: bytes) -> None:
         for part in parts:
