@@ -338,8 +338,8 @@ def people(store: Connection, format: str) -> str:
         "SELECT login, name, roles, feeds, CASE WHEN disabled <> '' THEN 'closed' ELSE 'open' END FROM people ORDER BY login"
     )
     tokens = store.execute(
-        "SELECT name, 'program', scope, '', CASE WHEN revoked <> '' THEN 'revoked'"
-        " ELSE 'until ' || substr(expires, 1, 10) END FROM tokens ORDER BY id"
+        "SELECT name, 'program', scope, feed, CASE WHEN revoked <> '' THEN 'revoked' ELSE 'until ' || substr(expires, 1, 10)"
+        " || CASE WHEN used = '' THEN ', never used' ELSE ', used ' || substr(used, 1, 10) END END FROM tokens ORDER BY id"
     )
     return _table([*accounts, *tokens], ("login", "name", "roles", "feeds", "state"), format)
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
+import secrets
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 from feeds_fhir import FEED, OTHER, Site, bundle, entry, issue, observation, patient
 
+from labbridge.accounts import Accounts
 from labbridge.errors import Refused
+from labbridge.fhir.faults import Unfit
 from labbridge.model.people import EVERY_FEED
+from labbridge.observe import logs
+from labbridge.programs import Programs
+from labbridge.store.people import StorePeople
 
 NOT_ALLOWED = "This token does not allow this"
 BOTH = f"{FEED.name} {OTHER.name}"
@@ -142,3 +153,87 @@ def test_a_token_that_could_not_be_used_as_it_is_asked_for_is_not_made(
     with pytest.raises(Refused) as caught:
         site.make_token(scope, feed=feed, name="program")
     assert said in str(caught.value)
+
+
+# ---------------------------------------------------------------- what is nobody's (S-18, S-25)
+
+
+class Counted:
+    """The accounts, and how often a token was looked up there."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.count = site, 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[StorePeople]:
+        self.count += 1
+        yield self.site.people
+
+    def programs(self) -> Programs:
+        return Programs(self, {FEED.name: FEED, OTHER.name: OTHER}, self.site.clock)
+
+
+def secret() -> str:
+    return f"lb_{secrets.token_urlsafe(32)}"
+
+
+async def unknown(programs: Programs, authorization: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        await programs.admitted(authorization)
+    assert (caught.value.status, caught.value.code) == (401, "login")
+
+
+async def test_a_token_that_is_nobodys_costs_one_look_up_and_leaves_nothing(site: Site) -> None:
+    out = io.StringIO()
+    logs.configure(json=True, stream=out)
+    counted = Counted(site)
+    programs = counted.programs()
+    shown = [secret() for _one in range(300)]
+    for one in shown:
+        await unknown(programs, f"Bearer {one}")
+    assert counted.count == 300
+    assert programs._believed == {}
+    site.clock.forward(minutes=1)
+    await unknown(programs, f"Bearer {secret()}")
+    said = out.getvalue()
+    lines = [json.loads(one) for one in said.splitlines() if "unknown_tokens" in one]
+    assert [one["count"] for one in lines] == [1, 300]
+    assert not any(one[3:] in said for one in shown)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer nope", "Bearer lb_", f"Bearer lb_{'x' * 44}", f"Bearer lb_{'x' * 42}\u00e9", f"Bearer {'x' * 8000}"],
+)
+async def test_what_has_not_the_form_of_a_token_is_not_looked_up(site: Site, authorization: str) -> None:
+    counted = Counted(site)
+    await unknown(counted.programs(), authorization)
+    assert counted.count == 0
+
+
+async def test_a_token_is_believed_for_half_a_second_and_no_longer(site: Site) -> None:
+    counted = Counted(site)
+    programs = counted.programs()
+    for _one in range(50):
+        await programs.admitted(f"Bearer {site.token}")
+    assert counted.count == 1
+    Accounts(site.people, site.clock).perform("lis", "Ada Martin", {"act": "revoke"})
+    site.clock.forward(seconds=0.49)
+    await programs.admitted(f"Bearer {site.token}")
+    site.clock.forward(seconds=0.01)
+    await unknown(programs, f"Bearer {site.token}")
+
+
+async def test_the_time_of_a_refusal_does_not_tell_how_much_of_a_token_was_right(site: Site) -> None:
+    """All but the last character, against nothing of it: looked up in turn, the medians are those of one thing."""
+    programs = Counted(site).programs()
+    last = "A" if site.token[-1] != "A" else "B"
+    took: dict[str, list[float]] = {"near": [], "far": []}
+    for _one in range(400):
+        for name, shown in (("near", site.token[:-1] + last), ("far", secret())):
+            began = time.perf_counter()
+            with pytest.raises(Unfit):
+                await programs.admitted(f"Bearer {shown}")
+            took[name].append(time.perf_counter() - began)
+    near, far = median(took["near"]), median(took["far"])
+    assert max(near, far) < 1.5 * min(near, far)

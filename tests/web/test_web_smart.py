@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from web_parts import Bench, benched
 
 from labbridge.fhir.faults import Unfit
 from labbridge.model.people import Admitted
+from labbridge.observe import logs
 from labbridge.programs import Programs
 from labbridge.web.visits import digest
 
@@ -419,22 +421,16 @@ def test_where_no_client_is_registered_there_is_nothing_to_ask(bench: Bench) -> 
     )
 
 
-@pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    return lambda: capfd.readouterr().err
-
-
-def test_nothing_that_was_sent_stands_in_the_log(asking: Asking, told: Any) -> None:
+def test_nothing_that_was_sent_stands_in_the_log(asking: Asking) -> None:
     """S-25: neither the assertion nor a parameter, of the body or of the address."""
-    from labbridge.observe import logs
-
-    logs.configure(json=True)
+    out = io.StringIO()
+    logs.configure(json=True, stream=out)
     body = asking.form(client_assertion=asking.assertion(RSA, aud="https://canary-1177.example"), more="canary-1178")
     found = asking.bench.browser().post(
         "/token?client_secret=canary-1179", data=body, headers={"X-Canary": "canary-1180"}
     )
     assert refused(found)[1] == "invalid_client"
-    said = told()
+    said = out.getvalue()
     (line,) = [json.loads(one) for one in said.splitlines() if "token_refused" in one]
     assert line["reason"] == "other_audience"
     for canary in ("canary", body["client_assertion"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -163,3 +164,37 @@ def test_the_store_holds_no_token(open_to_programs: Bench) -> None:
     assert secret not in repr(
         open_to_programs.rows.execute("SELECT actor, action, subject, detail FROM audit").fetchall()
     )
+
+
+# ---------------------------------------------------------------- who may do what, for who manages accounts
+
+
+def test_whoever_manages_accounts_sees_what_programs_may_do(bench: Bench) -> None:
+    made(bench, days=2)
+    request = {"scope": "ingest system/Patient.r", "days": 30, "feed": "posted", "digest": visits.digest("x").hex()}
+    accounts = Accounts(bench.people, bench.clock, feeds=("posted",), others=("myolis",))
+    accounts.perform("lis", "Ada Martin", {"act": "token", **request})
+    accounts.perform("old", "Ada Martin", {"act": "token", **request, "digest": visits.digest("y").hex()})
+    accounts.perform("old", "Ada Martin", {"act": "revoke"})
+    bench.clock.forward(days=3)
+    page = bench.signed_in("boss", Role.ADMIN).get("/people").text
+    table = page[page.index("<h2>Programs") : page.index('<div class="columns">')]
+    rows = [re.sub(r"<[^>]+>|\s+", " ", one).split() for one in table.split("<tr>")[2:]]
+    until = (bench.clock.now() + timedelta(days=27)).date().isoformat()
+    ended = (bench.clock.now() - timedelta(days=1)).date().isoformat()
+    assert rows == [
+        ["grafana", "metrics", "–", "expired", ended, "never"],
+        ["lis", "ingest", "system/Patient.r", "posted", "in", "force", until, "never"],
+        ["old", "ingest", "system/Patient.r", "posted", "revoked", until, "never"],
+    ]
+
+
+def test_a_token_that_reads_every_feed_says_so(bench: Bench) -> None:
+    accounts = Accounts(bench.people, bench.clock, feeds=("posted",), others=("myolis",))
+    request = {"act": "token", "days": 30, "digest": visits.digest("x").hex(), "scope": "system/*.rs"}
+    told = accounts.perform("reader", "Ada Martin", {**request, "feed": "*"})
+    assert told.startswith("token reader for every feed valid until ")
+    other = {**request, "digest": visits.digest("y").hex(), "feed": "posted myolis"}
+    assert accounts.perform("second", "Ada Martin", other).startswith("token second for the feeds posted, myolis valid")
+    assert [one.feeds for one in bench.people.tokens()] == [("*",), ("posted", "myolis")]
+    assert bench.audit("token made")[0] == ("Ada Martin", "reader", "system/*.rs *")

@@ -25,8 +25,11 @@ def everybody(request: Request) -> Response:
 def _listed(request: Request, said: str = "", status: int = 200) -> Response:
     parts: Parts = request.app.state.parts
     with parts.people() as people:
-        found = people.everybody()
-    return rendering.page(request, "people.html", status=status, said=said, everybody=found, roles=list(Role))
+        found, tokens = people.everybody(), people.tokens()
+    now = parts.clock.now()
+    programs = [(one, "revoked" if one.revoked else "expired" if one.over(now) else "in force") for one in tokens]
+    more = {"everybody": found, "programs": programs, "roles": list(Role)}
+    return rendering.page(request, "people.html", status=status, said=said, **more)
 
 
 def add(request: Request, form: Annotated[AccountForm, Form()]) -> Response:
