@@ -13,7 +13,7 @@ from tests.service.reading_parts import FORM, Site, body_of
 
 CORRECTED = "08-corrected-after-comment"
 DISCORDANT = "02-srp-hep2-negative"
-CALLS = 200  # of schemathesis
+CALLS = 120  # of schemathesis
 OURS = "http://loinc.org|8251-1"
 
 
