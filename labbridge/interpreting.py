@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 import msgspec
 
@@ -26,7 +26,7 @@ from labbridge.wires import Feeds, Unreadable
 
 WITHIN_S = 30.0
 FIRST_WITHIN_S = 90.0  # it reads the knowledge and the models of R4 first
-TURN_S = 20.0  # whoever waits longer for those before is told to come again
+WAITING = 4  # so many wait for each other; who comes then is told to come again, and holds up nobody
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -56,19 +56,20 @@ class Interpreting:
 
     def __init__(self, site: str, languages: Mapping[str, str], system: str) -> None:
         self._site, self._languages, self._system = site, dict(languages), system
-        self._turn = Lock()
+        self._room, self._turn = BoundedSemaphore(WAITING), Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
     def __call__(self, raw: bytes, feed: Feed, now: datetime) -> bytes:
         """The answer to a body. Blocks. Unfit for one that cannot be interpreted; StoreUnavailable where there is no answer
         now."""
-        if not self._turn.acquire(timeout=TURN_S):
+        if not self._room.acquire(blocking=False):
             raise StoreUnavailable("Others are before you")
         try:
-            told = self._ask(Wanted(raw, feed, now))
+            with self._turn:
+                told = self._ask(Wanted(raw, feed, now))
         finally:
-            self._turn.release()
+            self._room.release()
         if told.issues:
             raise Unfit(told.issues, told.status)
         return told.body

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,9 +18,11 @@ from labbridge.fhir.findings import Words
 from labbridge.fhir.searching import Query, Token
 from labbridge.model.served import Resources, Unit, Window
 from labbridge.model.work import Feed
-from labbridge.serving_units import Shown, Unshown, meta, opened, who_is
+from labbridge.serving_units import COMPONENT, Same, Shown, Unshown, meta, opened, who_is
 
 SPAN = 5000  # keys that a page looks through
+SPAN_OF_DATES = 100_000  # where the store leaves out by their date what is not asked for
+AT_ONCE = 10  # messages in hand
 OPENED = 300  # messages that a page opens
 MOST_LATER = 2000  # of one patient
 UNITS, CASES, AUDIT = 0, 1, 2
@@ -31,6 +33,7 @@ PHASES = {
     "DetectedIssue": (CASES,),
     "AuditEvent": (AUDIT,),
 }
+_DATED = {UNITS: ("_lastUpdated",), CASES: ("_lastUpdated",), AUDIT: ("_lastUpdated", "date")}
 _OURS = re.compile(r"M(\d{1,18})(?:-.+)?")
 _PATIENT = re.compile(r"P(\d{1,18})")
 _CASE = re.compile(r"C(\d{1,18})(?:-.+)?")
@@ -57,6 +60,15 @@ class Page(msgspec.Struct, frozen=True):
     told: tuple[Issue, ...] = ()
 
 
+class Slim(NamedTuple):
+    """What tells versions of a resource apart: its unit, address, and by what it is known."""
+
+    unit: int
+    kind: str
+    id: str
+    same: Same
+
+
 class Serving:
     """One request of a program. `feeds`: how messages of all feeds are read; `seen`: those the program may see."""
 
@@ -64,8 +76,8 @@ class Serving:
         self._held, self._words = held, words
         self._feeds = {name: feeds[name] for name in seen if name in feeds}
         self._seen = tuple(self._feeds)
-        self._opened: dict[int, list[Shown]] = {}
-        self._later: dict[str, list[Unit]] = {}
+        self._later: dict[str, list[Slim]] = {}
+        self._addresses: dict[int, dict[str, str]] = {}
         self._patients: dict[str, str] = {}
         self._told: dict[str, Issue] = {}
 
@@ -107,10 +119,8 @@ class Serving:
             return [body] if body is not None else []
         if kind == "AuditEvent" and (found := _LINE.fullmatch(id)) is not None:
             key = int(found[1])
-            return [
-                audits.resource(*one, self._words.system)
-                for one in self._held.audit(key - 1, min(key, until[AUDIT]), 1)
-            ]
+            window = Window(feeds=self._seen, after=key - 1, until=min(key, until[AUDIT]), limit=1)
+            return [audits.resource(*one, self._words.system) for one in self._held.audit(window)]
         if kind in ("DetectedIssue", "Observation") and (found := _CASE.fullmatch(id)) is not None:
             window = Window(feeds=self._seen, after=int(found[1]) - 1, until=int(found[1]), limit=1)
             bodies = [one for case in self._held.cases(window) for one in self._of_case(kind, case)]
@@ -168,7 +178,8 @@ class Serving:
         these rows have ended."""
         until = at.until[at.phase]
         direct = of[0] is not None or of[1] is not None
-        end = until if direct else min(until, at.after + SPAN)
+        span = SPAN_OF_DATES if any(_bounds(query, at.phase)) else SPAN
+        end = until if direct else min(until, at.after + span)
         found: list[dict[str, Any]] = []
         last, count = at.after, 0
         for key, bodies in self._behind(query, at, end, of):
@@ -188,9 +199,19 @@ class Serving:
     ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Rows with what of each is asked for, in the order of their keys."""
         lanes, messages = of
-        window = Window(feeds=self._seen, after=at.after, until=end, limit=OPENED, lanes=lanes, messages=messages)
+        since, before = _bounds(query, at.phase)
+        window = Window(
+            feeds=self._seen,
+            after=at.after,
+            until=end,
+            limit=OPENED,
+            lanes=lanes,
+            messages=messages,
+            since=since,
+            before=before,
+        )
         if at.phase == AUDIT:
-            for key, event in self._held.audit(at.after, end, OPENED):
+            for key, event in self._held.audit(window):
                 body = audits.resource(key, event, self._words.system)
                 yield key, [body] if searching.matches(query, body, UTC) else []
         elif at.phase == CASES:
@@ -198,7 +219,7 @@ class Serving:
                 bodies = self._of_case(query.kind, case)
                 yield case.key, [one for one in bodies if searching.matches(query, one, UTC)]
         else:
-            for unit in self._held.units(window):
+            for unit in self._walk(window):
                 yield unit.id, list(self._wanted(query, unit, at.until[UNITS]))
 
     def _wanted(self, query: Query, unit: Unit, until: int) -> Iterator[dict[str, Any]]:
@@ -280,45 +301,60 @@ class Serving:
 
     # ---- units
 
+    def _walk(self, window: Window) -> Iterator[Unit]:
+        """Units in their order, a few in hand at a time: a message may be of many megabytes."""
+        left, after = window.limit, window.after
+        while left > 0:
+            few = msgspec.structs.replace(window, after=after, limit=min(left, AT_ONCE))
+            some = self._held.units(few)
+            yield from some
+            if len(some) < few.limit:
+                return
+            left, after = left - len(some), some[-1].id
+
     def _of(self, unit: Unit) -> list[Shown]:
-        if unit.id not in self._opened:
-            try:
-                named = self._held.named_in(unit.message)
-                found = opened(unit, self._feeds[unit.feed], named, self._address(unit.lane))
-            except Unshown:
-                found = []
-                text = f"M{unit.message} cannot be shown: its bytes are not here any more, or not what they were"
-                self._told[text] = Issue("incomplete", text, severity="warning")
-            self._opened[unit.id] = found
-        return self._opened[unit.id]
+        try:
+            named = self._held.named_in(unit.message)
+            return opened(unit, self._feeds[unit.feed], named, self._address(unit.lane))
+        except Unshown:
+            text = f"M{unit.message} cannot be shown: its bytes are not here any more, or not what they were"
+            self._told[text] = Issue("incomplete", text, severity="warning")
+            return []
 
     def _superseded(self, unit: Unit, one: Shown, until: int) -> str:
         """The address of the newest version of a resource that came later, in the keys until there; empty where it is the
         newest itself."""
         found = ""
-        for later in self._later_than(unit, one, until):
-            if unit.id < later.id <= until:
-                for other in self._of(later):
-                    if other.kind == one.kind and other.same & one.same:
-                        found = f"{other.kind}/{other.id}"
+        for other in self._later_than(unit, one, until):
+            if unit.id < other.unit <= until and other.kind == one.kind and other.same & one.same:
+                found = f"{other.kind}/{other.id}"
         return found
 
-    def _later_than(self, unit: Unit, one: Shown, until: int) -> list[Unit]:
-        """The units in which a newer version may stand: those of the patient or specimen; of what names neither, those in
-        which its sender called something so."""
+    def _later_than(self, unit: Unit, one: Shown, until: int) -> list[Slim]:
+        """Where a newer version may stand: with the patient or specimen; of what names neither, where its sender called
+        something so."""
         if unit.lane.startswith(("p:", "s:")):
             if unit.lane not in self._later:
                 lanes = self._lanes_like(unit)
                 window = Window(feeds=self._seen, after=0, until=until, limit=MOST_LATER, lanes=lanes)
-                self._later[unit.lane] = self._held.units(window)
-                if len(self._later[unit.lane]) == MOST_LATER:
-                    raise unfit("too-costly", f"More than {MOST_LATER} messages of one patient: ask for a part by date")
+                self._later[unit.lane] = self._slim(window)
             return self._later[unit.lane]
         tokens = [f"{number.get('system', '')}|{number.get('value', '')}" for number in one.body.get("identifier", ())]
         messages = {m for name in (*tokens, f"/{one.id}") for m in self._held.messages_of(one.kind, name, self._seen)}
         later = tuple(sorted(message for message in messages if message > unit.message))
         window = Window(feeds=self._seen, after=unit.id, until=until, limit=MOST_LATER, messages=later)
-        return self._held.units(window) if later else []
+        return self._slim(window) if later else []
+
+    def _slim(self, window: Window) -> list[Slim]:
+        found, count = [], 0
+        for unit in self._walk(window):
+            count += 1
+            found += [Slim(unit.id, one.kind, one.id, one.same) for one in self._of(unit)]
+        if count == MOST_LATER:
+            raise unfit(
+                "too-costly", f"More than {MOST_LATER} messages of one patient cannot be told apart in a search"
+            )
+        return found
 
     def _lanes_like(self, unit: Unit) -> tuple[str, ...]:
         return self._held.lanes_of_unit(unit.id) if unit.lane.startswith("p:") else (unit.lane,)
@@ -336,11 +372,15 @@ class Serving:
         """The address of a result that a case rests on; empty where this program cannot read it."""
         message, _colon, at = ref.partition(":")
         key = int(message[1:]) if re.fullmatch(r"M\d{1,18}", message) else 0
-        for unit in self._held.of_message(key, self._seen) if key else ():
-            for one in self._of(unit):
-                if one.at == at.partition(".component[")[0]:
-                    return f"{one.kind}/{one.id}"
-        return ""
+        if key not in self._addresses:
+            units = self._held.of_message(key, self._seen) if key else ()
+            self._addresses[key] = {one.at: f"{one.kind}/{one.id}" for unit in units for one in self._of(unit)}
+        return self._addresses[key].get(at.partition(COMPONENT)[0], "")
+
+
+def _bounds(query: Query, phase: int) -> tuple[datetime | None, datetime | None]:
+    """Which rows are looked at. A patient is listed at the first message and dated by the newest: none is left out."""
+    return searching.bounds(query, *_DATED[phase]) if query.kind != "Patient" else (None, None)
 
 
 def _nothing() -> Unfit:

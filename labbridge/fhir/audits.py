@@ -27,6 +27,7 @@ def resource(key: int, event: AuditEvent, system: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "id": f"A{key}",
+        "meta": {"lastUpdated": event.at.isoformat(timespec="milliseconds")},
         "type": kind if rest else ours,
         "subtype": [{"system": KINDS, "code": interaction}] if interaction else [ours],
         "recorded": event.at.isoformat(timespec="milliseconds"),

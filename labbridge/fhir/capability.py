@@ -175,7 +175,17 @@ def _of_query(parameters: Iterable[Parameter]) -> Iterable[dict[str, Any]]:
 def _schema(one: Parameter) -> dict[str, Any]:
     if one.kind == "number":
         return {"type": "integer", "minimum": 1, "maximum": 200}
-    return {"type": "string", "minLength": 1}
+    return {"type": "string", **_FORMS.get(one.name, _FORMS.get(one.kind, {"minLength": 1}))}
+
+
+_FORMS: Mapping[str, dict[str, Any]] = {
+    "date": {"pattern": "^(eq|ge|gt|le|lt)?(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8]))?)?$"},
+    "reference": {"pattern": "^(Patient/)?[A-Za-z0-9.-]{1,64}$"},
+    "token": {"pattern": "^[A-Za-z0-9:/. -]{0,40}[|]?[A-Za-z0-9.-]{1,40}(,[A-Za-z0-9.-]{1,40})?$"},
+    "_id": {"pattern": "^[A-Za-z0-9.-]{1,64}(,[A-Za-z0-9.-]{1,64}){0,3}$"},
+    "_format": {"enum": ["json", "application/fhir+json"]},
+}
+"""What a value looks like, by the parameter or its type. More is taken than is written here (times of day, escapes)."""
 
 
 def _body(route: Route) -> dict[str, Any]:
@@ -183,7 +193,24 @@ def _body(route: Route) -> dict[str, Any]:
         properties = {one.name: _schema(one) for one in route.parameters}
         schema = {"type": "object", "properties": properties, "additionalProperties": False}
         return {"required": False, "content": {_FORM: {"schema": schema}}}
-    return {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Resource"}}}}
+    schema = (
+        {"$ref": "#/components/schemas/Resource"} if not route.type or route.does == "$interpret" else _one_of(route)
+    )
+    return {"required": True, "content": {JSON: {"schema": schema}}}
+
+
+def _one_of(route: Route) -> dict[str, Any]:
+    """A resource of one type, as far as it is said here: the rest is R4's."""
+    properties: dict[str, Any] = {"resourceType": {"type": "string", "enum": [route.type]}}
+    if route.type != "Patient":
+        properties["status"] = {
+            "type": "string",
+            "enum": ["registered", "preliminary", "final", "corrected", "amended"],
+        }
+        text = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9 ]{0,40}$"}
+        concept = {"type": "object", "required": ["text"], "properties": {"text": text}}
+        properties["code"] = concept
+    return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": True}
 
 
 def _responses(route: Route) -> dict[str, Any]:

@@ -202,8 +202,7 @@ def _time(name: str, sent: Timestamp | None) -> dict[str, str]:
         return {}
     if sent.has_time:
         return {name: sent.moment.isoformat(timespec="milliseconds" if sent.moment.microsecond else "seconds")}
-    digits = "".join(filter(str.isdigit, sent.text))
-    return {name: sent.day.isoformat()[: {4: 4, 6: 7}.get(len(digits), 10)]}
+    return {name: sent.day.isoformat()}
 
 
 def _instant(name: str, sent: Timestamp | None) -> dict[str, str]:

@@ -258,6 +258,29 @@ def _moments(text: object, zone: tzinfo) -> tuple[datetime, datetime] | None:
     return (low, high) if low.tzinfo else (low.replace(tzinfo=zone), high.replace(tzinfo=zone))
 
 
+def bounds(query: Query, *names: str) -> tuple[datetime | None, datetime | None]:
+    """From when on and before when all that matches these parameters must be, as far as they say: what is outside need not
+    be looked at. A date without a zone is taken a day wider."""
+    low: datetime | None = None
+    high: datetime | None = None
+    for name, spans in query.dates:
+        if name in names and len(spans) == 1:
+            since, before = _bounds_of(spans[0])
+            low = max(filter(None, (low, since)), default=None)
+            high = min(filter(None, (high, before)), default=None)
+    return low, high
+
+
+def _bounds_of(span: Span) -> tuple[datetime | None, datetime | None]:
+    wider = timedelta(days=1) if span.local else timedelta(0)
+    try:
+        low, high = ((one.replace(tzinfo=UTC) if span.local else one) for one in (span.low, span.high))
+        since, before = low - wider, high + wider
+    except OverflowError:
+        return None, None
+    return (None if span.prefix in ("lt", "le") else since), (None if span.prefix in ("gt", "ge") else before)
+
+
 # ---------------------------------------------------------------- matching
 
 

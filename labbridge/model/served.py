@@ -35,7 +35,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """Rows behind a key up to another one (both of units, or both of cases), no more than `limit`, of these feeds; of these
-    lanes and of these messages, where that is said."""
+    lanes and of these messages, received (of cases and lines: written) from then on and before then, where that is said."""
 
     feeds: tuple[str, ...]
     after: int
@@ -43,6 +43,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     lanes: tuple[str, ...] | None = None
     messages: tuple[int, ...] | None = None
+    since: datetime | None = None
+    before: datetime | None = None
 
 
 class Resources(Protocol):
@@ -90,4 +92,6 @@ class Resources(Protocol):
 
     def cases(self, window: Window) -> list[Case]: ...
 
-    def audit(self, after: int, until: int, limit: int) -> list[tuple[int, AuditEvent]]: ...
+    def audit(self, window: Window) -> list[tuple[int, AuditEvent]]:
+        """Lines of the audit under their keys; of all feeds."""
+        ...

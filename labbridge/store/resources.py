@@ -4,7 +4,7 @@ index or over a span of keys, so that a page of a great store costs what a page 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from labbridge.model.served import Unit, Window
@@ -42,7 +42,7 @@ KNOWN_VALUE = (
 )
 NUMBERED = "SELECT DISTINCT message FROM numbers WHERE number = ? ORDER BY message LIMIT ?"
 NAMED = "SELECT type, resource FROM known WHERE message = ? AND token = '/' || resource"
-AUDIT = "SELECT id, at, actor, action, subject, detail FROM audit WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+AUDIT = "SELECT id, at, actor, action, subject, detail FROM audit WHERE id > ? AND id <= ?{} ORDER BY id LIMIT ?"
 NEWEST = (
     "SELECT coalesce((SELECT max(id) FROM work), 0), coalesce((SELECT max(id) FROM cases), 0),"
     " coalesce((SELECT max(id) FROM audit), 0)"
@@ -67,7 +67,9 @@ class StoreResources:
             sql, given = f"{sql} AND w.lane IN ({marks(len(window.lanes))})", [*given, *window.lanes]
         if window.messages is not None:
             sql, given = f"{sql} AND w.message IN ({marks(len(window.messages))})", [*given, *window.messages]
-        return [_unit(row) for row in self._reader.execute(sql + IN_ORDER, (*given, window.limit)).fetchall()]
+        when, times = _when(window, "j.received")
+        rows = self._reader.execute(sql + when + IN_ORDER, (*given, *times, window.limit)).fetchall()
+        return [_unit(row) for row in rows]
 
     def of_message(self, key: int, feeds: Sequence[str]) -> list[Unit]:
         if not feeds:
@@ -122,11 +124,14 @@ class StoreResources:
         given: list[Any] = [window.after, window.until, *window.feeds]
         if window.lanes is not None:
             sql, given = f"{sql} AND c.lane IN ({marks(len(window.lanes))})", [*given, *window.lanes]
-        rows = self._reader.execute(f"{sql} ORDER BY c.id LIMIT ?", (*given, window.limit)).fetchall()
+        when, times = _when(window, "c.updated")
+        rows = self._reader.execute(f"{sql}{when} ORDER BY c.id LIMIT ?", (*given, *times, window.limit)).fetchall()
         return [reading.as_case(self._reader, row) for row in rows]
 
-    def audit(self, after: int, until: int, limit: int) -> list[tuple[int, AuditEvent]]:
-        rows = self._reader.execute(AUDIT, (after, until, limit)).fetchall()
+    def audit(self, window: Window) -> list[tuple[int, AuditEvent]]:
+        when, times = _when(window, "at")
+        params = (window.after, window.until, *times, window.limit)
+        rows = self._reader.execute(AUDIT.format(when), params).fetchall()
         return [
             (
                 int(key),
@@ -134,6 +139,12 @@ class StoreResources:
             )
             for key, at, actor, action, about, detail in rows
         ]
+
+
+def _when(window: Window, column: str) -> tuple[str, list[str]]:
+    """Moments are kept as text in UTC, in which they are in order."""
+    bounds = ((f" AND {column} >= ?", window.since), (f" AND {column} < ?", window.before))
+    return "".join(sql for sql, at in bounds if at), [at.astimezone(UTC).isoformat() for _sql, at in bounds if at]
 
 
 def _unit(row: Sequence[Any]) -> Unit:

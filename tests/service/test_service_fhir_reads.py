@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.checks import schemathesis_run
 from tests.service.reading_parts import FORM, Site, body_of
 
 CORRECTED = "08-corrected-after-comment"
 DISCORDANT = "02-srp-hep2-negative"
+CALLS = 120  # of schemathesis
 OURS = "http://loinc.org|8251-1"
 
 
@@ -100,6 +102,15 @@ def test_what_cannot_be_interpreted_is_refused(site: Site, raw: bytes, status: i
 
 def test_who_may_not_create_results_may_not_have_them_interpreted(site: Site) -> None:
     assert site.ask("POST", "/fhir/$interpret", b"{}", token=site.token("system/*.rs")).status == 403
+
+
+def test_no_request_is_answered_with_a_fault_of_ours(site: Site) -> None:
+    """A short run of `python -m tests.checks.schemathesis_run`."""
+    run = schemathesis_run.Run(site)
+    run.everything(site.get("openapi.json"), CALLS, 3)
+    assert run.failures == {}
+    assert run.calls >= CALLS
+    assert {200, 400, 404} <= set(run.statuses)
 
 
 def test_no_search_is_in_the_log(site: Site) -> None:
