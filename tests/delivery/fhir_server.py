@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -31,7 +32,7 @@ class FhirServer:
     the resource. `versions`: whether versions are told. `filters`: whether a search filters. `faults`: by method and type
     (`POST Observation`) what happens to the next such requests."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.store: dict[tuple[str, str], list[Resource]] = {}
         self.asked: list[Request] = []
         self.faults: dict[str, list[str]] = {}
@@ -40,6 +41,8 @@ class FhirServer:
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
 
     @property
@@ -311,9 +314,9 @@ _FAULTS: dict[str, Any] = {
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[FhirServer]:
+def serving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[FhirServer]:
     """A server for the time of a test."""
-    found = FhirServer(port)
+    found = FhirServer(port, tls)
     thread = threading.Thread(target=found.serve, daemon=True)
     thread.start()
     try:
