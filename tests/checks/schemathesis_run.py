@@ -25,6 +25,7 @@ from schemathesis import GenerationMode
 from tests.service.reading_parts import FHIR, Site, body_of
 
 CALLS = 20_000
+TOLD_EVERY = 500  # calls
 TOLD = 20  # failures that are printed
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 SHARE = {"$interpret": 0.25}  # of the calls of another address: each takes milliseconds of interpretation
@@ -33,7 +34,8 @@ SHARE = {"$interpret": 0.25}  # of the calls of another address: each takes mill
 class Run:
     """The calls that were made, and what was wrong with their answers."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, told_every: int = 0) -> None:
+        self._told_every = told_every
         self._token, self._base = site.token(), site.base
         self._session = requests.Session()
         self.statuses: Counter[int] = Counter()
@@ -83,6 +85,11 @@ class Run:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": FHIR}
         answer = case.call(base_url=self._base, session=self._session, headers=headers)
         self.statuses[answer.status_code] += 1
+        if self._told_every and self.calls % self._told_every == 0:
+            print(
+                f"  {self.calls} calls: {dict(sorted(self.statuses.items()))}, {len(self.failures)} failures",
+                flush=True,
+            )
         fault = self._fault(case, answer)
         if fault:
             name = f"{case.method} {case.operation.path}: {fault}"
@@ -112,12 +119,12 @@ def filled(site: Site) -> None:
 
 
 def tried(folder: Path, calls: int, number: int) -> Run:
-    """A run against a service of its own."""
+    """A run against a service of its own, told as it goes."""
     site = Site(folder)
     try:
         site.start()
         filled(site)
-        run = Run(site)
+        run = Run(site, TOLD_EVERY)
         run.everything(site.get("openapi.json"), calls, number)
         assert site.ask("GET", "/fhir/metadata").status == 200
         if '"level": "error"' in site.service.log():
