@@ -22,7 +22,8 @@ from labbridge.observe.logs import logger
 from labbridge.states import Reason
 
 ROUNDS = 4  # of looking and writing, where somebody else writes at the same time
-CHANGED = frozenset((404, 409, 410, 412))  # it is not as it was seen: to be looked at again
+CHANGED = frozenset((409, 412))  # it is not as it was seen: to be looked at again
+GONE = frozenset((404, 410))  # so is a resource that was found and is not there any more
 FINDABLE_S = (0.05, 0.2, 0.5)  # between two looks for what was just created
 CREATED = 201
 LONGEST_TAG = 200
@@ -186,7 +187,7 @@ async def _one(server: _Server, one: Wanted) -> str:
         ours = answers.updated(theirs, one.resource)
         if created or not one.updates or answers.same(theirs, ours):
             return answers.id_of(theirs)
-        if (await server.replace(one.kind, theirs, ours)).status not in CHANGED:
+        if (await server.replace(one.kind, theirs, ours)).status not in CHANGED | GONE:
             await server.check(one, theirs, ours)
             return answers.id_of(theirs)
     raise Retry(Reason.NO_ANSWER, "Somebody else writes the same resource at the same time")
@@ -302,7 +303,8 @@ class _Server:
     async def write(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
         """A write that was taken, or that did not meet what it expected. Refusal where it was refused as it is."""
         reply = await self._exchange.ask(method, path, body, headers or {})
-        if reply.status not in CHANGED and not 200 <= reply.status < 300:
+        known = CHANGED | GONE if method == "PUT" else CHANGED
+        if reply.status not in known and not 200 <= reply.status < 300:
             raise _refused(reply)
         self.status = reply.status
         return reply

@@ -82,8 +82,10 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
             return {"reference": f"Patient/{key.id}", "type": "Patient"}
         system = self.system(key.authority)
         if not system:
-            known = f"systems of the receiver has no identifier system for the authority {key.authority!r}"
-            raise Refused(f"The patient's number cannot be written for a FHIR server: {known}; add it there")
+            raise Refused(
+                "The patient's number cannot be written for a FHIR server: systems of the receiver has no identifier"
+                f" system for the authority {key.authority!r}; add it there"
+            )
         kind: Element = {"type": {"coding": [{"system": TYPES, "code": key.type}]}} if key.type else {}
         return {"type": "Patient", "identifier": {**kind, "system": system, "value": key.id}}
 

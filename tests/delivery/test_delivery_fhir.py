@@ -154,7 +154,7 @@ async def test_whatever_is_lost_there_is_one_of_each(server: FhirServer, fault: 
     one_each(server, *KINDS)
 
 
-@pytest.mark.parametrize("fault", ["silent after", "reset after", "500", "half", "page", "412", "409"])
+@pytest.mark.parametrize("fault", ["silent after", "reset after", "500", "half", "page", "412", "409", "404", "410"])
 async def test_a_lost_answer_to_an_update_leaves_one(server: FhirServer, fault: str) -> None:
     to = receiver(server)
     await to.send(FIRST, "LB-0001")
@@ -227,7 +227,7 @@ async def test_pages_without_ours_say_nothing(server: FhirServer) -> None:
 # ---------------------------------------------------------------- refused
 
 
-@pytest.mark.parametrize("status", ["400", "403", "405", "422"])
+@pytest.mark.parametrize("status", ["400", "403", "404", "405", "410", "422"])
 async def test_a_refusal_tells_type_and_place_and_never_its_words(server: FhirServer, status: str) -> None:
     server.fails("POST Observation", status)
     found = await receiver(server).send(FIRST, "LB-0001")

@@ -46,6 +46,7 @@ REFUSING = (
         )
     ),
     *(PACKAGE / f"{name}.py" for name in ("knowledge/edits", "site_files", "trying")),
+    *(PACKAGE / f"{name}.py" for name in ("answering", "fhir/naming", "fhir/outgoing")),
     *(PACKAGE / f"hl7/{name}.py" for name in ("outgoing", "repair", "standing_in")),
     *(
         PACKAGE / f"review/{name}.py"
