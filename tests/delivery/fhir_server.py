@@ -111,7 +111,7 @@ def _handler(server: FhirServer) -> type[BaseHTTPRequestHandler]:
 
 class _Handler(BaseHTTPRequestHandler):
     fhir: FhirServer
-    protocol_version = "HTTP/1.1"
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
     def log_message(self, *_about: Any) -> None:
         """Nothing is written: a test reads `asked`."""
@@ -243,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
     # ---- faults
 
     def silent(self) -> None:
-        time.sleep(1.5)
+        time.sleep(0.8)
         self.close_connection = True
 
     def reset(self) -> None:

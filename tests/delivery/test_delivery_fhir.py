@@ -23,7 +23,7 @@ from tests.fhir.fhir_letters import FORM, SIGNED, comment, order
 
 KINDS = ("Observation", "DetectedIssue", "Task", "Provenance")
 REPORT = msgspec.structs.replace(FORM, mode="report")
-QUICK = HttpSettings(timeout_s=0.6, connect_s=0.6)
+QUICK = HttpSettings(timeout_s=0.5, connect_s=0.5)
 FIRST, CORRECTED = comment(), comment(
     "Corrected: anti-SRP is negative.", correction=True, flags=(), retests=(),
     signed=msgspec.structs.replace(SIGNED, control_id="LB-0002"),
@@ -144,9 +144,14 @@ LOST = (
 )
 
 
-@pytest.mark.parametrize("fault", LOST)
-@pytest.mark.parametrize("what", ["POST Observation", "GET Observation", "POST Provenance"])
-async def test_whatever_is_lost_there_is_one_of_each(server: FhirServer, fault: str, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        *(("POST Observation", one) for one in LOST),
+        *((what, one) for what in ("GET Observation", "POST Provenance") for one in ("reset", "503", "page")),
+    ],
+)
+async def test_whatever_is_lost_there_is_one_of_each(server: FhirServer, what: str, fault: str) -> None:
     server.fails(what, fault)
     found = await delivered(receiver(server), FIRST)
     assert found.takes("LB-0001")

@@ -54,7 +54,7 @@ class FaultProxy:
 
 class _Handler(BaseHTTPRequestHandler):
     proxy: FaultProxy
-    protocol_version = "HTTP/1.1"
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
     def log_message(self, *_about: Any) -> None:
         """Nothing is written: a test reads `asked`."""
