@@ -29,8 +29,8 @@ from labbridge.repairing import Repairing
 from labbridge.requesting import Ordering
 from labbridge.retesting import Retesting
 from labbridge.review import alike, policies
-from labbridge.sections import order_form
-from labbridge.sources import ItemsOnDemand, called_here, comment_of, services_of
+from labbridge.sections import order_form, server_form
+from labbridge.sources import ItemsOnDemand, Words, called_here, words_of
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 from labbridge.suspending import Suspending
@@ -54,8 +54,8 @@ class Acts:
         judge: Judge | None = None,
         services: Services | None = None,
     ) -> None:
-        self._config, self.comment, self._desk, self._clock = config, comment, desk, clock
-        self.services = services or {}
+        self._config, self._desk, self._clock = config, desk, clock
+        self.words = Words(comment=comment, services=services or {})
         self._judge = judge or JudgeProcess()
         issuer = config.web.oidc.issuer if config.web.oidc else ""
         taking = fhir_feeds(config)
@@ -70,7 +70,7 @@ class Acts:
 
     def take(self, texts: Sequence[Source]) -> None:
         """Knowledge that is in force from now on: the code of our comments, what the LIS calls each test, who calls."""
-        self.comment, self.services = comment_of(texts), services_of(texts)
+        self.words = words_of(texts)
         self.calling.called_here = called_here(texts)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -164,8 +164,8 @@ class Acts:
         return receiver
 
     def _letterhead(self, feed: str, receiver: str) -> composing.Letterhead:
-        page = letterhead(self._config, feed, receiver, self.comment)
-        return msgspec.structs.replace(page, ordering=ordering_of(self._config, feed, receiver, self.services))
+        page = letterhead(self._config, feed, receiver, self.words)
+        return msgspec.structs.replace(page, ordering=ordering_of(self._config, feed, receiver, self.words))
 
     # ---------------------------------------------------------------- release by rule
 
@@ -280,12 +280,15 @@ def _each(key: str, act: Callable[[str], Any]) -> dict[str, Any]:
         return {"key": key, "ok": False, "error": str(refusal)}
 
 
-def letterhead(config: Config, feed: str, receiver: str, comment: tuple[Coding, ...]) -> composing.Letterhead:
+def letterhead(config: Config, feed: str, receiver: str, words: Words) -> composing.Letterhead:
     """How a receiver takes the comments on a feed's results."""
     section = config.receivers.get(receiver) or ReceiverSection(address="127.0.0.1:0")
     source = config.feeds.get(feed) or FeedSection()
-    format = format_of(config, section, source, comment)
-    return composing.Letterhead(receiver, format, feeds_of(config), config.limits.comments_per_specimen)
+    format = format_of(config, section, source, words.comment)
+    page = composing.Letterhead(receiver, format, feeds_of(config), config.limits.comments_per_specimen)
+    if section.kind != "fhir":
+        return page
+    return msgspec.structs.replace(page, server=server_form(config, section, source, words))
 
 
 def feeds_of(config: Config) -> dict[str, Feed]:
@@ -293,13 +296,14 @@ def feeds_of(config: Config) -> dict[str, Feed]:
     return {name: feed_of(name, section) for name, section in config.feeds.items()}
 
 
-def ordering_of(config: Config, feed: str, receiver: str, services: Services) -> Ordering | None:
+def ordering_of(config: Config, feed: str, receiver: str, words: Words) -> Ordering | None:
     """How a receiver takes orders of retests; None where it is to be sent none."""
     section = config.receivers.get(receiver)
     if section is None or section.retest != "order":
         return None
     source = config.feeds.get(feed) or FeedSection()
-    return Ordering(order_form(config, section, source), services, feeds_of(config))
+    server = server_form(config, section, source, words) if section.kind == "fhir" else None
+    return Ordering(order_form(config, section, source), words.services, feeds_of(config), server)
 
 
 def format_of(
@@ -308,7 +312,7 @@ def format_of(
     """How a receiver takes comments, from its configuration."""
     return ReceiverFormat(
         version=receiver.version,
-        mode=receiver.comment_mode,
+        mode=receiver.mode,
         line_length=receiver.line_length,
         charset=receiver.charset,
         application=config.application,

@@ -21,7 +21,6 @@ from labbridge.beside import Beside
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
 from labbridge.control import ControlServer
-from labbridge.delivery.mllp import MllpReceiver
 from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
@@ -39,8 +38,10 @@ from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
-from labbridge.observe.traffic import GIVEN, RECEIVED, Traffic
+from labbridge.observe.traffic import GIVEN, Traffic
+from labbridge.ports import Receiver
 from labbridge.processing import SystemClock
+from labbridge.receivers import receiver_of
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
 from labbridge.sources import read_all
@@ -309,10 +310,7 @@ class Service:
         self._stage = "starting"
         tasks = []
         for name, section in self._config.receivers.items():
-            receiver = MllpReceiver(
-                name, sections.receiver_settings(section), partial(self._traffic.answered, name, RECEIVED)
-            )
-            receiver.tls = self._certificates.context(f"receivers.{name}.tls", partial(setattr, receiver, "tls"))
+            receiver = receiver_of(name, section, self._certificates, self._traffic)
             worker = DeliveryWorker(receiver, self._attempt(receiver))
             self._deliveries.append(worker)
             task = asyncio.create_task(worker.run())
@@ -338,7 +336,7 @@ class Service:
         if self._stage != "draining":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def _attempt(self, receiver: MllpReceiver) -> Callable[[], Awaitable[bool]]:
+    def _attempt(self, receiver: Receiver) -> Callable[[], Awaitable[bool]]:
         def delay(attempt: int) -> Any:
             return retry_delay(attempt, random.random)
 

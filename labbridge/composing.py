@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
-from labbridge import counting, reading, requesting
+from labbridge import answering, counting, reading, requesting
+from labbridge.answering import Messages
 from labbridge.errors import Refused
+from labbridge.fhir import outgoing as fhir_outgoing
 from labbridge.hl7 import echoes, outgoing
-from labbridge.model.work import Case, Feed, Kept, Outgoing
+from labbridge.model.work import Case, Feed, Outgoing
 from labbridge.ports import Desk, Judge
 from labbridge.review import policies
-
-
-class Messages(Protocol):
-    """What a comment is composed from: the message it hangs on, and the one that names its patient now (ports.Desk)."""
-
-    def message(self, key: int) -> Kept | None: ...
-
-    def naming(self, lane: str) -> Kept | None: ...
 
 
 class Letterhead(msgspec.Struct, frozen=True):
     """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the feeds that results
     come by, by name (of one that is not among them MSH-18 is trusted), and how many may leave for one specimen in a day.
-    `ordering`: how it takes orders of retests, where it takes any."""
+    `ordering`: how it takes orders of retests, where it takes any. `server`: how it takes comments where it is a FHIR
+    server; then `format` is not used."""
 
     receiver: str
     format: outgoing.ReceiverFormat
     feeds: Mapping[str, Feed] = {}
     per_specimen: int = 0
     ordering: requesting.Ordering | None = None
+    server: fhir_outgoing.ServerForm | None = None
+
+    @property
+    def version(self) -> str:
+        """The version of its standard, by which what leaves for it is judged."""
+        return fhir_outgoing.R4 if self.server is not None else self.format.version
 
 
 def with_orders(
@@ -43,14 +43,15 @@ def with_orders(
     page, judge = by
     if page.ordering is None:
         return out
-    found = requesting.orders_of(case, letter.signer, letter.now, desk, (page.ordering, judge))
+    asked = requesting.Asked(letter.signer, letter.now, letter.by_rule)
+    found = requesting.orders_of(case, asked, desk, (page.ordering, judge))
     return msgspec.structs.replace(out, orders=found.made, withheld=found.withheld)
 
 
 def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Letterhead, judge: Judge) -> Outgoing:
     """The comment as it will leave, judged."""
     raw, specimen = final_bytes(case, letter, desk, letterhead)
-    faults = judge.judge(raw, policies.sent_text(case), letterhead.format.version)
+    faults = judge.judge(raw, policies.sent_text(case), letterhead.version)
     if faults:
         raise Refused(f"The comment of C{case.key} would not be a valid message for {letterhead.receiver}: {faults[0]}")
     return Outgoing(
@@ -70,7 +71,8 @@ def outgoing_of(case: Case, letter: outgoing.Letter, desk: Desk, letterhead: Let
     )
 
 
-def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoing.Letter:
+def letter_of(case: Case, signer: str, control_id: str, now: datetime, *, by_rule: bool = False) -> outgoing.Letter:
+    """`by_rule`: the signer is a row of the site's, and no person."""
     return outgoing.Letter(
         at=case.subject_at,
         lanes=case.lanes or (case.lane,),
@@ -78,6 +80,7 @@ def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoi
         sub_id=case.sub_id,
         correction=bool(case.posted),
         signer=signer,
+        by_rule=by_rule,
         control_id=control_id,
         now=now,
     )
@@ -85,6 +88,8 @@ def letter_of(case: Case, signer: str, control_id: str, now: datetime) -> outgoi
 
 def final_bytes(case: Case, letter: outgoing.Letter, desk: Messages, letterhead: Letterhead) -> tuple[bytes, str]:
     """The comment's bytes, and the specimen it speaks of."""
+    if letterhead.server is not None:
+        return _for_a_server(case, letter, desk, letterhead.server, letterhead.feeds)
     message = desk.message(case.subject_message) if case.subject_message is not None else None
     if message is None or not message.raw:
         raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
@@ -96,3 +101,23 @@ def final_bytes(case: Case, letter: outgoing.Letter, desk: Messages, letterhead:
     letter = msgspec.structs.replace(letter, at=source.at)
     raw = outgoing.comment_message(source.raw, source.charset, format, letter, named)
     return raw, outgoing.specimen(source.raw, source.charset, letter)
+
+
+def _for_a_server(
+    case: Case,
+    letter: outgoing.Letter,
+    desk: Messages,
+    form: fhir_outgoing.ServerForm,
+    feeds: Mapping[str, Feed],
+) -> tuple[bytes, str]:
+    place = answering.Place(case.subject_message or 0, letter.at, letter.lanes)
+    about = answering.about(place, answering.refs_of(case), desk, feeds)
+    signed = fhir_outgoing.Signed(
+        signer=letter.signer,
+        by_rule=letter.by_rule,
+        control_id=letter.control_id,
+        now=letter.now,
+        knowledge=case.outcome.knowledge,
+    )
+    note = answering.note_of(case, letter.text)
+    return fhir_outgoing.comment_bundle(note, about, signed, form), answering.specimen(about)

@@ -186,6 +186,8 @@ class Config(BaseSettings):
                 raise ValueError(
                     f"feeds.{name}.application_ack names {feed.application_ack!r}, which is not configured"
                 )
+            if feed.application_ack and self.receivers[feed.application_ack].kind == "fhir":
+                raise ValueError(f"feeds.{name}.application_ack names a FHIR server, which takes no acknowledgements")
             if not feed.receiver and len(self.receivers) > 1:
                 raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
         for fault in config_smart.faults(self.fhir, {name: feed.kind for name, feed in self.feeds.items()}):

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from labbridge.config_oidc import loopback
+from labbridge.config_urls import base_url
 from labbridge.fhir.scopes import may_any, read_scopes
 from labbridge.model.people import EVERY_FEED
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and loopback(parts.hostname or ""))
-    if not safe or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(
-            "write an address with https (http within this machine), for example https://lis.example/token"
-        )
+    base_url(text)
     return text
 
 

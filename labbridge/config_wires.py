@@ -6,10 +6,11 @@ import ipaddress
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from labbridge.config_oidc import loopback
 from labbridge.config_smart import ReceiverSmartSection
+from labbridge.config_urls import base_url, endpoint
 from labbridge.hl7.charset import codec
 from labbridge.hl7.ordering import message_of, unfit
 
@@ -148,16 +149,31 @@ class FeedSection(Section):
         return self
 
 
+TO_MLLP_ALONE = frozenset(
+    "version update_mode order_message order_action line_length charset application facility accept_ca".split()
+)
+TO_FHIR_ALONE = frozenset("interaction systems networks token_file smart".split())
+MODES = {"mllp": ("obx", "nte", "report"), "fhir": ("observation", "report")}
+
+
 class ReceiverSection(Section):
-    kind: Literal["mllp"] = Field("mllp", description="how comments leave")
-    address: Address = Field(description="address of the LIS")
+    kind: Literal["mllp", "fhir"] = Field("mllp", description="how comments leave; fhir: to a FHIR R4 server over HTTP")
+    address: str = Field(
+        description="address of the LIS (HOST:PORT); fhir: the server's base URL, https, or http to this machine alone"
+    )
     version: Literal["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"] = Field(
         "2.5.1", description="HL7 version the receiver takes"
     )
-    comment_mode: Literal["obx", "nte", "report"] = Field("obx", description="how the comment is carried")
+    comment_mode: Literal["", "obx", "nte", "report", "observation"] = Field(
+        "",
+        description="how the comment is carried; mllp: obx, nte or report; fhir: observation, or report (conclusion of a"
+        " DiagnosticReport); empty: the first of its kind",
+    )
     update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
     retest: Literal["advise", "order", "off"] = Field(
-        "advise", description="retests are named in the comment; order: they are ordered too, as orders.yaml says"
+        "advise",
+        description="retests are named in the comment (fhir: in a Task beside it); order: they are ordered too, as"
+        " orders.yaml says",
     )
     order_message: Literal["", "oml", "orm"] = Field(
         "", description="oml (from 2.4) or orm (up to 2.6); empty: by version"
@@ -170,15 +186,68 @@ class ReceiverSection(Section):
     facility: str = Field("", description="MSH-6 of outgoing messages; empty: the sender's MSH-4")
     timeout_s: float = Field(30.0, gt=0, description="how long to wait for an acknowledgement")
     accept_ca: bool = Field(True, description="a commit acknowledgement (CA) counts as delivered")
-    tls: ReceiverTlsSection | None = Field(None, description="see [receivers.NAME.tls]; without: plain text")
-    smart: ReceiverSmartSection | None = Field(
-        None, description="fhir: see [receivers.NAME.smart]; how this service proves itself to the receiver"
+    interaction: Literal["each", "transaction"] = Field(
+        "each",
+        description="fhir: resource by resource, which every server has, or one Bundle that is taken whole or not",
+    )
+    systems: dict[str, str] = Field(
+        {},
+        description="fhir: identifier system (URL) by assigning authority; that of our own numbers and codes by the name"
+        " of `application`",
+    )
+    networks: tuple[str, ...] = Field(
+        (), description="fhir: private networks (CIDR) that the name in address may lead to; empty: none"
+    )
+    token_file: str = Field("", description="fhir: file with the bearer token, for the service's account alone (0600)")
+    tls: ReceiverTlsSection | None = Field(
+        None, description="see [receivers.NAME.tls]; without: plain text; fhir: the system's authorities"
     )
 
+    smart: ReceiverSmartSection | None = Field(
+        None, description="fhir: see [receivers.NAME.smart]; a token that is asked for, in the place of token_file"
+    )
+
+    @property
+    def mode(self) -> str:
+        """How the comment is carried: what was set, else the first of its kind."""
+        return self.comment_mode or MODES[self.kind][0]
+
+    @property
+    def endpoint(self) -> str:
+        """HOST:PORT of the address, whatever its kind."""
+        return self.address if self.kind == "mllp" else endpoint(self.address)
+
+    @field_validator("address")
+    @classmethod
+    def _addressed(cls, text: str, info: ValidationInfo) -> str:
+        return base_url(text) if info.data.get("kind") == "fhir" else _address(text)
+
+    @field_validator("networks")
+    @classmethod
+    def _of_networks(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for one in found:
+            ipaddress.ip_network(one, strict=False)
+        return found
+
+    @field_validator("systems")
+    @classmethod
+    def _of_systems(cls, found: dict[str, str]) -> dict[str, str]:
+        for authority, system in found.items():
+            if ":" not in system or not system.isprintable() or set(system) & set(" |,$"):
+                raise ValueError(f"the system of {authority} is no absolute URL; write it as the receiver knows it")
+        return found
+
     @model_validator(mode="after")
-    def _proven(self) -> ReceiverSection:
-        if self.smart is not None and self.kind == "mllp":
-            raise ValueError("smart is none of a receiver of kind mllp; take it out")
+    def _of_its_kind(self) -> ReceiverSection:
+        for name in sorted(TO_MLLP_ALONE if self.kind == "fhir" else TO_FHIR_ALONE):
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"{name} is none of a receiver of kind {self.kind}; take it out")
+        if self.mode not in MODES[self.kind]:
+            raise ValueError(f"comment_mode is one of {', '.join(MODES[self.kind])} where kind is {self.kind}")
+        if self.token_file and self.smart is not None:
+            raise ValueError("token_file and smart: name one of the two")
+        if self.tls is not None and self.address.startswith("http:"):
+            raise ValueError("tls belongs to an address of https; write https, or take the section out")
         return self
 
     @model_validator(mode="after")

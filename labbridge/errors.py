@@ -39,11 +39,11 @@ class Park(Exception):
 
 class Retry(Exception):
     """The receiver did not take it, or is away; the same bytes go again later. `reason` is reported. `answer` is what came
-    in place of an answer that can be trusted."""
+    in place of an answer that can be trusted; `after_s`: the receiver asks not to be tried before (seconds)."""
 
-    def __init__(self, reason: Reason, text: str, answer: bytes = b"") -> None:
+    def __init__(self, reason: Reason, text: str, answer: bytes = b"", *, after_s: float = 0.0) -> None:
         super().__init__(text)
-        self.reason, self.answer = reason, answer
+        self.reason, self.answer, self.after_s = reason, answer, after_s
 
 
 class Refused(Exception):

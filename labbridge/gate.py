@@ -18,6 +18,7 @@ from pathlib import Path
 from labbridge import __built__, smart_settings
 from labbridge.config import Config, ConfigError, split_address
 from labbridge.config_oidc import loopback
+from labbridge.delivery import tokens
 from labbridge.feeds.limits import RESERVED_FILES
 from labbridge.knowledge.documents import Source
 from labbridge.knowledge.ordering import FILE as ORDERS
@@ -32,7 +33,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 def check(config: Config, now: datetime) -> None:
     """ConfigError, with one line for each thing that is wrong. Raises the soft limit of open files to what is needed."""
     faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
-    faults += smart_settings.faults(config)
+    faults += [*_tokens(config), *smart_settings.faults(config)]
     if faults:
         raise ConfigError("\n".join(faults))
 
@@ -64,6 +65,17 @@ def _provider(config: Config) -> Iterator[str]:
         yield f"web.oidc.ca_file: {section.ca_file}: write a PEM file of the authorities that may be read here"
 
 
+def _tokens(config: Config) -> Iterator[str]:
+    for name, section in config.receivers.items():
+        try:
+            if section.token_file:
+                tokens.read(Path(section.token_file))
+        except OSError as error:
+            yield f"receivers.{name}.token_file: {section.token_file}: {error.strerror}"
+        except ValueError as fault:
+            yield f"receivers.{name}.token_file: {section.token_file}: {fault}"
+
+
 def file_system(folder: Path) -> str:
     """The type of the file system a folder is on; empty where the system does not tell."""
     if not MOUNTS.exists():
@@ -90,7 +102,7 @@ def _addresses(config: Config) -> Iterator[str]:
             yield f"{other}: {second} is {key} already; give each a port of its own"
     for name, receiver in config.receivers.items():
         for key, address in own.items():
-            if _reaches(receiver.address, address):
+            if _reaches(receiver.endpoint, address):
                 said = f"{receiver.address} is our own {key}: what leaves would come back"
                 yield f"receivers.{name}.address: {said}; name the address of the LIS"
 

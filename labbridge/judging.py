@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from labbridge.children import go_with_the_service
 from labbridge.errors import Refused
+from labbridge.fhir.outgoing import R4
 from labbridge.hl7.ordering import OrderForm, OrderLetter
 
 WITHIN_S = 60.0
@@ -69,6 +70,10 @@ def _end(reference: weakref.ref[JudgeProcess]) -> None:
 
 
 def _judge(raw: bytes, text: str, version: str) -> list[str]:
+    if version == R4:
+        from labbridge.fhir import conformance as of_fhir
+
+        return of_fhir.judge(raw, text)
     from labbridge.hl7 import conformance
 
     return conformance.judge(raw, text, version)

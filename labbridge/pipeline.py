@@ -216,7 +216,7 @@ def release_by_rule(
     changed, is asked where it is written: Refused. Returns the delivery's key."""
     shown, signer, now = f"C{case.key}@{case.version}", f"rule {by_rule.rule}", clock.now()
     policies.check_release(case, case.version, signer)
-    letter = composing.letter_of(case, signer, desk.next_control_id(now), now)
+    letter = composing.letter_of(case, signer, desk.next_control_id(now), now, by_rule=True)
     out = composing.outgoing_of(case, letter, desk, letterhead, judge)
     out = composing.with_orders(out, case, letter, desk, (letterhead, judge))
     event = _event(now, "labbridge", "released by rule", shown, f"{by_rule.rule} {letter.control_id}")
@@ -270,10 +270,11 @@ async def deliver(receiver: Receiver, outbox: Outbox, clock: Clock, delay: Calla
         answer = await receiver.send(delivery.raw, delivery.control_id)
     except Retry as fault:
         heard = fault.answer
-        settled = sending.unanswered(delivery, str(fault), clock.now() + delay(delivery.attempts))
+        wait = max(delay(delivery.attempts), timedelta(seconds=fault.after_s))
+        settled = sending.unanswered(delivery, str(fault), clock.now() + wait)
     else:
         heard = answer.raw
-        if ack.positive(answer, delivery.control_id):
+        if answer.takes(delivery.control_id):
             settled = sending.acknowledged(delivery, answer.code)
         else:
             said = f"{answer.error} {answer.text}".strip()

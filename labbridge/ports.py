@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from labbridge.hl7.ack import Acknowledgement
 from labbridge.hl7.ordering import OrderForm, OrderLetter
 from labbridge.model.report import Identifier
 from labbridge.model.retests import OrderSaid, PlacedOrder, Retested
@@ -151,17 +150,38 @@ class Outbox(Protocol):
         """At start: messages left SENT by a stopped process wait again with the same bytes. Returns how many."""
 
 
+class Answer(Protocol):
+    """What a receiver said: a code of its standard (AA, 201), its own error code and text, and the bytes of the exchange,
+    for a person."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def error(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def raw(self) -> bytes: ...
+
+    def takes(self, control_id: str) -> bool:
+        """Whether it says, in a form that can be trusted, that the message of this number was taken."""
+
+
 class Receiver(Protocol):
     """One LIS. `send` returns its answer, or raises Retry when there was none that can be trusted."""
 
     name: str
 
-    async def send(self, raw: bytes, control_id: str) -> Acknowledgement: ...
+    async def send(self, raw: bytes, control_id: str) -> Answer: ...
 
 
 class Judge(Protocol):
     """Judges outgoing bytes before they are stored, in a process of its own. Returns the faults, empty when none."""
 
-    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]: ...
+    def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
+        """`version` of HL7 v2, or 4.0 of FHIR; of FHIR an order is judged here too, without a text."""
 
     def judge_order(self, raw: bytes, letter: OrderLetter, form: OrderForm) -> Sequence[str]: ...

@@ -9,6 +9,7 @@ import msgspec
 from labbridge import composing
 from labbridge.composing import Letterhead
 from labbridge.errors import Refused
+from labbridge.fhir.read_back import read_back as fhir_read_back
 from labbridge.hl7.read_back import read_back
 from labbridge.model.work import Case
 from labbridge.ports import Clock, Judge
@@ -46,7 +47,7 @@ def preview(
     """The comment read back from its final bytes, with how its receiver takes it; `refused` is why it could not be released
     as it is, empty where it could. Refused where there are no such bytes."""
     letter = composing.letter_of(case, asked.signer, CONTROL_ID, clock.now())
-    refused = ""
+    refused, server = "", letterhead.server
     try:
         policies.check_release(case, case.version, asked.signer)
         out = composing.outgoing_of(case, letter, desk, letterhead, judge)
@@ -56,10 +57,11 @@ def preview(
         refused = str(refusal)
         raw, _specimen = composing.final_bytes(case, letter, desk, letterhead)
     return {
-        **msgspec.to_builtins(read_back(raw)),
-        "mode": letterhead.format.mode,
+        **msgspec.to_builtins(read_back(raw) if server is None else fhir_read_back(raw)),
+        "mode": letterhead.format.mode if server is None else server.mode,
+        "wire": "hl7" if server is None else "fhir",
         "receiver": letterhead.receiver,
-        "line_length": letterhead.format.line_length,
+        "line_length": letterhead.format.line_length if server is None else 0,
         "language": case.outcome.comment.language if case.outcome.comment else "",
         "refused": refused,
     }

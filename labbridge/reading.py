@@ -16,11 +16,12 @@ from labbridge.fhir.faults import Issue, Unfit
 from labbridge.hl7 import incoming, standing_in, structure
 from labbridge.hl7.page import Form
 from labbridge.hl7.standing_in import Paper
-from labbridge.model.report import PlacedNote, Report
+from labbridge.model.report import Observation, Order, Patient, PlacedNote, Report
 from labbridge.model.work import Feed, Kept
 
 FHIR = "fhir"
 REFUSED, KNOWN = "N021", "N022"
+UNNAMED = "The identity message that gave the patient another number does not name the patient any more"
 _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\](?![\w\[])")
 
 
@@ -87,6 +88,35 @@ def _entry(place: str) -> int:
     return int(found[1]) if found else -1
 
 
+class Placed(NamedTuple):
+    """A result where it stands: its report, the order it is of, and itself."""
+
+    report: Report
+    order: Order
+    result: Observation
+
+
+def placed(message: Kept, at: str, lanes: Collection[str], feeds: Mapping[str, Feed]) -> Placed:
+    """A result of a kept message, whichever wire it came on. Refused where it is not one of the patient of these lanes."""
+    for report in _read(message, feed_of(message.raw, message.feed, feeds)):
+        if report.lane in lanes:
+            for order in report.orders:
+                for result in order.observations:
+                    if result.at == at:
+                        return Placed(report, order, result)
+    raise Refused("The result is not in its message, or is another patient's")
+
+
+def patient_named(message: Kept | None, lane: str, feeds: Mapping[str, Feed]) -> Patient | None:
+    """Who the patient of a lane is by the identity message that names them; None where there is no such message."""
+    if message is None or not message.raw:
+        return None
+    for report in _read(message, feed_of(message.raw, message.feed, feeds)):
+        if report.lane == lane:
+            return report.patient
+    raise Refused(UNNAMED)
+
+
 # ---------------------------------------------------------------- in HL7 v2
 
 
@@ -125,7 +155,7 @@ def naming_in_hl7(message: Kept | None, lane: str, feeds: Mapping[str, Feed]) ->
     for report in _read(message, feed):
         if report.lane == lane:
             return standing_in.written(report).raw
-    raise Refused("The identity message that gave the patient another number does not name the patient any more")
+    raise Refused(UNNAMED)
 
 
 def _read(message: Kept, feed: Feed) -> list[Report]:

@@ -19,7 +19,7 @@ from labbridge.past import Past
 from labbridge.processing import reader_of
 from labbridge.replaying import known_of, settings_of
 from labbridge.review import policies
-from labbridge.sources import comment_of, unpacked
+from labbridge.sources import unpacked, words_of
 from labbridge.store import decisions, links, reading
 from labbridge.store import past as stored
 from labbridge.store.approvals import StoreApprovals
@@ -103,8 +103,9 @@ def _same_bytes(case: Case, texts: Sequence[Source], config: Config, connection:
     receiver, raw, control_id, created, rule, name = row
     now = datetime.fromisoformat(created)
     as_it_was = msgspec.structs.replace(case, posted=tuple(one for one in case.posted if one.posted < now))
-    letter = composing.letter_of(as_it_was, f"rule {rule}" if rule else str(name), control_id, now)
-    page = letterhead(config, case.feed, receiver, comment_of(texts))
+    signer = f"rule {rule}" if rule else str(name)
+    letter = composing.letter_of(as_it_was, signer, control_id, now, by_rule=bool(rule))
+    page = letterhead(config, case.feed, receiver, words_of(texts))
     again, _specimen = composing.final_bytes(as_it_was, letter, Reading(connection), page)
     return again == bytes(raw)
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from labbridge import reading
+from labbridge import answering, reading
 from labbridge.errors import Refuse, Refused
+from labbridge.fhir import outgoing
 from labbridge.hl7 import order_answers, ordering, reader
 from labbridge.hl7.order_answers import ACCEPTED, REFUSED, OrderAnswer
 from labbridge.hl7.ordering import OrderForm, OrderLetter
@@ -26,11 +27,20 @@ REASON_SYSTEM = "LBRULE"
 
 class Ordering(msgspec.Struct, frozen=True):
     """How a receiver takes orders: their form, what its laboratory calls each test, by analyte and method family, and the
-    feeds that results come by, by name."""
+    feeds that results come by, by name. `server`: how it takes them where it is a FHIR server; then `form` is not used."""
 
     form: OrderForm
     services: Mapping[tuple[str, str], Coding]
     feeds: Mapping[str, Feed] = {}
+    server: outgoing.ServerForm | None = None
+
+
+class Asked(NamedTuple):
+    """Who let it leave (`by_rule`: a row of the site's, and no person), and when."""
+
+    signer: str
+    now: datetime
+    by_rule: bool = False
 
 
 class Orders(NamedTuple):
@@ -40,7 +50,7 @@ class Orders(NamedTuple):
     withheld: tuple[tuple[int, Withheld], ...] = ()
 
 
-def orders_of(case: Case, signer: str, now: datetime, desk: Desk, by: tuple[Ordering, Judge]) -> Orders:
+def orders_of(case: Case, asked: Asked, desk: Desk, by: tuple[Ordering, Judge]) -> Orders:
     """An order of each retest that this case recommends and that has none. A retest that cannot be ordered stays advised,
     and says why; the comment leaves all the same."""
     made: list[OutgoingOrder] = []
@@ -49,17 +59,10 @@ def orders_of(case: Case, signer: str, now: datetime, desk: Desk, by: tuple[Orde
         retest = recommended(row, case)
         if retest is not None:
             try:
-                made.append(_order(row, case, _Asked(signer, now), desk, by))
+                made.append(_order(row, case, asked, desk, by))
             except _NotMade as fault:
                 withheld.append((row.key, fault.why))
     return Orders(tuple(made), tuple(withheld))
-
-
-class _Asked(NamedTuple):
-    """Who let it leave, and when."""
-
-    signer: str
-    now: datetime
 
 
 class _NotMade(Exception):
@@ -80,7 +83,7 @@ def recommended(row: Retested, case: Case) -> Retest | None:
     )
 
 
-def _order(row: Retested, case: Case, asked: _Asked, desk: Desk, by: tuple[Ordering, Judge]) -> OutgoingOrder:
+def _order(row: Retested, case: Case, asked: Asked, desk: Desk, by: tuple[Ordering, Judge]) -> OutgoingOrder:
     how, judge = by
     if row.again or row.withheld is Withheld.PROMPT:
         raise _NotMade(Withheld.AGAIN if row.again else Withheld.PROMPT)
@@ -101,8 +104,13 @@ def _order(row: Retested, case: Case, asked: _Asked, desk: Desk, by: tuple[Order
         not_before=row.not_before,
         new_specimen=family == NEW_SPECIMEN,
     )
-    raw = _bytes(row, case, letter, desk, how)
-    if judge.judge_order(raw, letter, how.form):
+    if how.server is not None:
+        raw = _bundle(row, case, (letter, asked), desk, how)
+        faults = judge.judge(raw, "", outgoing.R4)
+    else:
+        raw = _bytes(row, case, letter, desk, how)
+        faults = judge.judge_order(raw, letter, how.form)
+    if faults:
         raise _NotMade(Withheld.NOT_VALID)
     return OutgoingOrder(
         retest=row.key,
@@ -154,6 +162,36 @@ def _bytes(row: Retested, case: Case, letter: OrderLetter, desk: Desk, how: Orde
         letter = msgspec.structs.replace(letter, at=source.at)
         return ordering.write(letter, how.form, reader.read(source.raw, source.charset), named)
     except (Refuse, Refused):
+        raise _NotMade(Withheld.NO_SOURCE) from None
+
+
+def _bundle(row: Retested, case: Case, wanted: tuple[OrderLetter, Asked], desk: Desk, how: Ordering) -> bytes:
+    """The order for a FHIR server, with what it hangs on as that knows it."""
+    assert how.server is not None
+    letter, asked = wanted
+    flagged = any(one.code == row.reason and one.severity in outgoing.SEVERITIES for one in case.outcome.flags)
+    ordered = outgoing.Ordered(
+        number=letter.placer,
+        service=letter.service,
+        priority=letter.priority,
+        reason=row.reason,
+        note=letter.note,
+        comment=case.sub_id,
+        flagged=flagged,
+        not_before=letter.not_before,
+        new_specimen=letter.new_specimen,
+    )
+    signed = outgoing.Signed(
+        signer=asked.signer,
+        by_rule=asked.by_rule,
+        control_id=letter.control_id,
+        now=asked.now,
+        knowledge=case.outcome.knowledge,
+    )
+    place = answering.Place(_about(row, case)[0], letter.at, letter.lanes)
+    try:
+        return outgoing.order_bundle(ordered, answering.about(place, (), desk, how.feeds), signed, how.server)
+    except Refused:
         raise _NotMade(Withheld.NO_SOURCE) from None
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from labbridge import __version__
 from labbridge.config import Config, FeedSection, LimitsSection, ReceiverSection, split_address
 from labbridge.delivery.mllp import ReceiverSettings
 from labbridge.feeds.limits import Limits
+from labbridge.fhir.naming import OURS
+from labbridge.fhir.observations import LOCAL
+from labbridge.fhir.outgoing import ServerForm
 from labbridge.hl7.ordering import OrderForm, message_of
+from labbridge.sources import Words
 
 
 def receiver_settings(section: ReceiverSection) -> ReceiverSettings:
@@ -31,6 +36,25 @@ def order_form(config: Config, section: ReceiverSection, feed: FeedSection) -> O
         timezone=feed.timezone,
         message=message_of(section.order_message, section.version),
         action=section.order_action,
+    )
+
+
+def server_form(config: Config, section: ReceiverSection, feed: FeedSection, words: Words) -> ServerForm:
+    """How a FHIR server takes what we write. The second code of a comment is ours (outgoing.yaml)."""
+    comment = (msgspec.structs.replace(one, system=OURS) if one.system == LOCAL else one for one in words.comment)
+    return ServerForm(
+        base=section.address,
+        systems=section.systems,
+        application=config.application,
+        facility=config.facility,
+        mode=section.mode,
+        retest=section.retest,
+        timezone=feed.timezone,
+        comment=tuple(comment),
+        software=__version__,
+        meanings=words.meanings,
+        analytes=words.analytes,
+        services=words.services,
     )
 
 

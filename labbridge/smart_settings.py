@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labbridge.config import Config
+from labbridge.config import Config, ReceiverSection
 from labbridge.model.smart import Client
+
+if TYPE_CHECKING:
+    from labbridge.delivery.smart import SmartSettings
 
 
 def clients_of(config: Config) -> tuple[Client, ...]:
@@ -23,6 +26,15 @@ def clients_of(config: Config) -> tuple[Client, ...]:
         )
         for name, section in config.fhir.clients.items()
     )
+
+
+def access_settings(section: ReceiverSection) -> SmartSettings:
+    """How this service is a client of a receiver's authorization server."""
+    from labbridge.delivery.smart import SmartSettings
+
+    assert section.smart is not None
+    told = section.smart.model_dump(exclude={"next_key_file"})
+    return SmartSettings(**told, networks=section.networks)
 
 
 def published(config: Config) -> tuple[Mapping[str, Any], ...]:

@@ -21,6 +21,7 @@ from labbridge.knowledge.pathway import Pathway, read_pathway
 from labbridge.knowledge.policy import Policy, read_policy
 from labbridge.knowledge.references import check_references
 from labbridge.knowledge.tables import read_terminology
+from labbridge.knowledge.terminology import AnalyteRow
 from labbridge.model.items import Item
 from labbridge.model.reference import AddOnWindow, Citation, PathwayEdge, PathwayNode, Reference, Rules, RuleText
 from labbridge.model.values import Coding
@@ -113,6 +114,27 @@ def comment_of(texts: Sequence[Source]) -> tuple[Coding, ...]:
 def services_of(texts: Sequence[Source]) -> Services:
     """What the LIS of the site calls each test that can be ordered (orders.yaml)."""
     return read_orders([one for one in texts if one.name == FILE], [])
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the knowledge is written to receivers: the code of our comments, what the LIS calls each test, what each flag
+    means, and the names of the analytes."""
+
+    comment: tuple[Coding, ...] = ()
+    services: Services = {}
+    meanings: dict[str, str] = {}
+    analytes: dict[str, str] = {}
+
+
+def words_of(texts: Sequence[Source]) -> Words:
+    """The same of files that were read before."""
+    named = read_records(texts, "analytes.yaml", AnalyteRow, [])
+    return Words(
+        comment=comment_of(texts),
+        services=services_of(texts),
+        meanings=meanings_of(texts),
+        analytes={one.analyte.value: one.name for _row, one in named if not one.antigen},
+    )
 
 
 def meanings(site: str = "") -> dict[str, str]:

@@ -129,3 +129,18 @@ def as_dtm(sent: Timestamp) -> str:
         return text
     fraction = f".{found['fraction'][:4]}" if found["fraction"] else ""
     return f"{text}{fraction}{f'{sent.moment:%z}'[:5]}"
+
+
+def as_date_time(sent: Timestamp) -> str:
+    """A time as sent, in the picture of a FHIR dateTime: that has a day alone, or hour, minute and second."""
+    found = _picture(sent.text)
+    if not sent.has_time or (found is not None and not found["minute"]):
+        return sent.day.isoformat()
+    return instant(sent.moment)
+
+
+def instant(moment: datetime) -> str:
+    """A moment as a FHIR instant: to the second, or to the millisecond where it has a fraction; its offset in minutes."""
+    offset = f"{moment:%z}"
+    text = moment.replace(tzinfo=None).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return f"{text}{offset[:3]}:{offset[3:5]}"

@@ -248,13 +248,13 @@ def _smart(settings: Settings, writer: SharedUnits) -> Any:
     if not settings.clients and not settings.published:
         return None
     from labbridge.store.grants import StoreGrants
-    from labbridge.web.authorizing import Smart
+    from labbridge.web.authorizing import A_SECOND, Smart
     from labbridge.web.parts import Pool
     from labbridge.web.throttle import Throttle
 
     grants = Pool(lambda: StoreGrants(opening.reader(settings.store), writer), AT_ONCE)
     clients = {client.name: client for client in settings.clients}
-    return Smart(clients, settings.token_url, grants, Throttle(monotonic), settings.published)
+    return Smart(clients, settings.token_url, grants, Throttle(monotonic, A_SECOND), settings.published)
 
 
 def _with_fhir(settings: Settings, intake: Connection, pages: Any) -> Any:

@@ -34,7 +34,7 @@ def test_a_file_is_read_and_the_rest_has_defaults(tmp_path: Path) -> None:
     read = load(tmp_path, PLAIN)
     assert read.feeds["lis"].timezone == "Europe/Paris"
     assert read.feeds["lis"].empty_status == "hold"
-    assert read.receivers["lis"].comment_mode == "obx"
+    assert read.receivers["lis"].mode == "obx"
     assert read.admin.listen == "127.0.0.1:9464"
     assert read.release.enabled is False
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +14,11 @@ import pytest
 from joserfc import jwk
 
 from labbridge import gate, smart_settings
-from labbridge.config import Config, ConfigError, load
-from labbridge.config_smart import ReceiverSmartSection
+from labbridge.config import Config, ConfigError, ReceiverSection, load
 from labbridge.config_text import effective
+from labbridge.delivery.signing import public as public_half
+from labbridge.delivery.signing import read_key
+from labbridge.delivery.smart import SmartSettings
 
 RSA, EC = jwk.RSAKey.generate_key(2048, {"kid": "a"}), jwk.ECKey.generate_key("P-384", {"kid": "b"})
 FHIR = {"kind": "fhir"}
@@ -39,9 +43,9 @@ def public(key: Any) -> dict[str, Any]:
     ("client", "feeds", "fhir", "said"),
     [
         ({}, None, {"public_url": ""}, "clients need public_url"),
-        ({}, None, {"public_url": "http://labbridge.hospital.example"}, "write an address with https"),
-        ({}, None, {"public_url": f"{URL}?a=b"}, "write an address with https"),
-        ({}, None, {"public_url": "https://user@labbridge.example"}, "write an address with https"),
+        ({}, None, {"public_url": "http://labbridge.hospital.example"}, "http is taken for this machine alone"),
+        ({}, None, {"public_url": f"{URL}?a=b"}, "without user, query or fragment"),
+        ({}, None, {"public_url": "https://user@labbridge.example"}, "without user, query or fragment"),
         ({"scopes": ["patient/*.rs"]}, None, {}, "patient/ is of a person who signs in"),
         ({"scopes": ["system/Observation.sr"]}, None, {}, "letters of cruds in this order"),
         ({"scopes": []}, None, {}, "at least 1 item"),
@@ -137,21 +141,38 @@ def test_two_keys_of_a_client_stand_beside_each_other(tmp_path: Path) -> None:
     assert list(smart_settings.faults(Config.model_validate(configured({"jwks_file": str(path)})))) == []
 
 
-def of_receivers(config: Config, **more: str) -> Config:
-    """A configuration with a receiver that is asked for a token."""
-    smart = ReceiverSmartSection(token_url="https://auth.example/token", client_id="labbridge", **more)
-    receiver = config.receivers["ehr"].model_copy(update={"smart": smart})
-    return config.model_copy(update={"receivers": {"ehr": receiver}})
+def to_a_server(**smart: str) -> Config:
+    """A configuration with a FHIR receiver, and how it is asked for a token."""
+    ehr: dict[str, Any] = {"kind": "fhir", "address": "https://ehr.example/r4", "networks": ["10.0.0.0/8"]}
+    if smart:
+        ehr["smart"] = {"token_url": "https://auth.example/token", "client_id": "labbridge", **smart}
+    return Config.model_validate({"receivers": {"ehr": ehr}, "web": {"listen": ""}})
+
+
+def test_what_a_receiver_is_asked_with_is_that_of_its_section() -> None:
+    section = to_a_server(key_file="key.pem", scope="system/Observation.write").receivers["ehr"]
+    assert smart_settings.access_settings(section) == SmartSettings(
+        token_url="https://auth.example/token",
+        client_id="labbridge",
+        key_file="key.pem",
+        scope="system/Observation.cud",
+        networks=("10.0.0.0/8",),
+    )
+
+
+def test_a_receiver_is_proven_to_in_one_way() -> None:
+    config = to_a_server(key_file="key.pem").receivers["ehr"].model_dump() | {"token_file": "token"}
+    with pytest.raises(ValueError, match="token_file and smart: name one of the two"):
+        ReceiverSection.model_validate(config)
 
 
 def test_our_keys_are_published_by_their_public_half_alone(tmp_path: Path) -> None:
-    base = Config.model_validate({"receivers": {"ehr": {"address": "127.0.0.1:9"}}, "web": {"listen": ""}})
-    assert smart_settings.published(base) == ()
+    assert smart_settings.published(to_a_server()) == ()
     paths = [tmp_path / "now.pem", tmp_path / "next.pem"]
     for path, key in zip(paths, (EC, RSA), strict=True):
         path.write_bytes(key.as_pem(private=True))
         path.chmod(0o600)
-    config = of_receivers(base, key_file=str(paths[0]), next_key_file=str(paths[1]))
+    config = to_a_server(key_file=str(paths[0]), next_key_file=str(paths[1]))
     found = smart_settings.published(config)
     assert [(one["alg"], one["use"], one["kid"]) for one in found] == [
         ("ES384", "sig", EC.thumbprint()),
@@ -161,3 +182,19 @@ def test_our_keys_are_published_by_their_public_half_alone(tmp_path: Path) -> No
     paths[1].chmod(0o644)
     with pytest.raises(ConfigError, match=r"receivers\.ehr\.smart\.next_key_file: .*next\.pem: others than its owner"):
         gate.check(config, datetime.now(UTC))
+
+
+def test_what_the_page_writes_down_is_a_configuration_and_a_key(tmp_path: Path) -> None:
+    """docs/how-to/let-programs-in.md, as it stands: its sections, and its command for a key."""
+    page = (Path(__file__).parents[1] / "docs/how-to/let-programs-in.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "labbridge.toml"
+    path.write_text('[feeds.ward]\nkind = "fhir"\n' + "".join(sections), encoding="utf-8")
+    config = load(path)
+    (client,) = smart_settings.clients_of(config)
+    assert (client.name, client.feeds) == ("ward-lis", ("ward",))
+    assert config.fhir.token_url in page
+    assert config.receivers["ehr"].smart is not None
+    (command,) = re.findall(r"^openssl .*$", page, re.MULTILINE)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert public_half(read_key(tmp_path / "smart.pem"))["alg"] == "ES384"

@@ -12,11 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import msgspec
 from joserfc import jwt
 
+from labbridge.delivery.destinations import Destination, Resolve, resolved
+from labbridge.delivery.http import HttpSettings, client
 from labbridge.delivery.signing import BadKey, algorithm, read_key
 from labbridge.errors import Retry
 from labbridge.ports import Clock
@@ -36,28 +39,31 @@ ERRORS = frozenset(
 
 
 class SmartSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where tokens are asked for, as whom, with which key, and for which scopes (with spaces between)."""
+    """Where tokens are asked for, as whom, with which key, and for which scopes (with spaces between). `ca_file`: of the
+    authorities of its certificate, empty for those of the system. `networks`: those within which its address may be private
+    (destinations.py)."""
 
     token_url: str
     client_id: str
     key_file: str
     scope: str
     ca_file: str = ""
+    networks: tuple[str, ...] = ()
 
 
 class SmartAccess:
-    """Access to one receiver. `open_client`: what the token is asked through, where it is another client than httpx2's own
-    with the authorities of the settings: it follows no redirect, and uses no proxy of the environment."""
+    """Access to one receiver. The server is spoken to at an address that was looked at (reliability.md S-07)."""
 
     def __init__(
         self,
         settings: SmartSettings,
         clock: Clock,
-        open_client: Callable[[], httpx2.AsyncClient] | None = None,
         since_s: Callable[[], float] = monotonic,
+        resolve: Resolve = resolved,
     ) -> None:
         self._settings, self._clock, self._since_s = settings, clock, since_s
-        self._open_client = open_client or self._direct
+        self._destination = Destination(settings.token_url, settings.networks, resolve)
+        self._tls: ssl.SSLContext | None = None  # once it is needed
         self._asking = asyncio.Lock()
         self._token, self._until_s = "", 0.0
 
@@ -82,14 +88,16 @@ class SmartAccess:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": await asyncio.to_thread(self._assertion),
         }
-        url = self._settings.token_url
         try:
             async with (
                 asyncio.timeout(WITHIN_S),
-                self._open_client() as client,
-                client.stream("POST", url, data=form, headers=ACCEPT) as answer,
+                client(await self._context(), HttpSettings(timeout_s=WITHIN_S)) as one,
             ):
-                content = await _content(answer)
+                answer = await one.send(await self._request(one, form), stream=True)
+                try:
+                    content = await _content(answer)
+                finally:
+                    await answer.aclose()
         except (OSError, TimeoutError, httpx2.HTTPError, httpx2.StreamError) as fault:
             raise _unanswered(type(fault).__name__) from None
         return _read(answer.status_code, content)
@@ -112,12 +120,19 @@ class SmartAccess:
         named = algorithm(key)
         return jwt.encode({"alg": named, "kid": key.kid, "typ": "JWT"}, claims, key, algorithms=[named])
 
-    def _direct(self) -> httpx2.AsyncClient:
-        tls = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        return httpx2.AsyncClient(verify=tls, follow_redirects=False, trust_env=False, timeout=WITHIN_S)
+    async def _request(self, one: httpx2.AsyncClient, form: Mapping[str, str]) -> httpx2.Request:
+        """By address, not by name: nothing is resolved again."""
+        to, named = self._destination, urlsplit(self._settings.token_url)
+        address = (await to.addresses())[0]
+        host = f"[{address}]" if ":" in address else address
+        url = urlunsplit((to.scheme, f"{host}:{to.port}", named.path or "/", "", ""))
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Host": to.authority}
+        return one.build_request("POST", url, data=form, headers=headers, extensions={"sni_hostname": to.host})
 
-
-ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    async def _context(self) -> ssl.SSLContext | None:
+        if self._tls is None and self._destination.scheme == "https":
+            self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._settings.ca_file or None)
+        return self._tls
 
 
 async def _content(answer: httpx2.Response) -> bytes:

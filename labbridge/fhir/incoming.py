@@ -245,6 +245,7 @@ class _Reading:
             analysed=self._time(sent.issued),
             laboratory=self._laboratory(node, sent.performer),
             notes=_texts(sent.note) if part is sent else (),
+            number=entity(sent.identifier, self._feed, "FILL", "", "PLAC") or EntityId(),
         )
 
     def _equipment(self, node: Node, reference: Reference | None) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     error: str = ""
     raw: bytes = b""
 
+    def takes(self, control_id: str) -> bool:
+        """Whether the receiver has taken the message of this number."""
+        return positive(self, control_id)
+
 
 def digest(raw: bytes) -> bytes:
     """SHA-256 of the bytes as received."""

@@ -40,7 +40,7 @@ class ReceiverFormat(Form, frozen=True, kw_only=True):
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """One comment: the result it hangs on (`at`, in one of the patient's lanes, the surviving one first), its text, its
-    key and who signed it."""
+    key and who signed it (`by_rule`: the row of the site that did)."""
 
     at: str
     lanes: tuple[str, ...]
@@ -48,6 +48,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     sub_id: str
     correction: bool
     signer: str
+    by_rule: bool = False
     control_id: str
     now: datetime
 

@@ -96,7 +96,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     empty with `missing` set where no value was sent. `raw` is the segment's bytes, unchanged, for echo (standards.md
     2.6 N). `status` is OBX-11 as sent, empty if absent. `reference_range` and `unit` are text as sent. `flag_texts` are
     the original texts of coded flags (OBX-8.9). `lots` are the substances the result was made with (SID-2), `dilution`
-    the one it was measured in (TCD), both as sent.
+    the one it was measured in (TCD), both as sent. `number` is the laboratory's own of this result (Observation.identifier);
+    HL7 v2 sends none that is read here.
     """
 
     at: str
@@ -119,6 +120,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     lots: tuple[str, ...] = ()
     dilution: str = ""
+    number: EntityId = EntityId()
     raw: bytes = b""
 
 

@@ -58,7 +58,7 @@ class Traffic:
         self.listeners[feed], self.plaintext[feed] = listener, plaintext
 
     def answered(self, peer: str, direction: str, code: str, seconds: float) -> None:
-        """An acknowledgement was given or received, with its MSA-1 (`timeout`: none came that can be trusted)."""
+        """An acknowledgement was given or received, with its MSA-1 or HTTP status (`timeout`: none that can be trusted)."""
         self.acks[peer, direction, code] += 1
         found = self.durations.get((peer, direction))
         if found is None:

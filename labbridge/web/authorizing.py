@@ -24,8 +24,10 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 16 * 1024  # bytes; an assertion of an RSA key of 8192 bits is 2 KB
 MOST_FIELDS = 16
+A_SECOND = 200  # assertions looked at, of all addresses; each costs a millisecond, and no password is guessed by them
 VALID = timedelta(minutes=5)
 METHODS, WAYS = ["private_key_jwt"], ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
+NOBODY_HERE = "No client is registered here: [fhir.clients.NAME] registers one"
 STATUS = {"invalid_client": 401, "temporarily_unavailable": 429, "server_error": 503}
 
 

@@ -12,10 +12,11 @@ REMEMBERED = 10_000
 
 
 class Throttle:
-    """`monotonic` gives seconds. What is remembered is bounded: the longest unused goes first."""
+    """`monotonic` gives seconds; `a_second`: how many are looked at in one, all together. What is remembered is bounded: the
+    longest unused goes first."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, monotonic: Callable[[], float], a_second: int = A_SECOND) -> None:
+        self._monotonic, self._a_second = monotonic, a_second
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._second, self._in_second = -1, 0
 
@@ -28,7 +29,7 @@ class Throttle:
             return left
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
-        if self._in_second >= A_SECOND:
+        if self._in_second >= self._a_second:
             return 1.0
         self._in_second += 1
         for key in keys:

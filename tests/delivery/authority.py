@@ -125,6 +125,7 @@ class Authority:
         self.keys = keys
         self.given: list[str] = []
         self.asked: list[dict[str, str]] = []
+        self.hosts: list[str] = []
         self.answer: tuple[int, bytes, dict[str, str]] | None = None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.server.daemon_threads = True
@@ -136,6 +137,7 @@ class Authority:
     def answered(self, headers: Mapping[str, str], raw: bytes) -> tuple[int, bytes, dict[str, str]]:
         form = dict(parse_qsl(raw.decode("ascii"), strict_parsing=True))
         self.asked.append(form)
+        self.hosts.append(headers.get("Host", ""))
         if self.answer is not None:
             return self.answer
         status, body = self._oauth.create_token_response(_Request(self.token_url, headers, form))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 from collections.abc import Iterator
@@ -10,16 +11,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from authority import CLIENT_ID, Authority
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from fhir_server import serving
 from joserfc import jwk, jwt
 
+from labbridge.delivery.destinations import Destination, NotAllowed, Resolve, resolved
+from labbridge.delivery.fhir import FhirReceiver, How
+from labbridge.delivery.http import HttpSettings
 from labbridge.delivery.signing import BadKey, algorithm, public, read_key
 from labbridge.delivery.smart import SmartAccess, SmartSettings
 from labbridge.errors import Retry
+from tests.fhir.fhir_letters import comment
 
 SCOPE = "system/DiagnosticReport.cu system/Observation.cu"
 SHORT = generate_private_key(65537, 1024).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -57,10 +62,12 @@ def authority(key_file: Path) -> Iterator[Authority]:
     found.close()
 
 
-def access(authority: Authority, key_file: Path, watch: Watch | None = None, **more: Any) -> SmartAccess:
+def access(
+    authority: Authority, key_file: Path, watch: Watch | None = None, resolve: Resolve = resolved, **more: Any
+) -> SmartAccess:
     watch = watch or Watch()
     settings = {"token_url": authority.token_url, "client_id": CLIENT_ID, "key_file": str(key_file), "scope": SCOPE}
-    return SmartAccess(SmartSettings(**settings | more), watch, since_s=watch.since_s)
+    return SmartAccess(SmartSettings(**settings | more), watch, watch.since_s, resolve)
 
 
 # ---------------------------------------------------------------- what is had
@@ -207,19 +214,62 @@ async def test_no_proxy_of_the_environment_is_told_our_assertion(
     assert (await access(authority, key_file).authorize())["Authorization"] == "Bearer access-1"
 
 
-async def test_it_is_asked_through_the_client_that_is_given(authority: Authority, key_file: Path) -> None:
-    """By which connections go where they may (S-07)."""
-    opened: list[str] = []
+@pytest.mark.parametrize("leads_to", ["169.254.169.254", "10.0.0.7", "::ffff:127.0.0.1", "fe80::1", "192.168.1.1"])
+async def test_a_name_that_leads_where_nothing_may_be_sent_is_not_asked(
+    authority: Authority, key_file: Path, leads_to: str
+) -> None:
+    """S-07: our assertion goes nowhere else than to the server that was named."""
+    port = authority.token_url.split(":")[2].partition("/")[0]
+    one = access(authority, key_file, token_url=f"https://auth.example:{port}/token", resolve=leading(leads_to))
+    with pytest.raises(NotAllowed, match="No connection was made"):
+        await one.authorize()
+    assert authority.asked == []
 
-    class Watched(httpx2.AsyncHTTPTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            opened.append(str(request.url))
-            return await super().handle_async_request(request)
 
-    settings = SmartSettings(token_url=authority.token_url, client_id=CLIENT_ID, key_file=str(key_file), scope=SCOPE)
-    one = SmartAccess(settings, Watch(), lambda: httpx2.AsyncClient(transport=Watched()))
-    assert await one.authorize() == {"Authorization": "Bearer access-1"}
-    assert opened == [authority.token_url]
+async def test_an_address_that_was_looked_at_is_asked_by_the_name_of_the_configuration(
+    authority: Authority, key_file: Path
+) -> None:
+    place = authority.token_url.replace("127.0.0.1", "localhost")
+    authority.answer = answer(access_token="a", token_type="bearer", expires_in=300)
+    one = access(authority, key_file, token_url=place, resolve=leading("127.0.0.1"), networks=("127.0.0.0/8",))
+    assert await one.authorize() == {"Authorization": "Bearer a"}
+    assert authority.hosts == [place.split("/")[2]]
+    claims = json.loads(base64.urlsafe_b64decode(authority.asked[0]["client_assertion"].split(".")[1] + "=="))
+    assert claims["aud"] == place
+
+
+def leading(address: str) -> Resolve:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return [address]
+
+    return resolve
+
+
+# ---------------------------------------------------------------- with it to the receiver
+
+
+async def test_a_comment_is_delivered_with_it_and_with_another_where_it_was_refused(
+    authority: Authority, key_file: Path
+) -> None:
+    one = access(authority, key_file)
+    with serving() as server:
+        how = How(authorize=one.authorize, forget=one.forget)
+        to = FhirReceiver("ehr", Destination(server.base), HttpSettings(timeout_s=5.0), how=how)
+        server.token = "access-1"
+        first = await to.send(comment(), "LB-0001")
+        assert first.takes("LB-0001")
+        server.token = "access-2"  # the first one is no longer taken
+        assert (await to.send(comment(), "LB-0001")).takes("LB-0001")
+        assert len(authority.given) == 2
+        assert len(server.of("Observation")) == 1
+        assert b"access-" not in first.raw
+        authority.close()
+        server.token = "access-3"
+        with pytest.raises(
+            Retry, match=r"No access token: the receiver's authorization server does not answer"
+        ) as caught:
+            await to.send(comment(), "LB-0001")
+        assert b"access-" not in caught.value.answer
 
 
 # ---------------------------------------------------------------- our key

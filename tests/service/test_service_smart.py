@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,15 +20,19 @@ from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwk, jwt
-from service_parts import Service, free_port, until
+from service_parts import Service, free_port, sample, sender, until
+from test_service_story import waiting
 
 from labbridge.delivery.signing import public, read_key
 from labbridge.delivery.smart import ASSERTION_TYPE, SmartAccess, SmartSettings
 from labbridge.errors import Retry
 from labbridge.processing import SystemClock
+from tests.delivery.authority import CLIENT_ID, Authority
+from tests.delivery.fhir_server import serving
 
 CLIENT = "ward-lis"
 FLOOD = 500
+SYSTEMS = '{ LABA = "https://laba.example/mrn", MYOLIS = "https://laba.example/filler" }'
 OBSERVATION = {
     "resourceType": "Observation",
     "status": "final",
@@ -223,3 +228,48 @@ def test_a_flood_of_tokens_that_are_nobodys_writes_nothing_and_keeps_nobody_out(
     assert sent(site, access, "/fhir/Observation", changed)[0] == 201
     assert site.service.json("messages")[0] != before
     assert len(site.service.log().splitlines()) - lines < 20
+
+
+# ---------------------------------------------------------------- as a client
+
+
+def test_a_comment_leaves_for_a_server_that_gives_tokens_to_the_keys_that_we_publish(tmp_path: Path) -> None:
+    """The receiver's authorization server is Authlib's; it reads our keys where we publish them."""
+    port, key = free_port(), tmp_path / "ours.pem"
+    key.write_bytes(jwk.RSAKey.generate_key(2048).as_pem(private=True))
+    key.chmod(0o600)
+
+    def keys() -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/.well-known/jwks.json", timeout=10) as answer:
+            return json.loads(answer.read())
+
+    authority = Authority(keys)
+    with serving() as server:
+        server.token = "access-1"
+        service = Service(tmp_path, web=f"127.0.0.1:{port}")
+        smart = f'[receivers.lis.smart]\ntoken_url = "{authority.token_url}"\nclient_id = "{CLIENT_ID}"\n'
+        ehr = f'kind = "fhir"\naddress = "{server.base}"\nsystems = {SYSTEMS}\n{smart}key_file = "{key}"\n'
+        ehr += 'scope = "system/*.cu"\n'
+        text = service.config.read_text(encoding="utf-8").replace(f'address = "127.0.0.1:{service.lis}"\n', ehr)
+        service.config.write_text(text, encoding="utf-8")
+        try:
+            service.start(stub=False)
+            with sender(service) as line:
+                for name in ("1a-ck.hl7", "1b-serology.hl7"):
+                    assert line.send(sample(f"02-srp-hep2-negative/{name}")) is not None
+            service.settled()
+            (case,) = until(lambda: waiting(service))
+            assert service.json("release", case["shown"], "--as", "Alex Smith")["ok"]
+            until(lambda: server.of("Observation"))
+            assert authority.given == ["access-1"]
+            shown = authority.asked[0]["client_assertion"].encode()
+            assert until(lambda: service.json("show", "D1")["state"] == "acknowledged")
+            kept = (
+                b"".join(one.read_bytes() for one in tmp_path.glob("store.db*") if one.is_file())
+                + service.log().encode()
+            )
+            for secret in (b"access-1", shown, b"PRIVATE KEY"):
+                assert secret not in kept
+        finally:
+            service.close()
+            authority.close()

@@ -366,6 +366,33 @@ def test_a_receiver_is_ourselves_where_its_address_arrives_at_us(
         check(config, SystemClock().now())
 
 
+def test_a_fhir_receiver_is_not_our_own_workbench(tmp_path: Path) -> None:
+    told = {
+        "store": {"url": f"sqlite:///{tmp_path}/store.db", "volatile": True},
+        "web": {"listen": "127.0.0.1:8080"},
+        "receivers": {"ehr": {"kind": "fhir", "address": "http://127.0.0.1:8080/fhir"}},
+    }
+    with pytest.raises(ConfigError, match=r"receivers\.ehr\.address: .* is our own web\.listen"):
+        check(Config.model_validate(told), SystemClock().now())
+
+
+@pytest.mark.parametrize(("mode", "said"), [(None, "No such file"), (0o640, "chmod 600"), (0o600, "")])
+def test_a_token_that_others_may_read_starts_nothing(tmp_path: Path, mode: int | None, said: str) -> None:
+    token = tmp_path / "token"
+    if mode is not None:
+        token.write_text("a-token\n")
+        token.chmod(mode)
+    ehr = {"kind": "fhir", "address": "https://fhir.hospital.example/r4", "token_file": str(token)}
+    store = {"url": f"sqlite:///{tmp_path}/store.db", "volatile": True}
+    config = Config.model_validate({"store": store, "receivers": {"ehr": ehr}})
+    if not said:
+        check(config, SystemClock().now())
+        return
+    with pytest.raises(ConfigError, match=rf"receivers\.ehr\.token_file: .*{said}") as told:
+        check(config, SystemClock().now())
+    assert "a-token" not in str(told.value)
+
+
 def test_this_machine_tells_its_file_systems() -> None:
     if not MOUNTS.exists():
         missing("/proc/self/mountinfo", "run on Linux")

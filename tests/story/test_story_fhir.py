@@ -35,7 +35,7 @@ from labbridge.model.work import Kept
 from labbridge.notes import note
 from labbridge.past import Known, Past
 from labbridge.reproducing import reproduce
-from labbridge.sources import comment_code, packed, read_all
+from labbridge.sources import Words, comment_code, packed, read_all
 from labbridge.states import State
 from labbridge.store import past as stored
 from labbridge.store.retests import of_lanes
@@ -200,9 +200,9 @@ async def test_an_order_whose_result_cannot_be_read_any_more_is_withheld(lab: La
     assert lab.letterhead.ordering is not None
     how = msgspec.structs.replace(lab.letterhead.ordering, feeds=unknown)
     case = lab.case()
-    from labbridge.requesting import orders_of
+    from labbridge.requesting import Asked, orders_of
 
-    made = orders_of(case, "Alex Smith", lab.clock.now(), lab.desk, (how, lab.judge))
+    made = orders_of(case, Asked("Alex Smith", lab.clock.now()), lab.desk, (how, lab.judge))
     assert {why for _row, why in made.withheld} <= {Withheld.NO_SOURCE, Withheld.NO_SERVICE}
     assert made.withheld
     assert made.made == ()
@@ -317,7 +317,7 @@ async def test_a_body_is_given_no_application_acknowledgement(lab: Laboratory) -
 
 async def test_it_is_said_again_byte_for_byte(lab: Laboratory) -> None:
     lab.desk.approvals.keep(lab.reader.interpret.knowledge.version, packed(read_all(SITE)), lab.clock.now())
-    lab.letterhead = letterhead(CONFIG, "posted", "lis", comment_code(SITE))
+    lab.letterhead = letterhead(CONFIG, "posted", "lis", Words(comment=comment_code(SITE)))
     await lab.take_fhir(SRP)
     lab.release("C1@1")
     one = reproduce("C1@1", CONFIG, lab.rows)
@@ -325,8 +325,8 @@ async def test_it_is_said_again_byte_for_byte(lab: Laboratory) -> None:
 
 
 def test_a_letterhead_knows_every_feed_by_its_own_settings() -> None:
-    page = letterhead(CONFIG, "myolis", "lis", ())
-    how = ordering_of(CONFIG, "posted", "lis", {})
+    page = letterhead(CONFIG, "myolis", "lis", Words())
+    how = ordering_of(CONFIG, "posted", "lis", Words())
     assert page.feeds == feeds_of(CONFIG)
     assert how is not None
     assert how.feeds == feeds_of(CONFIG)

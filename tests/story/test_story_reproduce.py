@@ -19,7 +19,7 @@ from labbridge.knowledge.documents import Source
 from labbridge.model.review import Decided, Decision
 from labbridge.model.work import AuditEvent
 from labbridge.reproducing import Again, printed, reproduce
-from labbridge.sources import comment_code, packed, read_all, understood
+from labbridge.sources import Words, comment_code, packed, read_all, understood
 from tests.summed import summed
 
 CONFIG = Config.model_validate(
@@ -38,7 +38,7 @@ OTHER = [*SHIPPED, Source("comments/en.yaml", "- id: grade\n  words: {POS_STRONG
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Laboratory]:
     url = f"sqlite:///{tmp_path / 'store.db'}" if request.param == "sqlite" else request.getfixturevalue("emptied")
     with closing(Laboratory(url)) as found:
-        found.letterhead = letterhead(CONFIG, "myolis", "lis", comment_code(SITE))
+        found.letterhead = letterhead(CONFIG, "myolis", "lis", Words(comment=comment_code(SITE)))
         works_by(found, SHIPPED)
         yield found
 

@@ -14,7 +14,7 @@ from web_parts import HERE, Bench
 from labbridge.model.smart import Client
 from labbridge.store.grants import StoreGrants
 from labbridge.store.units import LocalUnits
-from labbridge.web.authorizing import ASSERTION_TYPE, Smart
+from labbridge.web.authorizing import A_SECOND, ASSERTION_TYPE, Smart
 from labbridge.web.parts import Pool
 from labbridge.web.throttle import Throttle
 
@@ -39,7 +39,7 @@ class Asking:
     def __init__(self, bench: Bench, folder: Path) -> None:
         self.bench, self.clock = bench, bench.clock
         self.file = write_keys(folder / "client.jwks.json", RSA, EC)
-        self.throttle = Throttle(lambda: self.clock.now().timestamp())
+        self.throttle = Throttle(lambda: self.clock.now().timestamp(), A_SECOND)
         self.register()
 
     def register(self, scopes: frozenset[str] = ALLOWED, **more: Any) -> None:

@@ -17,6 +17,7 @@ from worklist_parts import BLOT, ELSEWHERE
 
 from labbridge.acts import Acts
 from labbridge.config import Config
+from labbridge.fhir.read_back import read_back as fhir_read_back
 from labbridge.hl7 import reader
 from labbridge.judging import JudgeProcess
 from labbridge.model.people import Role
@@ -100,6 +101,37 @@ async def test_what_is_shown_is_what_leaves(
     assert "\\F\\ |" in said
     assert "\\T\\ &" in said
     assert "could not be released" not in said
+
+
+@pytest.mark.parametrize("mode", ["observation", "report"])
+async def test_what_a_fhir_server_will_show_is_what_leaves(bench: Bench, receiving: Any, mode: str) -> None:
+    systems = {"LABA": "https://laba.example/mrn"}
+    receiving(kind="fhir", address="https://fhir.laba.example/r4", systems=systems, comment_mode=mode)
+    await bench.lab.take(SRP)
+    browser = bench.signed_in()
+    text = 'Anti-SRP 58 <cut-off 5> & CK 3400 U/L: "the picture" é'
+    assert decide(browser, "wording", text=text, why="clearer").status_code == 204
+    page = browser.get(PAGE).text
+    assert shown(page) == [text]
+    said = text_of(page)
+    assert ("Observation.valueString" if mode == "observation" else "DiagnosticReport.conclusion") in said
+    assert "identifier LB1" in said
+    assert "final (F)" in said
+    assert "could not be released" not in said
+    assert sign(bench.signed_in()).status_code == 204
+    bench.clock.forward(seconds=120)
+    lis = Lis()
+    assert await bench.lab.deliver(lis) == 1
+    assert shown(page) == list(fhir_read_back(lis.received[0]).lines)
+
+
+async def test_a_patient_that_the_server_could_not_tell_is_said_before_anybody_signs(
+    bench: Bench, receiving: Any
+) -> None:
+    receiving(kind="fhir", address="https://fhir.laba.example/r4")
+    await bench.lab.take(SRP)
+    page = text_of(bench.signed_in().get(PAGE).text)
+    assert "no identifier system for the authority 'LABA'" in page
 
 
 async def test_it_writes_nothing(anywhere: Bench) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Form, Request
 from starlette.responses import PlainTextResponse, Response
 
+from labbridge import reading
 from labbridge.errors import Refused
 from labbridge.hl7 import visible
 from labbridge.model.messages import ChosenDeliveries, DeliveryDetail, DeliveryPage
@@ -18,13 +19,14 @@ from labbridge.web.forms import WhyForm
 from labbridge.web.pages import messages
 from labbridge.web.pages.messages import View
 from labbridge.web.parts import Parts
+from labbridge.web.views import wires
 from labbridge.web.views.clock import age
 
 NO_DELIVERY = "There is no such delivery\n"
 OPENED = "raw opened"
 VIEWS = (None, *DeliveryState)
 SETTLED = (DeliveryState.ACKNOWLEDGED, DeliveryState.CANCELLED)
-_REFUSAL = re.compile(r"((?:\d+ times )?[AC][ER]): .*", re.DOTALL)
+_REFUSAL = re.compile(r"((?:\d+ times )?(?:[AC][ER]|\d{3})): .*", re.DOTALL)
 
 
 def listed(request: Request) -> Response:
@@ -115,7 +117,8 @@ def again(request: Request, delivery: str, form: Annotated[WhyForm, Form()]) -> 
 def _shown(
     request: Request, delivery: DeliveryDetail, *, said: str = "", status: int = 200, opened: bool = False
 ) -> Response:
-    codec = visible.characters(delivery.raw).codec
+    body = reading.is_fhir(delivery.raw, None)
+    codec = "utf-8" if body else visible.characters(delivery.raw).codec
     return rendering.page(
         request,
         "delivery.html",
@@ -123,7 +126,7 @@ def _shown(
         said=said,
         delivery=delivery,
         opened=opened,
-        sent=_lines(delivery.raw, codec),
+        sent=[one.text for one in wires.opened(delivery.raw).lines] if body else _lines(delivery.raw, codec),
         codec=codec,
         answers=[_lines(one.answer, codec) for one in delivery.attempts],
         own_words=own_words,

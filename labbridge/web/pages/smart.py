@@ -13,14 +13,13 @@ from labbridge.errors import StoreUnavailable
 from labbridge.fhir.faults import Issue, outcome
 from labbridge.observe import logs
 from labbridge.web import authorizing
-from labbridge.web.authorizing import FORM, LONGEST_FORM, NotGiven
+from labbridge.web.authorizing import FORM, LONGEST_FORM, NOBODY_HERE, NotGiven
 from labbridge.web.parts import Parts
 
 CONFIGURATION = "/.well-known/smart-configuration"
 OF_FHIR = f"/fhir{CONFIGURATION}"
 KEYS = "/.well-known/jwks.json"
 TOKEN = "/token"  # noqa: S105 - an address
-NOT_HERE = "No client is registered here: [fhir.clients.NAME] registers one"
 
 _log = logs.logger("web")
 
@@ -29,7 +28,7 @@ def configuration(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     if parts.smart is not None and parts.smart.token_url:
         return JSONResponse(authorizing.configuration(parts.smart))
-    return Response(outcome([Issue("not-found", NOT_HERE)]), 404, media_type="application/fhir+json")
+    return Response(outcome([Issue("not-found", NOBODY_HERE)]), 404, media_type="application/fhir+json")
 
 
 def keys(request: Request) -> Response:
@@ -44,7 +43,7 @@ async def token(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     smart = parts.smart
     if smart is None or not smart.token_url:
-        return _refused(NotGiven("invalid_client", NOT_HERE))
+        return _refused(NotGiven("invalid_client", NOBODY_HERE))
     address = f"address {request.client.host if request.client else ''}"
     left = smart.throttle.begun(address)
     if left > 0:
