@@ -116,7 +116,7 @@ async def test_what_a_fhir_server_will_show_is_what_leaves(bench: Bench, receivi
     said = text_of(page)
     assert ("Observation.valueString" if mode == "observation" else "DiagnosticReport.conclusion") in said
     assert "identifier LB1" in said
-    assert "final (F)" in said
+    assert "· final" in said
     assert "could not be released" not in said
     assert sign(bench.signed_in()).status_code == 204
     bench.clock.forward(seconds=120)
