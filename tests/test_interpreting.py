@@ -24,11 +24,12 @@ FEED = Feed(
 )
 SENT = (ROOT / "samples" / "02-srp-hep2-negative" / "1b-serology.json").read_bytes()
 NOW = datetime(2026, 11, 13, 12, 0, tzinfo=UTC)
+SYSTEM = "urn:uuid:0f0b4d0e-0000-5000-8000-000000000001"
 
 
 @pytest.fixture(scope="module")
 def interpret() -> Iterator[Interpreting]:
-    found = Interpreting(str(ROOT / "samples" / "site"), {"ward": "en"})
+    found = Interpreting(str(ROOT / "samples" / "site"), {"ward": "en"}, SYSTEM)
     yield found
     found.close()
 
@@ -54,7 +55,7 @@ def test_what_is_refused_leaves_the_process_as_it_is(interpret: Interpreting) ->
 
 
 def test_who_comes_where_there_is_no_room_is_told_so_at_once() -> None:
-    full = Interpreting("", {})
+    full = Interpreting("", {}, SYSTEM)
     for _one in range(WAITING):
         assert full._room.acquire(blocking=False)
     with pytest.raises(StoreUnavailable):
