@@ -1,8 +1,7 @@
 """The one writer: a thread that owns the writing connection and commits in groups.
 
-Whatever queued during the last commit is the next group, at most 64. Where one commit follows another a group waits two
-milliseconds for more: a commit costs several times what a message in it does. A unit is all or nothing: one whose guard
-fails is undone alone. A failed commit fails every unit of its group, and nothing of it happened.
+Whatever queued during the last commit is the next group, at most 64, without waiting. A unit is all or nothing: one whose
+guard fails is undone alone. A failed commit fails every unit of its group, and nothing of it happened.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -20,8 +18,6 @@ from labbridge.store.connection import FAULTS, Connection, Statement, Unreachabl
 from labbridge.store.sealing import Sealer
 
 GROUP = 64
-GATHERS_S = 0.002
-BUSY_S = 0.010  # since the last commit: who comes later than this finds the writer at rest, and does not wait
 
 Job = Callable[[Connection], Any]
 Handler = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -104,11 +100,8 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        rested = 0.0
         while True:
             first = self._jobs.get()
-            if self._jobs.empty() and time.monotonic() - rested < BUSY_S:
-                time.sleep(GATHERS_S)
             group = [] if first is None else [first]
             stopping = first is None
             while len(group) < GROUP and not self._jobs.empty():
@@ -120,7 +113,6 @@ class Writer:
             inside = [one for one in group if not isinstance(one[0], Outside)]
             if inside:
                 self._commit(inside)
-                rested = time.monotonic()
             for job, _guarded, future in group:
                 if isinstance(job, Outside):
                     self._outside(job.job, future)
