@@ -35,7 +35,8 @@ async def test_whatever_a_form_holds_no_plain_text_takes_the_place_of_a_page(ben
     browsers = [bench.signed_in("anna", Role.SENIOR), bench.signed_in("adam", Role.ADMIN)]
     bench.person("bert")
     seen = set()
-    for route in (one for one in ROUTES if one.method == "POST" and one.path not in ("/login", "/logout")):
+    forms = [one for one in ROUTES if one.method == "POST" and not one.open and one.path != "/logout"]
+    for route in forms:  # open are the sign-in, whose wrong tries slow down, and /token, which no page posts to
         path = route.path.replace("{case}", "C1").replace("{login}", "bert")
         for data in WRONG:
             for browser in browsers:
