@@ -16,8 +16,13 @@ from labbridge.model.values import Coding
 
 LABBRIDGE = uuid.UUID("a9a4b3de-6a3c-4f0c-9c6e-0f6c7c4f6d2b")
 """The name space of the systems of sites that have none of their own: no domain is invented for them."""
-SYSTEMS = {"LN": "http://loinc.org", "SCT": "http://snomed.info/sct", "UCUM": "http://unitsofmeasure.org"}
-"""The names of HL7 v2 (table 0396) as FHIR has them."""
+SYSTEMS = {
+    **dict.fromkeys(("LN", "LOINC", "2.16.840.1.113883.6.1"), "http://loinc.org"),
+    **dict.fromkeys(("SCT", "2.16.840.1.113883.6.96"), "http://snomed.info/sct"),
+    "UCUM": "http://unitsofmeasure.org",
+    "HL70078": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+}
+"""Coding systems of table 0396 that FHIR has a name for. One that is not here is given without a system."""
 OURS = "labbridge"
 """Stands for the system of our own codes in a Coding; `L` is the laboratory's."""
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
@@ -66,7 +71,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         return {**({"coding": found} if found else {}), **({"text": text} if text else {})}
 
     def _coding(self, one: Coding) -> Element:
-        system = self.own if one.system == OURS else SYSTEMS.get(one.system) or self.system(one.system)
+        system = self.own if one.system == OURS else SYSTEMS.get(one.system.upper()) or self.system(one.system)
         named: Element = {"system": system} if ":" in system else {}
         return {**named, "code": one.code, **({"display": one.display} if one.display else {})}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from labbridge.fhir.naming import SYSTEMS, TYPES
 from labbridge.model.report import EntityId, Observation, Order, Report, Specimen, Timestamp
 from labbridge.model.report import Patient as Who
 from labbridge.model.values import Coding, SentAttachment, SentCoding, SentStructured, SentText, SentValue
@@ -42,16 +43,8 @@ REPORT_STATUS = {
 """OBR-25 (table 0123), v2-to-FHIR. A and M are not mapped there: `unknown`."""
 NO_RESULT, OF_STORED = ("N", "O"), ("U", "B", "V")
 GENDER = {"M": "male", "F": "female", "O": "other", "U": "unknown"}
-SYSTEMS = {
-    **dict.fromkeys(("LN", "LOINC", "2.16.840.1.113883.6.1"), "http://loinc.org"),
-    **dict.fromkeys(("SCT", "2.16.840.1.113883.6.96"), "http://snomed.info/sct"),
-    "UCUM": "http://unitsofmeasure.org",
-    "HL70078": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
-}
-"""Coding systems of table 0396 that FHIR has a name for. One that is not here is given without a system."""
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 SECTION = "http://terminology.hl7.org/CodeSystem/v2-0074"
-NUMBERS = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -77,12 +70,15 @@ def lines(report: Report) -> Iterator[tuple[Order | None, Observation]]:
 
 
 def observation(line: Observation, order: Order | None, feed: Feed) -> dict[str, Any]:
-    """A result without its id, meta and subject."""
-    found: dict[str, Any] = {"resourceType": "Observation", **_numbers(order, feed)}
+    """A result without its id, meta and subject. It has no number: the order's is that of all its results (v2-to-FHIR gives
+    it to the report), and whoever keeps results by their numbers would put one in the place of another."""
+    found: dict[str, Any] = {"resourceType": "Observation", **_asked_by(order, feed)}
     found["status"] = OBSERVATION_STATUS.get(line.status, "unknown")
     found["category"] = [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}]
     found["code"] = concept(line.codes)
-    tube = order.specimens[0] if order is not None and order.specimens else None
+    tube = (
+        order.specimens[0] if order is not None and len(order.specimens) == 1 else None
+    )  # of several: which, is not told
     at = line.observed or (order.collected if order is not None else None) or (tube.collected if tube else None)
     found |= _time("effectiveDateTime", at) | _instant("issued", line.analysed or (order.reported if order else None))
     if line.laboratory:
@@ -105,7 +101,10 @@ def observation(line: Observation, order: Order | None, feed: Feed) -> dict[str,
 
 def report(order: Order, results: Iterable[str], feed: Feed) -> dict[str, Any]:
     """The report of an order without its id, meta and subject. `results`: its results by their addresses."""
-    found: dict[str, Any] = {"resourceType": "DiagnosticReport", **_numbers(order, feed)}
+    found: dict[str, Any] = {"resourceType": "DiagnosticReport"}
+    if order.filler:
+        found["identifier"] = [identifier(order.filler, "FILL", feed)]
+    found |= _asked_by(order, feed)
     found["status"] = REPORT_STATUS.get(order.status, "unknown")
     found["category"] = [{"coding": [{"system": SECTION, "code": "LAB"}]}]
     found["code"] = concept(order.service)
@@ -158,7 +157,7 @@ def coding(one: Coding) -> dict[str, str]:
 
 
 def _typed(code: str) -> dict[str, Any]:
-    return {"type": {"coding": [{"system": NUMBERS, "code": code}]}} if code.strip() else {}
+    return {"type": {"coding": [{"system": TYPES, "code": code}]}} if code.strip() else {}
 
 
 def _assigned(authority: str, feed: Feed) -> dict[str, Any]:
@@ -174,13 +173,11 @@ def identifier(number: EntityId, kind: str, feed: Feed) -> dict[str, Any]:
     return {**_typed(kind), **_assigned(number.namespace, feed), "value": number.id}
 
 
-def _numbers(order: Order | None, feed: Feed) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if order is not None and order.filler:
-        found["identifier"] = [identifier(order.filler, "FILL", feed)]
-    if order is not None and order.placer:
-        found["basedOn"] = [{"type": "ServiceRequest", "identifier": identifier(order.placer, "PLAC", feed)}]
-    return found
+def _asked_by(order: Order | None, feed: Feed) -> dict[str, Any]:
+    """The order, by its placer's number."""
+    if order is None or not order.placer:
+        return {}
+    return {"basedOn": [{"type": "ServiceRequest", "identifier": identifier(order.placer, "PLAC", feed)}]}
 
 
 def _specimen(tube: Specimen, feed: Feed) -> dict[str, Any]:

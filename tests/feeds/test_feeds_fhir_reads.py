@@ -203,8 +203,11 @@ async def test_a_message_of_hl7_is_read_as_observations_of_its_order(site: Site)
         ),
     )
     program = Program(site, feed=BOTH)
-    found = await program.get(f"/fhir/Observation?identifier=FL9&_id=M{key}-OBX1")
+    assert await program.found(f"Observation?identifier=FL9&_id=M{key}-OBX1") == []
+    assert await program.found(f"DiagnosticReport?identifier=FL9&_id=M{key}-OBR1") == [f"M{key}-OBR1"]
+    found = await program.get(f"/fhir/Observation?_id=M{key}-OBX1")
     (ck,) = [one["resource"] for one in found["entry"]]
+    assert "identifier" not in ck  # the order's number is that of four results
     assert ck["valueQuantity"] == {
         "value": Decimal("9800.0"),
         "unit": "U/L",
