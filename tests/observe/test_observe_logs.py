@@ -7,11 +7,9 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -23,17 +21,6 @@ names = st.builds(
     st.text(max_size=8),
     st.sampled_from(["", "^ANNA", " 19600101", "^^^H^MR", "|F", "\r\nOBX|1", "'", '"', "\x1b[31m", "é"]),
 )
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    root, hook = logging.getLogger(), sys.excepthook
-    before = (root.handlers, root.level)
-    yield
-    structlog.reset_defaults()
-    root.handlers, sys.excepthook = before[0], hook
-    root.setLevel(before[1])
-    logging.captureWarnings(False)
 
 
 def captured(json_lines: bool = True, level: str = "debug") -> io.StringIO:
