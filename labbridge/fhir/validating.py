@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from labbridge.fhir import models
 from labbridge.fhir.faults import Issue
 from labbridge.fhir.guard import expression
 
@@ -26,12 +26,14 @@ STATUSES = {
 }
 """The required codes of `status` (R4, value sets observation-status and diagnostic-report-status)."""
 LONGEST_ID = 64
-ABSTRACT = ("Resource", "DomainResource")
 COMPARATORS = frozenset(("<", "<=", ">=", ">"))
 WITH_COMPARATOR = ("valueQuantity", "numerator", "denominator")
 QUANTITIES = (*WITH_COMPARATOR, "low", "high", "quantity")
 
 CODE = "processing"  # reliability.md 3.1
+
+STUMBLES = (AttributeError, KeyError, TypeError, ValueError)
+"""What the library itself stumbles over: a type unknown, an element of another kind than any of its models expects."""
 
 _TOLD = {
     "missing": "A required element is missing",
@@ -61,23 +63,26 @@ def load() -> None:
 def issues(body: Mapping[str, Any]) -> list[Issue]:
     """What is wrong with a resource; empty where nothing is. `body` is as guard.load gives it. Places are FHIRPaths."""
     kind = body.get("resourceType")
-    if not isinstance(kind, str) or _model(kind) is None:
+    model = models.of_type(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or model is None:
         return [Issue(CODE, _unknown(kind), "resourceType")]
-    model = _model(kind)
-    assert model is not None
     try:
-        model.model_validate(body)
+        _hold(model, body)
     except ValidationError as fault:
         told = fault.errors(include_url=False, include_context=False, include_input=False)
         return list(_unknown_within(body, kind)) or [_issue(kind, one) for one in told]
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # what the library itself stumbles over: a type unknown, ...
+    except STUMBLES:
         return list(_unknown_within(body, kind)) or [Issue(CODE, "It cannot be held against the models", kind)]
     return list(_unasked(body, kind))
+
+
+def _hold(model: type[BaseModel], body: Mapping[str, Any]) -> None:
+    """Whatever the library raises of a resource that does not fit its models. What can be built of them, element by element,
+    fits; of anything else the library is asked as a whole, so that it tells of every fault, and where."""
+    try:
+        models.built(model, body)
+    except STUMBLES:
+        model.model_validate(body)
 
 
 def _issue(kind: str, error: Any) -> Issue:
@@ -85,21 +90,6 @@ def _issue(kind: str, error: Any) -> Issue:
     text = _TOLD.get(error["type"], "The element has not the form of its type")
     place = [one for one in error["loc"] if one != "root"]  # the library's own step
     return Issue(CODE, text, expression(kind, place))
-
-
-@lru_cache(maxsize=512)
-def _model(kind: str) -> type[BaseModel] | None:
-    if not kind.isascii() or not kind.isalpha() or not kind[0].isupper():
-        return None
-    from fhir.resources.R4B import get_fhir_model_class  # 20 MB: only where a body is held against them
-    from fhir.resources.R4B.resource import Resource
-
-    try:
-        found = get_fhir_model_class(kind)
-    except ValueError:
-        return None
-    concrete = issubclass(found, Resource) and kind not in ABSTRACT
-    return found if concrete else None
 
 
 def _unknown(kind: object) -> str:
@@ -116,7 +106,7 @@ def _unknown_within(value: Any, kind: str, place: tuple[str | int, ...] = ()) ->
         here = (*place, key)
         if isinstance(one, dict) and ("resourceType" in one or _resource_expected(here)):
             name = one.get("resourceType")
-            if not isinstance(name, str) or _model(name) is None:
+            if not isinstance(name, str) or models.of_type(name) is None:
                 yield Issue(CODE, _unknown(name), expression(kind, (*here, "resourceType")))
                 continue
         yield from _unknown_within(one, kind, here)
@@ -133,7 +123,7 @@ def _resource_expected(place: tuple[str | int, ...]) -> bool:
 def _unasked(body: Mapping[str, Any], path: str) -> Iterator[Issue]:
     """Required codes, invariants, and numbers that are texts, of this resource and of those within it."""
     kind = body.get("resourceType")
-    if not isinstance(kind, str) or _model(kind) is None:
+    if not isinstance(kind, str) or models.of_type(kind) is None:
         yield Issue(CODE, _unknown(kind), f"{path}.resourceType")
         return
     statuses = STATUSES.get(kind)

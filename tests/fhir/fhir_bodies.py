@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ def issues(body: Body | bytes) -> list[Issue]:
     except Unfit as fault:
         return list(fault.issues)
     return found
+
+
+def fits(call: Callable[[], object]) -> bool:
+    """Whether the models take what they are asked for."""
+    try:
+        call()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return True
 
 
 def issue(body: Body | bytes) -> tuple[str, str]:

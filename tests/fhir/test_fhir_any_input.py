@@ -17,6 +17,7 @@ from fhir_bodies import (
     bundle,
     concept,
     entry,
+    fits,
     observation,
     patient,
     ref,
@@ -26,7 +27,7 @@ from fhir_bodies import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labbridge.fhir import incoming, structure
+from labbridge.fhir import guard, incoming, models, structure
 from labbridge.fhir.faults import STATUS, Unfit, outcome
 from labbridge.fhir.resources import READ
 from labbridge.fhir.validating import STATUSES
@@ -158,6 +159,18 @@ def test_a_body_changed_in_a_few_places_is_read_or_refused(raw: bytes) -> None:
     if found is not None:
         assert found
         assert all(one.lane for one in found)
+
+
+@settings(max_examples=400)
+@given(mutated())
+def test_what_the_models_refuse_as_a_whole_is_never_built_from_within(raw: bytes) -> None:
+    try:
+        body = guard.load(raw)
+    except Unfit:
+        return
+    model = models.of_type(kind) if isinstance(kind := body.get("resourceType"), str) else None
+    if model is not None:
+        assert not fits(lambda: models.built(model, body)) or fits(lambda: model.model_validate(body))
 
 
 @settings(max_examples=150)
