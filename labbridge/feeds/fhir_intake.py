@@ -1,6 +1,6 @@
 """ports.Intake over a pipe: FHIR bodies are taken in one process and kept in the one that writes.
 
-Whatever comes within ten milliseconds, or while an exchange is under way, goes together, so that a busy hour is committed in
+Whatever comes within twenty milliseconds, or while an exchange is under way, goes together, so that a busy hour is committed in
 groups: what a commit costs is shared by all that it keeps.
 """
 
@@ -18,7 +18,7 @@ from labbridge.model.work import Arrival, AuditEvent, Receipt
 from labbridge.observe.logs import logger, place
 
 AT_ONCE = 64
-GATHER_S = 0.01  # reading a body takes a third of it at least
+GATHER_S = 0.02  # reading a body takes a tenth of it
 Wanted = tuple[Arrival, AuditEvent]
 Keep = Callable[[Sequence[Wanted]], list[Receipt]]
 

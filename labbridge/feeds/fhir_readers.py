@@ -105,8 +105,7 @@ class _Reader:
             loop.remove_reader(self._pipe.fileno())
 
     def _send(self, raw: bytes, asked: Asked) -> None:
-        self._pipe.send_bytes(_encode(asked))
-        self._pipe.send_bytes(raw)
+        self._pipe.send_bytes(_encode((asked, raw)))  # in one piece: each wakes the other end
 
     def close(self) -> None:
         self._pipe.close()
@@ -115,7 +114,7 @@ class _Reader:
 
 SMALL = 2**15  # bytes that a pipe takes at once
 _encode = msgspec.msgpack.Encoder().encode
-_asked = msgspec.msgpack.Decoder(Asked).decode
+_asked = msgspec.msgpack.Decoder(tuple[Asked, bytes]).decode
 _posted = msgspec.msgpack.Decoder(Posted).decode
 
 
@@ -131,7 +130,7 @@ def _run(feeds: dict[str, Feed], pipe: Connection) -> None:
     gc.freeze()  # no collection walks the models again
     while True:
         try:
-            asked, raw = _asked(pipe.recv_bytes()), pipe.recv_bytes()
+            asked, raw = _asked(pipe.recv_bytes())
             posted = receiving_fhir.read(raw, feeds[asked.feed], asked.address, asked.now, asked.wanted)
             pipe.send_bytes(_encode(_without_bytes(posted)))
         except (EOFError, OSError):

@@ -1,7 +1,7 @@
 """A resource built from the models of fhir.resources, its innermost elements first.
 
 Held against its models as a whole, every element is validated twice and every code anew. Built from within, each is
-validated once, and what a sender says again and again, its codes, ranges and requests, is remembered.
+validated once, and what is said again and again, a laboratory's codes and ranges, the references of one body, is remembered.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 
 ABSTRACT = ("Resource", "DomainResource")
-REPEATED = frozenset(("CodeableConcept", "Coding", "ObservationReferenceRange", "BundleEntryRequest"))
-"""What a sender repeats all day: types of elements, by the names that the library has for them."""
+REPEATED = frozenset(("CodeableConcept", "Coding", "ObservationReferenceRange", "BundleEntryRequest", "Reference"))
+"""Types of elements that come again and again, by the names that the library has for them."""
 LONGEST_KNOWN = 500  # characters; a longer one is built each time, so that the memory stays small
 KNOWN_AT_MOST = 2048  # 8 MB
 _known: dict[tuple[type[BaseModel], str], BaseModel] = {}
