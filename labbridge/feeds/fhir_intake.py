@@ -1,7 +1,7 @@
 """ports.Intake over a pipe: FHIR bodies are taken in one process and kept in the one that writes.
 
-Whatever comes within twenty milliseconds, or while an exchange is under way, goes together, so that a busy hour is committed in
-groups: what a commit costs is shared by all that it keeps.
+Whatever comes within twenty milliseconds, or while an exchange is under way, goes together, so that a busy hour is committed
+in groups: what a commit costs is shared by all that it keeps.
 """
 
 from __future__ import annotations
