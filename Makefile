@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV = .venv
 RUN = $(VENV)/bin/python
 STAMP = $(VENV)/.installed
+# The tests start hundreds of processes, and each would compile all of the project for itself.
+export PYTHONDONTWRITEBYTECODE =
 
 help:
 	@echo "make demo [ONCE=1]   labbridge, a stub LIS and eight synthetic patients"
