@@ -15,13 +15,15 @@ from typing import NamedTuple
 from tests.bench import parts
 from tests.bench.fhir import fhir
 from tests.bench.figures import GENERATOR, Line, ratios
+from tests.bench.ingest import ingest, latency
 from tests.bench.interpreting import interpreting
 from tests.bench.reading import reading
 from tests.bench.workbench import workbench
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
 SUSTAINED_S, EARLY_S = 60, 10
-SHARE_DURABLE, SHARE_SUSTAINED = 0.2, 0.04
+SHARE_DURABLE, SHARE_SUSTAINED, SHARE_TWO_MINUTES = 0.2, 0.04, 0.08
+TWO_MINUTES_S, TWO_MINUTES_ROUNDS = 120, 3
 OFFERED = 1.02  # of the bar: an open loop can reach no more than is offered
 
 
@@ -80,17 +82,26 @@ def durable() -> list[Line]:
 
 def sustained() -> list[Line]:
     """Every message also interpreted and its draft stored, for a minute, at a share of the bare listener's rate."""
-    with tempfile.TemporaryDirectory() as name:
-        file = parts.load_file(Path(name))
-        minutes = [_minute(bare(file).rate, file) for _round in range(ROUNDS)]
+    return _held("sustained", SHARE_SUSTAINED, SUSTAINED_S, ROUNDS)
+
+
+def two_minutes() -> list[Line]:
+    """The same for two minutes at twice the share."""
+    return _held("two-minutes", SHARE_TWO_MINUTES, TWO_MINUTES_S, TWO_MINUTES_ROUNDS)
+
+
+def _held(name: str, share: float, seconds: int, rounds: int) -> list[Line]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = parts.load_file(Path(folder))
+        minutes = [_minute(bare(file).rate, file, share, seconds) for _round in range(rounds)]
     rates = tuple(one.held / one.bare for one in minutes)
     last = minutes[-1]
     note = f"last {last.held:.0f}/s of {last.bare:.0f}/s; CPU us a message: {parts.told(last.cpu)}; p99 {last.p99} ms"
     waiting = ", ".join(f"{one.early}>{one.late}" for one in minutes)
     growth = tuple(float(one.late - one.early) for one in minutes)
     return [
-        Line("sustained-rate", "of bare", SHARE_SUSTAINED, True, rates, note),
-        Line("sustained-queue", "more waiting at the end than after 10 s", 0, False, growth, waiting),
+        Line(f"{name}-rate", "of bare", share, True, rates, note),
+        Line(f"{name}-queue", "more waiting at the end than after 10 s", 0, False, growth, waiting),
     ]
 
 
@@ -105,14 +116,14 @@ class Minute(NamedTuple):
     p99: float
 
 
-def _minute(bare_rate: float, file: Path) -> Minute:
-    offered = math.ceil(bare_rate * SHARE_SUSTAINED * OFFERED)
+def _minute(bare_rate: float, file: Path, share: float, seconds: int) -> Minute:
+    offered = math.ceil(bare_rate * share * OFFERED)
     with tempfile.TemporaryDirectory() as folder:
         service = parts.Labbridge(Path(folder))
         with parts.running(*service.command("all")) as process:
             parts.ready(service.admin)
             options = ("-c", str(parts.CONNECTIONS), "--rate", str(offered), *parts.watch(process.pid))
-            with parts.generating(service.port, file, *options, "-d", str(SUSTAINED_S)) as running:
+            with parts.generating(service.port, file, *options, "-d", str(seconds)) as running:
                 time.sleep(EARLY_S)
                 early = service.waiting()
                 found = parts.measured(running)
@@ -141,8 +152,11 @@ def starts() -> list[Line]:
 
 
 LINES: dict[str, Callable[[], list[Line]]] = {
+    "ingest": ingest,
+    "latency": latency,
     "durable": durable,
     "sustained": sustained,
+    "two-minutes": two_minutes,
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = Path(os.environ.get("LABBRIDGE_TOOLS", ROOT.parent / "shared/tools"))
 MESSAGE = ROOT / "samples/02-srp-hep2-negative/1b-serology.hl7"
 CONNECTIONS = 16
+DATABASE = "postgres"
 
 
 def free_port() -> int:
@@ -71,10 +72,11 @@ def ready(admin: int, within_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def watch(pid: int) -> list[str]:
-    """Options that make the generator measure a process with its children, and each child alone."""
+def watch(pid: int, database: int = 0) -> list[str]:
+    """Options that make the generator measure a process with its children, each child alone, and a database server."""
     children = family(pid)[1:]
     names = {"all": pid, **{f"child{number}": child for number, child in enumerate(children, 1)}}
+    names |= {DATABASE: database} if database else {}
     return [f"--watch={name}={one}" for name, one in names.items()]
 
 
@@ -104,13 +106,14 @@ def generate(port: int, file: Path, *options: str) -> dict[str, Any]:
 
 
 class Labbridge:
-    """A service on a fresh store, in a folder of its own."""
+    """A service on a fresh store, in a folder of its own: SQLite, or the database of this URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.port, self.admin = free_port(), free_port()
         self.config = folder / "bench.toml"
+        store = url or f"sqlite:///{folder / 'bench.db'}"
         self.config.write_text(
-            f'facility = "LABA"\n[store]\nurl = "sqlite:///{folder / "bench.db"}"\nvolatile = true\n'
+            f'facility = "LABA"\n[store]\nurl = "{store}"\nvolatile = true\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
             f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
@@ -147,10 +150,11 @@ def pss_mb(pid: int) -> float:
 
 
 def cpu_us(found: dict[str, Any]) -> dict[str, float]:
-    """CPU microseconds a message of the main process and of each child."""
+    """CPU microseconds a message of the main process, of each child, and of a database server beside them."""
     each = {name: float(one["cpu_ms_per_msg"]) * 1000 for name, one in found["watch"].items()}
-    whole = each.pop("all")
-    return {"main": whole - sum(each.values()), **each}
+    whole, beside = each.pop("all"), each.pop(DATABASE, None)
+    told = {"main": whole - sum(each.values()), **each}
+    return told if beside is None else {**told, DATABASE: beside}
 
 
 def told(cpu: dict[str, float]) -> str:
