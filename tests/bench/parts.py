@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = Path(os.environ.get("LABBRIDGE_TOOLS", ROOT.parent / "shared/tools"))
 MESSAGE = ROOT / "samples/02-srp-hep2-negative/1b-serology.hl7"
+SITE = ROOT / "samples/site"
 CONNECTIONS = 16
 DATABASE = "postgres"
 
@@ -32,12 +33,17 @@ def free_port() -> int:
 
 def load_file(folder: Path) -> Path:
     """The sample with every patient, order and specimen different."""
+    path = folder / "load.hl7"
+    path.write_text(load_text(), encoding="utf-8")
+    return path
+
+
+def load_text() -> str:
+    """The same as text; {{ID}} stands where each message has a name of its own."""
     text = MESSAGE.read_text(encoding="utf-8")
     for fixed in ("PT1002", "PL1002", "FL1002S", "S26-1002"):
         text = text.replace(fixed, f"{fixed[0]}{{{{ID}}}}")
-    path = folder / "load.hl7"
-    path.write_text(text, encoding="utf-8")
-    return path
+    return text
 
 
 @contextlib.contextmanager
@@ -117,7 +123,7 @@ class Labbridge:
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
             f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
-            f'[knowledge]\nsite = "{ROOT / "samples/site"}"\n',
+            f'[knowledge]\nsite = "{SITE}"\n',
             encoding="utf-8",
         )
 
