@@ -376,6 +376,7 @@ class Service:
             client_names=names,
             name=name,
             slots=slots,
+            proxies=section.proxies,
         )
         server.tls = self._certificates.context(f"feeds.{name}.tls", partial(setattr, server, "tls"))
         return server

@@ -85,7 +85,7 @@ class ReceiverTlsSection(Section):
         return self
 
 
-MLLP_ALONE = frozenset("listen peers allow_plaintext charset application_ack tls".split())
+MLLP_ALONE = frozenset("listen peers proxies allow_plaintext charset application_ack tls".split())
 FHIR_ALONE = frozenset("authorities local_systems".split())
 
 
@@ -95,6 +95,9 @@ class FeedSection(Section):
     )
     listen: Address = Field("127.0.0.1:2575", description="address to listen on")
     peers: tuple[str, ...] = Field((), description="addresses or networks (CIDR) that may connect; empty: any")
+    proxies: tuple[str, ...] = Field(
+        (), description="load balancers (addresses or networks) that say who the peer is by the PROXY protocol, 1 or 2"
+    )
     allow_plaintext: bool = Field(False, description="permit a listener without TLS beyond loopback")
     sender: str = Field("", description="MSH-3|MSH-4 expected on this feed; empty: any")
     timezone: Zone = Field("UTC", description="IANA zone of times sent without an offset")
@@ -144,7 +147,7 @@ class FeedSection(Section):
     def _safe(self) -> FeedSection:
         if self.plaintext and not self.allow_plaintext:
             raise ValueError("a listener beyond loopback without TLS needs allow_plaintext = true")
-        for peer in self.peers:
+        for peer in (*self.peers, *self.proxies):
             ipaddress.ip_network(peer, strict=False)
         return self
 

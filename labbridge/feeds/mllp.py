@@ -15,6 +15,7 @@ from collections.abc import Callable
 from labbridge.feeds.connection import SHARE_BYTES, Connection, Handlers
 from labbridge.feeds.limits import Limits, listed, networks
 from labbridge.feeds.names import fingerprint, named
+from labbridge.feeds.proxied import HeaderFault, peer_of
 from labbridge.feeds.slots import Slots
 from labbridge.observe.handshakes import why
 from labbridge.observe.logs import logger
@@ -24,6 +25,7 @@ _BACKLOG = 1024
 _AT_ONCE = 32  # connections accepted per turn of the loop, so that the open ones get theirs
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SAY_AGAIN_S = 60.0  # a stranger may fail thousands of handshakes a second: one line a minute and reason
+BALANCER = "balancer"  # it looked whether somebody is here
 _GONE = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 
 
@@ -35,7 +37,8 @@ class MllpServer:
     loop's time of the newest answered block (0.0: none). The numbers are for metrics; nothing here depends on them.
     `tls` may be exchanged at any time: handshakes begun from then on use it, open connections stay. `client_names`: the
     names a client's certificate may carry; empty: any that `tls` accepts. `slots` are shared by the listeners of a
-    service.
+    service. `proxies`: load balancers that say who the peer is before anything else (proxied.py); it is the peer that is
+    looked for in `peers` then, and counted.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class MllpServer:
         client_names: tuple[str, ...] = (),
         name: str = "",
         slots: Slots | None = None,
+        proxies: tuple[str, ...] = (),
     ) -> None:
         self.answered = answered
         self.tls = tls
@@ -58,7 +62,7 @@ class MllpServer:
         self.refused: Counter[str] = Counter()
         self.last_message = 0.0
         self.address: tuple[str, int] = ("", 0)
-        self._allowed = networks(peers)
+        self._allowed, self._proxies = networks(peers), networks(proxies)
         self._client_names = client_names
         self._who = {"feed": name} if name else {}
         self._said: dict[str, float] = {}
@@ -170,7 +174,8 @@ class MllpServer:
             self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _admit(self, sock: socket.socket, address: str) -> None:
-        why = self._objection(address)
+        proxied = bool(self._proxies) and listed(address, self._proxies)
+        why = self._slots.full(address, listed=True) if proxied else self._objection(address)
         if why:
             self.refused[why] += 1
             sock.close()
@@ -179,14 +184,38 @@ class MllpServer:
         self._slots.take(address)
         sock.setblocking(False)
         keep_alive(sock)
-        task = self._loop.create_task(self._adopt(sock, address))
+        task = self._loop.create_task(self._unproxied(sock, address) if proxied else self._adopt(sock, address))
         self._pending.add(task)
         task.add_done_callback(self._adopted)
 
-    def _objection(self, address: str) -> str:
+    async def _unproxied(self, sock: socket.socket, proxy: str) -> None:
+        """A connection of a load balancer: its peer's, once that is known."""
+        try:
+            async with asyncio.timeout(self.limits.handshake_s):
+                peer = await peer_of(sock) or proxy
+            self._slots.leave(proxy)
+            self._slots.take(peer)
+            only_looks = peer == proxy and not listed(proxy, self._allowed)
+            why = BALANCER if only_looks else self._objection(peer, taken=True)
+        except (OSError, HeaderFault):  # TimeoutError is the first
+            peer, why = proxy, "proxy_header"
+        except asyncio.CancelledError:
+            self._forget(proxy)
+            sock.close()
+            raise
+        if why:
+            (self.closed if why == BALANCER else self.refused)[why] += 1
+            self._forget(peer)
+            sock.close()
+            return
+        await self._adopt(sock, peer)
+
+    def _objection(self, address: str, *, taken: bool = False) -> str:
+        """Why this address is not let in; `taken`: it has a slot already, and is counted."""
         if not listed(address, self._allowed):
             return "not_listed"
-        return self._slots.objection(address, bool(self._allowed))
+        ask = self._slots.over if taken else self._slots.objection
+        return ask(address, bool(self._allowed))
 
     async def _adopt(self, sock: socket.socket, address: str) -> None:
         connection, tls = Connection(self, address), self.tls

@@ -8,6 +8,7 @@ from labbridge.feeds.limits import Limits
 
 KEPT_FOR_KNOWN = 8  # one slot in so many is kept for known peers
 REMEMBERED = 4096
+OVER_ADDRESS = "over_address_cap"
 
 
 class Slots:
@@ -29,9 +30,21 @@ class Slots:
     def objection(self, address: str, listed: bool) -> str:
         """Why this address gets no slot now; empty where it does. `listed`: its feed names its peers."""
         if self._by_address[address] >= self._limits.connections_per_address:
-            return "over_address_cap"
-        free_to_it = self._total if listed or address in self._known else self._total - self._kept
-        return "over_cap" if self.connections >= free_to_it else ""
+            return OVER_ADDRESS
+        return self.full(address, listed=listed)
+
+    def full(self, address: str, *, listed: bool) -> str:
+        """The same whatever this address has already: a load balancer has those of all its peers."""
+        return "over_cap" if self.connections >= self._free_to(address, listed) else ""
+
+    def over(self, address: str, listed: bool) -> str:
+        """Why an address that took a slot cannot keep it; empty where it can."""
+        if self._by_address[address] > self._limits.connections_per_address:
+            return OVER_ADDRESS
+        return "over_cap" if self.connections > self._free_to(address, listed) else ""
+
+    def _free_to(self, address: str, listed: bool) -> int:
+        return self._total if listed or address in self._known else self._total - self._kept
 
     def take(self, address: str) -> None:
         """A connection of this address is there."""
