@@ -7,6 +7,7 @@ import contextlib
 import re
 import resource
 import socket
+import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,5 +144,20 @@ def test_who_is_over_a_cap_is_closed_and_counted_and_a_known_sender_comes_back(t
         known = Sender(service)
         served(service, known, 5)
         known.close()
+    finally:
+        service.close()
+
+
+def test_a_sender_behind_a_balancer_is_kept_under_its_own_address(tmp_path: Path) -> None:
+    port = free_port()
+    behind = f"[feeds.behind]\nlisten = '127.0.0.1:{port}'\nreceiver = 'lis'\nproxies = ['127.0.0.1']\npeers = ['127.0.9.5']\n"
+    service = Service(tmp_path, behind)
+    try:
+        service.start()
+        with socket.create_connection(("127.0.0.1", port), 10) as peer:
+            peer.sendall(b"PROXY TCP4 127.0.9.5 127.0.0.1 40000 2575\r\n" + frame(CK))
+            assert b"MSA|AA|" in peer.recv(4096)
+        with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as store:
+            assert store.execute("SELECT feed, peer FROM journal").fetchall() == [("behind", "127.0.9.5")]
     finally:
         service.close()
