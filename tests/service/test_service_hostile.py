@@ -150,8 +150,8 @@ def test_who_is_over_a_cap_is_closed_and_counted_and_a_known_sender_comes_back(t
 
 def test_a_sender_behind_a_balancer_is_kept_under_its_own_address(tmp_path: Path) -> None:
     port = free_port()
-    behind = f"[feeds.behind]\nlisten = '127.0.0.1:{port}'\nreceiver = 'lis'\nproxies = ['127.0.0.1']\npeers = ['127.0.9.5']\n"
-    service = Service(tmp_path, behind)
+    behind = "receiver = 'lis'\nproxies = ['127.0.0.1']\npeers = ['127.0.9.5']\n"
+    service = Service(tmp_path, f"[feeds.behind]\nlisten = '127.0.0.1:{port}'\n{behind}")
     try:
         service.start()
         with socket.create_connection(("127.0.0.1", port), 10) as peer:
