@@ -39,6 +39,7 @@ from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, Traffic
+from labbridge.polling import Views
 from labbridge.ports import Receiver
 from labbridge.processing import SystemClock
 from labbridge.receivers import receiver_of
@@ -140,6 +141,7 @@ class Service:
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
+        self._views = Views(config, role, writer, self._traffic)
         self._anchoring = anchoring.of(config, self._clock)
         self._stage, self._drain_by = "starting", 0.0
         self._asked: set[signal.Signals] = set()
@@ -161,6 +163,7 @@ class Service:
                 self._delivery,
                 self._watching,
                 self._listening,
+                self._views.running,
                 self._pages,
             ):
                 await parts.enter_async_context(part())
@@ -284,7 +287,7 @@ class Service:
             return Readiness(False, "store_unavailable")
         if self._traffic.reading_paused or self._room.low():
             return Readiness(False, "disk_low")
-        return Readiness(True)
+        return Readiness(True, self._views.code)
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:

@@ -3,7 +3,6 @@ or the sender's lane."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from labbridge.fhir import contents
@@ -11,12 +10,12 @@ from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import unfit
 from labbridge.fhir.resources import DiagnosticReport, Observation, Patient, Reference, Specimen
 from labbridge.fhir.resources import Identifier as Sent
+from labbridge.model.lanes import lane, lane_of
 from labbridge.model.report import EntityId, Identifier
 from labbridge.model.work import Feed
 
 RESULTS = ("Observation", "DiagnosticReport")
 OF_A_PATIENT = (*RESULTS, "MedicationStatement", "Condition")
-LONGEST_LANE = 500  # characters
 LEVELS = 8  # panels within panels
 NO_NUMBER = EntityId()
 
@@ -181,18 +180,6 @@ def _identifier(sent: Sent, feed: Feed) -> Identifier:
     application, _bar, facility = feed.sender.partition("|")
     authority = feed.authorities.get(sent.system, sent.system) or facility or application or feed.name
     return Identifier(authority, sent.value.strip(), kind)
-
-
-def lane_of(identifiers: tuple[Identifier, ...]) -> str:
-    """The unit of order: the identifier history is kept under (MR, then PI, else the first)."""
-    chosen = next((one for kind in ("MR", "PI") for one in identifiers if one.type == kind), identifiers[0])
-    return lane("p", f"{chosen.authority}|{chosen.id}")
-
-
-def lane(kind: str, name: str) -> str:
-    if len(name) > LONGEST_LANE:
-        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{kind}:{name}"
 
 
 def specimen_of(found: Contents, node: Node) -> Node | None:
