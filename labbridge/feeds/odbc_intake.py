@@ -1,6 +1,6 @@
-"""The process that reads a view, as the service holds it: what it reads is kept here, and it is watched. One that says nothing
-for too long waits for a database that hangs, and is ended; one that has ended is started again. Nothing of it can hold up a
-message of another feed."""
+"""The process that reads a view, as the service holds it: what it reads is kept here, and it is watched. One that says
+nothing for too long waits for a database that hangs, and is ended; one that has ended is started again. Nothing of it can
+hold up a message of another feed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Started(NamedTuple):
 Start = Callable[[Progress, dict[str, str]], Started]
 
 
-class Feeder(threading.Thread):
+class Feeder:
     """One view. `silent_s`: so long its process may say nothing. `polled` is what the metrics and the readiness say of it.
     `paused`: nothing is taken, for want of room."""
 
@@ -57,17 +57,23 @@ class Feeder(threading.Thread):
         progress: Progress,
         paused: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(name=f"odbc-{name}", daemon=True)
         self._feed, self._begin, self._shelf, self.polled = name, start, shelf, polled
         self._silent_s, self._progress, self._paused = silent_s, progress, paused
         self._types: dict[str, str] = {}
-        self._stop, self._started = threading.Event(), threading.Lock()
+        self._stop, self._turn = threading.Event(), threading.Lock()
         self._child: Started | None = None
+        self._thread = threading.Thread(target=self._run, name=f"odbc-{name}", daemon=True)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, within_s: float) -> None:
+        self._thread.join(within_s)
+
+    def _run(self) -> None:
         again = AGAIN_S
         while not self._stop.is_set():
-            with self._started:
+            with self._turn:
                 if self._stop.is_set():
                     return
                 child = self._child = self._begin(self._progress, self._types)
@@ -82,7 +88,7 @@ class Feeder(threading.Thread):
     def stop(self) -> None:
         """It ends after the rows in hand."""
         self._stop.set()
-        with self._started:
+        with self._turn:
             child = self._child
         if child is not None:
             child.process.terminate()

@@ -1,5 +1,6 @@
-"""The process that reads a view: a reading, a rest, a reading. It keeps nothing itself: each row is handed to the process that
-writes, and the watermark moves once all of a reading is on the disk. Where it ends, all since the watermark is read again."""
+"""The process that reads a view: a reading, a rest, a reading. It keeps nothing itself: each row is handed to the process
+that writes, and the watermark moves once all of a reading is on the disk. Where it ends, all since the watermark is read
+again."""
 
 from __future__ import annotations
 

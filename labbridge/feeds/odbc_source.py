@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from labbridge.rows.body import Cell
 
 MOST_ROWS = 100_000  # asked for in one statement, however many share a value of `changed`
 GROUPS_AT_ONCE = 100
+A_SECOND = timedelta(seconds=1)
 ZONED = ("timestamptz", "timetz", "datetimeoffset", "with time zone", "with local time zone")
 
 
@@ -107,7 +109,10 @@ class Source:
 
     def _where(self, wanted: Range, after: Sequence[Any]) -> tuple[str, list[Any]]:
         changed = self._quoted(self._view.changed)
-        terms, values = [f"{changed} <= ?"], [wanted.high]
+        high = wanted.high
+        if isinstance(high, datetime):
+            high = high.replace(microsecond=0) + A_SECOND  # a driver may cut the fraction off, and with it the last rows
+        terms, values = [f"{changed} <= ?"], [high]
         if after:
             names = [self._quoted(name) for name in dict.fromkeys((self._view.changed, *self._view.key))]
             terms.append(f"{changed} >= ?")
@@ -135,7 +140,7 @@ class Source:
         module = manager()
         try:
             with closing(self._session.connection.cursor()) as cursor:
-                cursor.execute(sql, *values)
+                cursor.execute(sql, *map(self._session.bound, values))
                 self._check_types(cursor.description)
                 return [dict(zip(self._view.columns, row, strict=True)) for row in cursor.fetchall()]
         except module.Error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -29,12 +30,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 class Dialect(NamedTuple):
     """How one database wants what ODBC does not say: the end of a SELECT of at most `{rows}` rows, and how its session is
-    made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC."""
+    made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC. `times_as_text`: the driver cuts a bound time
+    to the second (odbc-mariadb 3.1.15), and a text keeps all of it."""
 
     limit: str
     read_only: tuple[str, ...] = ()
     timeout: tuple[str, ...] = ()
     zone: tuple[str, ...] = ()
+    times_as_text: bool = False
 
 
 STANDARD = Dialect("OFFSET 0 ROWS FETCH NEXT {rows} ROWS ONLY")  # SQL:2008; SQL Server, Oracle, Db2
@@ -69,6 +72,12 @@ class Session:
     def quoted(self, *parts: str) -> str:
         """A name that the catalogue gave, quoted. It is one of rows/naming.py, so that no quote can stand in it."""
         return ".".join(f"{self.quote}{part}{self.quote}" for part in parts if part)
+
+    def bound(self, value: object) -> object:
+        """A value as it is bound."""
+        if self.dialect.times_as_text and isinstance(value, datetime):
+            return value.isoformat(sep=" ")
+        return value
 
     def rows(self, sql: str, *values: object) -> list[Sequence[Any]]:
         """All rows of a short answer. OdbcFault."""

@@ -68,7 +68,7 @@ class Postgres(_Owned):
 
     def __init__(self) -> None:
         need("PostgreSQL Unicode")
-        self.server: Cluster = cluster("fsync=off", "max_connections=400")
+        self.server: Cluster = cluster("fsync=off", "max_connections=400", "timezone=UTC")
         self.server.ask("postgres", "CREATE DATABASE lis")
         self.connection = (
             f"DRIVER={{PostgreSQL Unicode}};SERVER=127.0.0.1;PORT={self.server.port};DATABASE=lis;UID=labbridge"
@@ -113,7 +113,7 @@ class MariaDb(_Owned):
         self.process = self._run(
             "mariadbd", "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.folder}/s",
             f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--max-connections=400",
-            "--innodb-fast-shutdown=2",
+            "--innodb-fast-shutdown=2", "--default-time-zone=+00:00",
         )  # fmt: skip
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
