@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labbridge.config import Config, FeedSection
 from labbridge.config_odbc import FeedOdbcSection, ReceiverOdbcSection
+from labbridge.delivery.odbc_link import Staging
 from labbridge.feed_settings import feed_of
 from labbridge.feeds.odbc_poller import Polling
 from labbridge.feeds.odbc_source import View
@@ -65,6 +66,13 @@ def view_of(section: FeedOdbcSection) -> View:
         number=section.number,
         together=section.together,
         page_rows=section.page_rows,
+    )
+
+
+def staging_of(section: ReceiverOdbcSection) -> Staging:
+    """Where comments go."""
+    return Staging(
+        table=section.table, columns=section.columns, procedure=section.procedure, arguments=section.arguments
     )
 
 

@@ -58,8 +58,8 @@ def is_answer(raw: bytes, feed: Feed) -> bool:
 
 
 def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[PlacedNote] = ()) -> list[Report]:
-    """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are those
-    of its receipt: they name the entries of a body that are not read."""
+    """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are
+    those of its receipt: they name the entries of a body that are not read."""
     if is_hl7(raw, feed):
         return incoming.read_reports(raw, feed, received)
     if feed.kind == ROWS:
@@ -151,8 +151,9 @@ class Source(NamedTuple):
 def in_hl7(
     message: Kept, at: str, lanes: Collection[str], feeds: Mapping[str, Feed], form: Form, *, echoes: bool = False
 ) -> Source:
-    """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes messages;
-    `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these lanes."""
+    """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes
+    messages; `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these
+    lanes."""
     feed = feed_of(message.raw, message.feed, feeds)
     if is_hl7(message.raw, feed):
         return Source(message.raw, feed.charset, at)

@@ -117,8 +117,8 @@ class SuggestionsOnDemand:
 
 def suggest_file(path: Path, config: Config) -> list[Suggestion]:
     """Suggestions for the codes of a file: a CSV with a `code` or `name` column (`system`, `unit`, `order`, `sender` if
-    there), HL7 v2 messages, a body of FHIR, or kept rows. Each code once. CaseFileError, with the place and the repair, where it is
-    none of them."""
+    there), HL7 v2 messages, a body of FHIR, or kept rows. Each code once. CaseFileError, with the place and the repair,
+    where it is none of them."""
     content = path.read_bytes()
     wire = reading.wire_of(content, None)
     if wire == reading.FHIR:

@@ -1,5 +1,5 @@
-"""The messages of a file, by the wire it was written for: HL7 v2, FHIR as JSON, or kept rows of a table; each as the reports
-that a feed would read of it."""
+"""The messages of a file, by the wire it was written for: HL7 v2, FHIR as JSON, or kept rows of a table; each as the
+reports that a feed would read of it."""
 
 from __future__ import annotations
 

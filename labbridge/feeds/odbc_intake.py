@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple, Protocol
 
-
 from labbridge.errors import StoreUnavailable
 from labbridge.feeds.odbc_link import Keep, Later, Read, Said, Taken, Trouble, Wanted, encode, said
 from labbridge.feeds.odbc_window import Progress

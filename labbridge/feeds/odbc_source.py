@@ -111,7 +111,9 @@ class Source:
         changed = self._quoted(self._view.changed)
         high = wanted.high
         if isinstance(high, datetime):
-            high = high.replace(microsecond=0) + A_SECOND  # a driver may cut the fraction off, and with it the last rows
+            high = (
+                high.replace(microsecond=0) + A_SECOND
+            )  # a driver may cut the fraction off, and with it the last rows
         terms, values = [f"{changed} <= ?"], [high]
         if after:
             names = [self._quoted(name) for name in dict.fromkeys((self._view.changed, *self._view.key))]

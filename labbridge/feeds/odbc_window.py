@@ -1,11 +1,10 @@
 """What of a view is read again (reliability.md F8): rows that are committed late have a `changed` that was passed already.
 
-Of a time the last `window_s` seconds before the watermark are read again in each reading. Of a number its gaps are: a number
-that was not there when a higher one was is looked for until `window_s` is over, and listed from then on. The watermark is the
-highest `changed` that was there when a reading began, and never later than now: a row that is committed while the reading is
-under way, or that bears a time of the future, holds nothing up. Whatever comes later than all that a recount finds, which
-reads all since the recount before the last one.
-"""
+Of a time the last `window_s` seconds before the watermark are read again in each reading. Of a number its gaps are: a
+number that was not there when a higher one was is looked for until `window_s` is over, and listed from then on. The
+watermark is the highest `changed` that was there when a reading began, and never later than now: a row that is committed
+while the reading is under way, or that bears a time of the future, holds nothing up. Whatever comes later than all that a
+recount finds, which reads all since the recount before the last one."""
 
 from __future__ import annotations
 

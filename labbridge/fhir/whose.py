@@ -1,5 +1,5 @@
-"""Whose a result or a fact is: the patient that it names, or that what holds it names; of one that names none the specimen's
-or the sender's lane."""
+"""Whose a result or a fact is: the patient that it names, or that what holds it names; of one that names none the
+specimen's or the sender's lane."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def _handed_down(found: Contents, feed: Feed, who: dict[str, Who], held: dict[st
 
 
 def _handed_up(who: dict[str, Who], held: dict[str, list[Node]]) -> bool:
-    """A report or panel that names no patient is of the patient that its results name, if they name one. Whether any was."""
+    """A report or panel that names no patient is of the patient that its results name, if they name one. Whether any
+    was."""
     before = sum(map(bool, who.values()))
     for at, members in held.items():
         who[at] = who[at] or _alone([who.get(one.at, ()) for one in members])
@@ -199,8 +200,8 @@ def specimen_number(specimen: object, feed: Feed) -> EntityId:
 
 
 def number(sent: Sent | None, feed: Feed) -> EntityId:
-    """An order or specimen number. Its namespace is the system, under the name that the feed gives it: a result whose number
-    has that name on another wire too is the same result."""
+    """An order or specimen number. Its namespace is the system, under the name that the feed gives it: a result whose
+    number has that name on another wire too is the same result."""
     if sent is None or not sent.value:
         return NO_NUMBER
     return EntityId(sent.value, feed.authorities.get(sent.system, sent.system))

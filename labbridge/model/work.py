@@ -99,10 +99,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is
-    that one's. `control_id_reuse`: the control id came before with other bytes; both are kept. Of a FHIR body: `known`, the
-    resources that were there already, entry and id; `several`, the first entry whose condition more than one resource meets,
-    for which the whole was quarantined."""
+    """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is that
+    one's. `control_id_reuse`: the control id came before with other bytes; both are kept. Of a FHIR body: `known`, the
+    resources that were there already, entry and id; `several`, the first entry whose condition more than one resource
+    meets, for which the whole was quarantined."""
 
     key: int
     duplicate: bool = False

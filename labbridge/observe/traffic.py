@@ -26,7 +26,8 @@ class Durations:
 
 class Polled:
     """A view that is read: `code` is what is in the way (empty: nothing), `stopped` that a person has to change something.
-    `rows` were kept since the start, in so many `readings`; `gaps` are numbers that never came, `gaps_open` that may yet."""
+    `rows` were kept since the start, in so many `readings`; `gaps` are numbers that never came, `gaps_open` that may
+    yet."""
 
     def __init__(self) -> None:
         self.code, self.stopped = "", False

@@ -1,5 +1,5 @@
-"""Tables and columns as the catalogue of the database has them (SQLTables, SQLColumns): what a configuration names is looked
-up, and only a name that was found is ever written into a statement."""
+"""Tables and columns as the catalogue of the database has them (SQLTables, SQLColumns): what a configuration names is
+looked up, and only a name that was found is ever written into a statement."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KINDS = ("TABLE", "VIEW", "SYSTEM TABLE", "MATERIALIZED VIEW", "FOREIGN TABLE", 
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table that is there: its parts as the catalogue writes them, quoted, and its columns by the name that was asked for,
-    with the type that the catalogue gives each."""
+    """A table that is there: its parts as the catalogue writes them, quoted, and its columns by the name that was asked
+    for, with the type that the catalogue gives each."""
 
     catalogue: str
     schema: str
@@ -96,6 +96,19 @@ def _matched(there: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
             raise OdbcFault("column_missing", name)
         found[name] = same[0]
     return found
+
+
+def procedure(session: Session, name: str) -> str:
+    """A stored procedure as the catalogue has it (SQLProcedures), quoted. OdbcFault where it is not there."""
+    *before, own = name.split(".")
+    found = [(row[0] or "", row[1] or "", (row[2] or "").partition(";")[0]) for row in _asked(session, "procedures")]
+    same = [one for one in found if one[2].casefold() == own.casefold() and _within(before, one)]
+    exact = [one for one in same if one[2] == own] or same
+    if not exact:
+        raise OdbcFault("procedure_missing", name)
+    if len({*exact}) > 1:
+        raise OdbcFault("table_ambiguous", name)
+    return _quoted(session, before, exact[0])
 
 
 def is_unique(session: Session, table: Table, column: str) -> bool:

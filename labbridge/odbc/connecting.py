@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,8 +30,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 class Dialect(NamedTuple):
     """How one database wants what ODBC does not say: the end of a SELECT of at most `{rows}` rows, and how its session is
-    made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC. `times_as_text`: the driver cuts a bound time
-    to the second (odbc-mariadb 3.1.15), and a text keeps all of it."""
+    made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC.
+    `times_as_text`: the driver cuts a bound time to the second (odbc-mariadb 3.1.15), and a text keeps all of it."""
 
     limit: str
     read_only: tuple[str, ...] = ()
@@ -41,12 +41,9 @@ class Dialect(NamedTuple):
 
 
 STANDARD = Dialect("OFFSET 0 ROWS FETCH NEXT {rows} ROWS ONLY")  # SQL:2008; SQL Server, Oracle, Db2
-_MARIADB = Dialect(
-    "LIMIT {rows}", ("SET SESSION TRANSACTION READ ONLY",), ("SET SESSION max_statement_time = {seconds}",)
-)
-_MYSQL = Dialect(
-    "LIMIT {rows}", ("SET SESSION TRANSACTION READ ONLY",), ("SET SESSION max_execution_time = {milliseconds}",)
-)
+_READ_ONLY = ("SET SESSION TRANSACTION READ ONLY",)
+_MARIADB = Dialect("LIMIT {rows}", _READ_ONLY, ("SET SESSION max_statement_time = {seconds}",), times_as_text=True)
+_MYSQL = Dialect("LIMIT {rows}", _READ_ONLY, ("SET SESSION max_execution_time = {milliseconds}",), times_as_text=True)
 DIALECTS = {
     "PostgreSQL": Dialect(
         "LIMIT {rows}",
@@ -118,10 +115,8 @@ def connect(access: Access) -> Session:
     except module.Error as error:
         raise fault_of(error) from None
     session = Session(connection, _said(connection, module.SQL_DBMS_NAME), _said(connection, _QUOTE))
-    try:
+    with suppress(module.Error):  # not every driver has it; what follows, and who watches this process, see to it
         connection.timeout = access.timeout_s
-    except module.Error:
-        pass  # not every driver has it; what follows, and who watches this process, see to it
     spoken = (*session.dialect.zone, *session.dialect.timeout, *(session.dialect.read_only if access.read_only else ()))
     for statement in spoken:
         _run(session, statement.format(seconds=access.timeout_s, milliseconds=access.timeout_s * 1000))

@@ -1,5 +1,5 @@
-"""What can be wrong with a database behind ODBC, as a closed list: what a log line, a metric and `labbridge odbc test` say. A
-driver's own text is never passed on: it may quote a value."""
+"""What can be wrong with a database behind ODBC, as a closed list: what a log line, a metric and `labbridge odbc test` say.
+A driver's own text is never passed on: it may quote a value."""
 
 from __future__ import annotations
 
@@ -37,12 +37,16 @@ KINDS = {
         STOPS),
     "key_repeated": Kind("rows with the same key are there several times", "name all columns of the key", STOPS),
     "id_not_unique": Kind("nothing keeps `id` unique", "add a unique index on its column", STOPS),
-    "rights_missing": Kind("this user may not do that", "grant SELECT on the view; on a table of comments INSERT too", STOPS),
+    "rights_missing": Kind("this user may not do that", "grant SELECT on the view; on a table of comments INSERT too",
+        STOPS),
     "timeout": Kind("the statement took too long", "add an index on `changed` and the key, or raise timeout_s"),
     "silent": Kind("the server has said nothing for too long", "look at the server"),
     "connection_lost": Kind("the connection was lost", "look at the server"),
     "unreadable": Kind("the driver cannot give a value of the row", "look at its kind and its characters", STOPS),
     "ended": Kind("the process that talks to the driver has ended", "look at the driver: a fault in it ends the process"),
+    "row_refused": Kind("the table refuses the row", "look at its columns: their length, and what they must hold"),
+    "procedure_missing": Kind("there is no such procedure, or this user may not see it", "look at its name and schema",
+        STOPS),
     "other": Kind("the database refuses the statement", "look at its log"),
 }  # fmt: skip
 """By code: what is so, and the repair."""
@@ -90,6 +94,14 @@ _NATIVE = {  # MariaDB and MySQL
     "2006": "connection_lost",
     "2013": "connection_lost",
     "1053": "connection_lost",
+    "1048": "row_refused",
+    "1062": "row_refused",
+    "1264": "row_refused",
+    "1292": "row_refused",
+    "1364": "row_refused",
+    "1366": "row_refused",
+    "1406": "row_refused",
+    "1452": "row_refused",
 }
 _WORDS = {  # drivers that give no code for it
     "can't open lib": "driver_missing",
@@ -99,6 +111,7 @@ _WORDS = {  # drivers that give no code for it
     "could not connect": "server_away",
     "connection refused": "server_away",
     "server closed the connection": "connection_lost",
+    "constraint failed": "row_refused",
 }
 _NUMBER = re.compile(r"\((-?\d+)\)")
 
@@ -131,9 +144,10 @@ def fault_of(error: BaseException) -> OdbcFault:
     by_number = (
         next((_NATIVE[one] for one in numbers if one in _NATIVE), "") if "[ma-" in text or "[mysql]" in text else ""
     )
-    code = by_number or _SQLSTATE.get(state, "") or by_words or "other"
+    by_class = "row_refused" if state[:2] in ("22", "23") else ""
+    code = by_number or _SQLSTATE.get(state, "") or by_words or by_class or "other"
     if code == "server_away" and "database" in text and "does not exist" in text:
         code = "database_missing"
-    if code == "server_away" and ("authentication failed" in text or "role" in text and "does not exist" in text):
+    if code == "server_away" and ("authentication failed" in text or ("role" in text and "does not exist" in text)):
         code = "sign_in_refused"
     return OdbcFault(code, state if code == "other" else "")

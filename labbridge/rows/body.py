@@ -2,10 +2,9 @@
 
     {"view":"lis.results","rows":[{"id":17,"value":"12.30","collected":{"timestamp":"2026-10-25T02:30:00"},"unit":null}]}
 
-NULL is null, an empty text is "", a zero is 0: nothing stands for anything else. A number keeps its digits. What JSON has no
-kind for is an object of one member: timestamp, date, time, binary (base64), float (one that is no number), utf16 (a text that
-is none, base64).
-"""
+NULL is null, an empty text is "", a zero is 0: nothing stands for anything else. A number keeps its digits. What JSON has
+no kind for is an object of one member: timestamp, date, time, binary (base64), float (one that is no number), utf16 (a text
+that is none, base64)."""
 
 from __future__ import annotations
 

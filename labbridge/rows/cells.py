@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from labbridge.errors import Refuse
 from labbridge.rows.body import Number
 
 TIMES = ("timestamp", "date", "time")
 
 
-def text(cell: object, place: str, decimal_mark: str = ".") -> str:
+class NoText(Exception):
+    """A cell that is none; the sentence says why, without its value."""
+
+
+def text(cell: object, decimal_mark: str = ".") -> str:
     """The text of a cell: empty for NULL and for blanks, which both say nothing; a number in its digits, with the feed's
-    decimal mark; a time as ISO 8601. Blanks around a text are a fixed column's, and left out. Refuse (102) for what is no
-    text: bytes, a float that is no number, a text with a NUL."""
+    decimal mark; a time as ISO 8601. Blanks around a text are a fixed column's, and left out. NoText for bytes, a
+    float that is no number, a text with a NUL."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
@@ -22,13 +25,13 @@ def text(cell: object, place: str, decimal_mark: str = ".") -> str:
         return plain(cell).replace(".", decimal_mark)
     if isinstance(cell, str):
         if "\0" in cell:
-            raise Refuse("The column holds a NUL character", code="102", location=place)
+            raise NoText("The column holds a NUL character")
         return cell.strip()
     if isinstance(cell, dict) and len(cell) == 1:
         kind, value = next(iter(cell.items()))
         if kind in TIMES and isinstance(value, str):
             return value
-    raise Refuse("The column holds what is no text, number or time", code="102", location=place)
+    raise NoText("The column holds what is no text, number or time")
 
 
 def plain(number: Number) -> str:

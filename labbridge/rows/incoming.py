@@ -1,8 +1,8 @@
 """A row of a laboratory's table as a report: each value where its column is said to belong, exactly as it was read.
 
-One row is one report of one order; where the feed says which rows belong together, all of those are. Columns of `parts` are each a result under a local code of their own, so that a wide table
-(a column for each test) and what belongs together (titre and pattern of HEp-2) are read as one order.
-"""
+One row is one report of one order; where the feed says which rows belong together, all of those are. Columns of `parts` are
+each a result under a local code of their own, so that a wide table (a column for each test) and what belongs together
+(titre and pattern of HEp-2) are read as one order."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ def read_reports(raw: bytes, feed: Feed) -> list[Report]:
 
 
 class Reading:
-    """One body being read: its first row tells patient and order, each row its results. Refuse, with the place of the column,
-    for a row without a key or without a test, with a column missing that the configuration names, or with what is no text."""
+    """One body being read: its first row tells patient and order, each row its results. Refuse, with the place of the
+    column, for a row without a key or without a test, with a column missing that the configuration names, or with what is
+    no text."""
 
     def __init__(self, raw: bytes, feed: Feed) -> None:
         self._feed = feed
@@ -224,10 +225,12 @@ class Reading:
         return self._cell(column) if column is not None else ""
 
     def _cell(self, column: str) -> str:
-        place = self._place(column)
-        if column not in self._row:
-            raise Refuse("The row has no such column", code="101", location=place)
-        return cells.text(self._row[column], place, self._feed.decimal_mark)
+        try:
+            return cells.text(self._row[column], self._feed.decimal_mark)
+        except KeyError:
+            raise Refuse("The row has no such column", code="101", location=self._place(column)) from None
+        except cells.NoText as fault:
+            raise Refuse(str(fault), code="102", location=self._place(column)) from None
 
     def _time(self, meaning: str) -> Time | None:
         text = self._text(meaning)

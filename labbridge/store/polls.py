@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
-
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import Arrival, AuditEvent
 from labbridge.states import State
@@ -50,8 +49,8 @@ class StorePolls:
 
 
 def keep_unknown(connection: Connection, wanted: Sequence[Wanted]) -> int:
-    """A row that is read again was kept already, which is no duplicate of its sender's. One that was quarantined, and can be
-    read now, is taken up."""
+    """A row that is read again was kept already, which is no duplicate of its sender's. One that was quarantined, and can
+    be read now, is taken up."""
     pairs = [(lookup_key(one.sender), lookup_key(one.control_id)) for one, _event in wanted]
     sql = KNOWN.format(",".join(["(?,?)"] * len(pairs)))
     found = connection.execute(sql, [part for pair in pairs for part in pair]).fetchall()

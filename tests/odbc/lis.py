@@ -1,5 +1,5 @@
-"""The LIS of the tests: a table of results with a view on it, and many sessions that write it at once. They commit late, roll
-back, share timestamps, and correct what they wrote."""
+"""The LIS of the tests: a table of results with a view on it, and many sessions that write it at once. They commit late,
+roll back, share timestamps, and correct what they wrote."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class Writers:
     """Sessions that write until `rows` rows are written in all, each a transaction of several rows after the other. One of
     six is rolled back; a third are open for up to `latest_s`; half of the transactions give all their rows one time."""
 
-    def __init__(self, database: Database, rows: int, *, sessions: int = 40, latest_s: float = 4.0, seed: int = 1) -> None:
+    def __init__(
+        self, database: Database, rows: int, *, sessions: int = 40, latest_s: float = 4.0, seed: int = 1
+    ) -> None:
         self._database, self._left, self._latest_s = database, rows, latest_s
         self._turn, self._rng = threading.Lock(), random.Random(seed)
         self.committed = self.rolled_back = 0
@@ -116,7 +118,7 @@ class Writers:
             with closing(pyodbc.connect(self._database.connection, autocommit=False)) as session:
                 while self._write(session, rng):
                     pass
-        except BaseException as error:
+        except (pyodbc.Error, AssertionError) as error:
             self.failed.append(error)
 
     def _write(self, session: pyodbc.Connection, rng: random.Random) -> bool:
@@ -177,5 +179,3 @@ def patient(done: Callable[[], bool], within_s: float) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-

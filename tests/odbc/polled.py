@@ -69,9 +69,7 @@ def run(database: Database, folder: Path, plan: Plan) -> Found:
         lis.fill(database, plan.there)
     service = Listening(folder, extra=lis.section(database, window_s=plan.window_s))
     service.configure(feeds=" ")
-    writers = lis.Writers(
-        database, plan.written, sessions=plan.sessions, latest_s=plan.latest_s, seed=plan.seed
-    )
+    writers = lis.Writers(database, plan.written, sessions=plan.sessions, latest_s=plan.latest_s, seed=plan.seed)
     found, begun = Found(), time.monotonic()
     try:
         service.start()

@@ -1,4 +1,5 @@
-"""Databases of a laboratory as the tests have them: real servers with their real ODBC drivers, each in a temporary folder."""
+"""Databases of a laboratory as the tests have them: real servers with their real ODBC drivers, each in a temporary
+folder."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ def _opened(request: Request, message: Message, *, said: str = "", status: int =
 
 
 def _looked_at(parts: Parts, message: Message, held: Bytes, pending: Version | None) -> dict[str, Any]:
-    """The bytes as their wire has them: `opened` segments, or the `body` of FHIR or of rows with how it reads, as it is and as the edit
-    that waits has it. All of them None where no byte is left."""
+    """The bytes as their wire has them: `opened` segments, or the `body` of FHIR or of rows with how it reads, as it is and
+    as the edit that waits has it. All of them None where no byte is left."""
     feed = parts.feeds.get(message.feed)
     if not held.raw or reading.is_hl7(held.raw, feed):
         places = " ".join((message.location, *(lane.sentence for lane in message.lanes)))
