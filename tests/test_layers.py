@@ -140,6 +140,7 @@ WIRING = {
     "odbc_settings",
     "polling",
     "cli_odbc",
+    "odbc_testing",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

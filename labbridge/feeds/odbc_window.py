@@ -24,12 +24,14 @@ REACH = 100_000  # numbers below the highest that are still waited for
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Numbers that no row had, from `first` to `last`, when a higher one was `seen`. `open`: they may still come."""
+    """Numbers that no row had, from `first` to `last`, when a higher one was `seen`. `open`: they may still come. `below`:
+    they lie below the first one that was ever seen, and are missed only as long as they may come."""
 
     first: int
     last: int
     seen: datetime
     open: bool = True
+    below: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -128,8 +130,7 @@ def _joined(gaps: tuple[Gap, ...]) -> Iterator[Gap]:
 
 
 class Numbers:
-    """The gaps of the numbers, while rows are read. In the first reading nothing before it can be missing but close below
-    the highest."""
+    """The gaps of the numbers, while rows are read."""
 
     def __init__(self, progress: Progress, now: datetime) -> None:
         self._gaps = sorted(progress.gaps, key=lambda one: one.first)
@@ -142,11 +143,13 @@ class Numbers:
         number = mark_of(value)
         if not isinstance(number, int):
             raise OdbcFault("changed_unfit")
-        if self.high is not None and number > self.high + 1:
+        if self.high is None:
+            self._gaps.append(Gap(number - REACH, number - 1, self._now, below=True))
+        elif number > self.high + 1:
             self._gaps.append(Gap(self.high + 1, number - 1, self._now))
             if len(self._gaps) > 2 * MOST_GAPS:
                 del self._gaps[:-MOST_GAPS]
-        elif self.high is not None and number <= self.high:
+        elif number <= self.high:
             self._fill(number)
         self.high = number if self.high is None else max(self.high, number)
 
@@ -172,7 +175,7 @@ class Numbers:
             msgspec.structs.replace(one, open=one.open and one.seen >= oldest and one.last >= reach)
             for one in self._gaps[-MOST_GAPS:]
         ]
-        return tuple(found)
+        return tuple(one for one in found if one.open or not one.below)
 
 
 def ended(progress: Progress, top: Mark, numbers: Numbers, rules: Rules, now: datetime) -> Progress:

@@ -31,29 +31,34 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 class Dialect(NamedTuple):
     """How one database wants what ODBC does not say: the end of a SELECT of at most `{rows}` rows, and how its session is
     made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC.
-    `times_as_text`: the driver cuts a bound time to the second (odbc-mariadb 3.1.15), and a text keeps all of it."""
+    `times_as_text`: the driver cuts a bound time to the second (odbc-mariadb 3.1.15), and a text keeps all of it.
+    `explains`: EXPLAIN tells of an INSERT whether it is allowed."""
 
     limit: str
     read_only: tuple[str, ...] = ()
     timeout: tuple[str, ...] = ()
     zone: tuple[str, ...] = ()
     times_as_text: bool = False
+    explains: bool = False
 
 
 STANDARD = Dialect("OFFSET 0 ROWS FETCH NEXT {rows} ROWS ONLY")  # SQL:2008; SQL Server, Oracle, Db2
 _READ_ONLY = ("SET SESSION TRANSACTION READ ONLY",)
-_MARIADB = Dialect("LIMIT {rows}", _READ_ONLY, ("SET SESSION max_statement_time = {seconds}",), times_as_text=True)
-_MYSQL = Dialect("LIMIT {rows}", _READ_ONLY, ("SET SESSION max_execution_time = {milliseconds}",), times_as_text=True)
+_MARIADB = Dialect(
+    "LIMIT {rows}", _READ_ONLY, ("SET SESSION max_statement_time = {seconds}",), times_as_text=True, explains=True
+)
+_MYSQL = _MARIADB._replace(timeout=("SET SESSION max_execution_time = {milliseconds}",))
 DIALECTS = {
     "PostgreSQL": Dialect(
         "LIMIT {rows}",
         ("SET default_transaction_read_only = on",),
         ("SET statement_timeout = {milliseconds}",),
         ("SET TIME ZONE 'UTC'",),
+        explains=True,
     ),
     "MariaDB": _MARIADB,
     "MySQL": _MYSQL,
-    "SQLite": Dialect("LIMIT {rows}", ("PRAGMA query_only = on",)),
+    "SQLite": Dialect("LIMIT {rows}", ("PRAGMA query_only = on",), explains=True),
 }
 """By the beginning of SQL_DBMS_NAME; else STANDARD."""
 
