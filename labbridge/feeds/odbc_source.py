@@ -63,9 +63,12 @@ class Source:
 
     def top(self) -> Mark | None:
         """The highest `changed` that is there; None where there is no row."""
-        found = self._session.rows(f"SELECT MAX({self._quoted(self._view.changed)}) FROM {self._table.quoted}")  # noqa: S608
-        value = found[0][0] if found else None
-        return None if value is None else mark_of(value)
+        changed = self._quoted(self._view.changed)
+        found = self._session.rows(
+            f"SELECT {changed} FROM {self._table.quoted} WHERE {changed} IS NOT NULL"  # noqa: S608
+            f" ORDER BY {changed} DESC {self._limit(1)}"
+        )
+        return mark_of(found[0][0]) if found else None
 
     def pages(self, wanted: Range) -> Iterator[list[Row]]:
         """The rows of a range in the order of `changed` and key. Each page begins with the last row of the one before, so

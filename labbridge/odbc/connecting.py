@@ -32,7 +32,8 @@ class Dialect(NamedTuple):
     """How one database wants what ODBC does not say: the end of a SELECT of at most `{rows}` rows, and how its session is
     made to read only, to give up (`{seconds}`, `{milliseconds}`), and to give times that have a zone in UTC.
     `times_as_text`: the driver cuts a bound time to the second (odbc-mariadb 3.1.15), and a text keeps all of it.
-    `explains`: EXPLAIN tells of an INSERT whether it is allowed."""
+    `explains`: EXPLAIN tells of an INSERT whether it is allowed. `quote`: what names are quoted with, where it is not what
+    the driver says."""
 
     limit: str
     read_only: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Dialect(NamedTuple):
     zone: tuple[str, ...] = ()
     times_as_text: bool = False
     explains: bool = False
+    quote: str = ""
 
 
 STANDARD = Dialect("OFFSET 0 ROWS FETCH NEXT {rows} ROWS ONLY")  # SQL:2008; SQL Server, Oracle, Db2
@@ -58,7 +60,8 @@ DIALECTS = {
     ),
     "MariaDB": _MARIADB,
     "MySQL": _MYSQL,
-    "SQLite": Dialect("LIMIT {rows}", ("PRAGMA query_only = on",), explains=True),
+    # In double quotes SQLite takes a column that is not there for a text.
+    "SQLite": Dialect("LIMIT {rows}", ("PRAGMA query_only = on",), explains=True, quote="`"),
 }
 """By the beginning of SQL_DBMS_NAME; else STANDARD."""
 
@@ -68,8 +71,9 @@ class Session:
     `commit` is called for."""
 
     def __init__(self, connection: pyodbc.Connection, name: str, quote: str) -> None:
-        self.connection, self.name, self.quote = connection, name, quote
+        self.connection, self.name = connection, name
         self.dialect = next((one for start, one in DIALECTS.items() if name.startswith(start)), STANDARD)
+        self.quote = self.dialect.quote or quote
 
     def quoted(self, *parts: str) -> str:
         """A name that the catalogue gave, quoted. It is one of rows/naming.py, so that no quote can stand in it."""

@@ -52,7 +52,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """`there`: rows that are there at the start; `written`: by `sessions` while it is read; `kills` of the poller."""
+    """`there`: rows that are there at the start; `written`: by `sessions` while it is read; `kills` of the poller. What was
+    committed has to be here after `settle_s`."""
 
     there: int
     written: int
@@ -60,6 +61,7 @@ class Plan:
     latest_s: float = 3.0
     window_s: float = 6.0
     kills: int = 3
+    settle_s: float = 120.0
     seed: int = 1
 
 
@@ -81,7 +83,7 @@ def run(database: Database, folder: Path, plan: Plan) -> Found:
         writers.join()
         found.corrected = lis.corrected(database, 50)
         wanted = lis.rows_of(database)
-        settled = lis.patient(lambda: _latest(service, wanted), 300)
+        settled = lis.patient(lambda: _latest(service, wanted), plan.settle_s)
         if not settled:
             found.notes.append("the last row did not come")
         time.sleep(plan.window_s / 2)  # what was to come twice would come now

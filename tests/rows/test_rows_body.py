@@ -136,9 +136,10 @@ def test_what_is_no_text_is_said_to_be_none(cell: Cell) -> None:
         cells.text(kept(cell))
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"[]", b'{"view":"v"}', b'{"view":"v","rows":[]}', b'{"view":"v","rows":[1]}', b"\xff"]
-)
+NO_ROWS = (b"", b"[]", b'{"view":"v"}', b'{"view":"v","rows":[]}', b'{"view":"v","rows":[1]}', b"\xff")
+
+
+@pytest.mark.parametrize("rows", NO_ROWS)
 def test_bytes_that_are_no_rows_are_refused_with_their_place(rows: bytes) -> None:
     with pytest.raises(Refuse) as refused:
         body.decode(rows)
