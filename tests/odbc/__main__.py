@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from labbridge.observe import logs
 from tests.odbc import polled, written
 from tests.odbc.servers import MariaDb, Postgres
 
@@ -23,6 +24,7 @@ def main() -> int:
     options.add_argument("--server", choices=sorted(SERVERS), action="append", help="which; both without")
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
+    logs.configure(json=True, level="error")
     well = [_on(name, asked) for name in asked.server or SERVERS]
     return 0 if all(well) else 1
 
@@ -55,4 +57,5 @@ def _on(name: str, asked: argparse.Namespace) -> bool:
         server.close()
 
 
-sys.exit(main())
+if __name__ == "__main__":  # a process that is spawned reads this again
+    sys.exit(main())

@@ -26,6 +26,7 @@ COLUMNS = {
     "filler_order": "order_no", "signed": "signed_at", "retests": "retests",
 }  # fmt: skip
 STAGING = Staging(table="comments", columns=COLUMNS)
+PATIENCE_S = 60.0
 TIMES = {"SQLite": "timestamp", "PostgreSQL": "timestamp", "MariaDB": "datetime"}
 
 
@@ -85,48 +86,51 @@ class Found:
 
 
 def run(server: Postgres | MariaDb, deliveries: int, *, restarts: int, seed: int = 1) -> Found:
+    """The server is started again by this thread: it would end with the thread that started it."""
     create(server)
-    found, begun = Found(deliveries=deliveries), time.monotonic()
-    stop = threading.Event()
-    breaker = threading.Thread(target=_restart, args=(server, found, stop, restarts, random.Random(seed)))
-    breaker.start()
-    try:
-        asyncio.run(_deliver(server, found, breaker))
-    finally:
-        stop.set()
-        breaker.join()
+    found, begun, rng = Found(deliveries=deliveries), time.monotonic(), random.Random(seed)
+    broken, failed = threading.Event(), list[BaseException]()
+    thread = threading.Thread(target=_deliver_all, args=(server, found, broken, failed))
+    thread.start()
+    while thread.is_alive() and found.restarts < restarts:
+        thread.join(0.2 + rng.random())
+        server.restart()
+        found.restarts += 1
+    broken.set()
+    thread.join()
+    if failed:
+        raise failed[0]
     there = rows_of(server)
     found.rows = len(there)
-    wanted = {f"LBC{number}" for number in range(deliveries)}
-    found.wrong = len(wanted ^ {one[0] for one in there})
+    found.wrong = len({f"LBC{number}" for number in range(deliveries)} ^ {one[0] for one in there})
     found.seconds = time.monotonic() - begun
     return found
 
 
-async def _deliver(server: Postgres | MariaDb, found: Found, breaker: threading.Thread) -> None:
-    """Each until it is taken; the last ones only once the server is broken no more."""
+def _deliver_all(server: Database, found: Found, broken: threading.Event, failed: list[BaseException]) -> None:
+    try:
+        asyncio.run(_deliver(server, found, broken))
+    except (AssertionError, OSError) as error:
+        failed.append(error)
+
+
+async def _deliver(server: Database, found: Found, broken: threading.Event) -> None:
+    """Each until it is taken; while the server is broken again and again not all at once."""
     to = receiver(server, silent_s=15.0)
     try:
         for number in range(found.deliveries):
-            control_id = f"LBC{number}"
+            control_id, patience = f"LBC{number}", time.monotonic() + PATIENCE_S
             while True:
                 try:
                     answer = await to.send(row(control_id), control_id)
                 except Retry:
                     found.unanswered += 1
+                    assert time.monotonic() < patience, "the server does not come back"
                     await asyncio.sleep(0.05)
                     continue
                 assert answer.takes(control_id), answer
                 break
-            if breaker.is_alive():
-                await asyncio.sleep(0.002)
+            if not broken.is_set():
+                await asyncio.sleep(0.01)
     finally:
         to.close()
-
-
-def _restart(server: Postgres | MariaDb, found: Found, stop: threading.Event, times: int, rng: random.Random) -> None:
-    for _time in range(times):
-        if stop.wait(0.2 + rng.random()):
-            return
-        server.restart()
-        found.restarts += 1
