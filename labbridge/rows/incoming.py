@@ -35,7 +35,7 @@ MEANINGS = {
     "filler_namespace": "whose number that is, where the view tells; else the application of `sender`",
     "placer_order": "the requester's order number",
     "placer_namespace": "whose number that is",
-    "service_code": "code of what was ordered",
+    "service_code": "code of what was ordered; without it, and without its name, the first test of the report",
     "service_name": "its name",
     "specimen": "number of the specimen",
     "specimen_type": "what it is (serum, CSF)",
@@ -160,7 +160,9 @@ class Reading:
             status=self._text("order_status"),
             specimens=self._specimens(own),
         )
-        return msgspec.structs.replace(order, observations=tuple(self._observations()))
+        results = tuple(self._observations())
+        service = order.service or (results[0].codes if results else ())
+        return msgspec.structs.replace(order, observations=results, service=service)
 
     def _specimens(self, own: str) -> tuple[Specimen, ...]:
         number, kind = self._text("specimen"), self._text("specimen_type")

@@ -77,6 +77,12 @@ def test_without_an_order_number_the_rows_own_key_is_the_orders() -> None:
     assert order(row(order_no=None)).filler == EntityId("1", "tables/row")
 
 
+def test_what_was_ordered_is_the_test_where_no_column_says_it() -> None:
+    assert order().service == (Coding("SRPB", "Anti-SRP (line blot)", "L"),)
+    named = msgspec.structs.replace(TABLES, columns={**COLUMNS, "service_code": "remark"})
+    assert order(row(remark="MYO"), feed=named).service == (Coding("MYO", "", "L"),)
+
+
 def test_a_row_without_a_patient_is_kept_under_its_specimen_and_says_so() -> None:
     found = report(row(pat_no=None))
     assert (found.lane, found.patient.identifiers) == ("s:MYOLIS|T1", ())
