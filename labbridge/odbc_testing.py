@@ -86,11 +86,11 @@ def _table(access: Access, staging: Staging) -> bytes:
 def gaps(store: Connection, name: str, format: str) -> str:
     """The gaps of a feed, oldest first."""
     found = polls.load(store, name)
-    progress = _progress(found) if found else Progress()
+    listed = (_progress(found) if found else Progress()).listed
     if format == "json":
-        return json.dumps({"feed": name, "gaps": msgspec.to_builtins(progress.gaps)})
+        return json.dumps({"feed": name, "gaps": msgspec.to_builtins(listed)})
     lines = [
         f"{one.first}-{one.last}  {'may still come' if one.open else 'did not come'}, since {one.seen:%Y-%m-%d %H:%M:%S} UTC"
-        for one in progress.gaps
+        for one in listed
     ]
     return "\n".join(lines or [f"{name}: no gap is known"])

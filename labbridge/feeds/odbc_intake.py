@@ -134,9 +134,10 @@ class Feeder:
         """The watermark moves: everything up to it is on the disk."""
         if what.progress != self._progress:
             self._shelf.save(what.progress)
-        opened = len(what.progress.open_gaps)
+        listed = what.progress.listed
         self._progress, self._types = what.progress, what.types
-        self.polled.gaps_open, self.polled.gaps = opened, len(what.progress.gaps) - opened
+        self.polled.gaps_open = sum(one.open for one in listed)
+        self.polled.gaps = len(listed) - self.polled.gaps_open
         self.polled.readings += 1
         if what.recount:
             _log.info("odbc_recounted", feed=self._feed, count=what.rows)

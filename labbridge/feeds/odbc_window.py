@@ -48,6 +48,11 @@ class Progress(msgspec.Struct, frozen=True):
     def open_gaps(self) -> tuple[Gap, ...]:
         return tuple(one for one in self.gaps if one.open)
 
+    @property
+    def listed(self) -> tuple[Gap, ...]:
+        """The gaps that people are told of."""
+        return tuple(one for one in self.gaps if not one.below)
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says. `zone`: of the times in `changed`."""

@@ -65,18 +65,18 @@ class Plan:
     seed: int = 1
 
 
-def run(database: Database, folder: Path, plan: Plan) -> Found:
+def run(database: Database, folder: Path, plan: Plan, patched: Path | None = None) -> Found:
     lis.create(database)
     if plan.there:
         lis.fill(database, plan.there)
-    service = Listening(folder, extra=lis.section(database, window_s=plan.window_s))
+    service = Listening(folder, extra=lis.section(database, window_s=plan.window_s), patched=patched)
     service.configure(feeds=" ")
     writers = lis.Writers(database, plan.written, sessions=plan.sessions, latest_s=plan.latest_s, seed=plan.seed)
     found, begun = Found(), time.monotonic()
     try:
         service.start()
         if plan.there:
-            lis.patient(lambda: _count(service) >= plan.there, 1800)
+            lis.patient(lambda: count(service) >= plan.there, 1800)
             found.filled_s = time.monotonic() - begun
         writers.start()
         found.kills = _kill(service, writers, plan)
@@ -124,13 +124,13 @@ def _kill(service: Service, writers: lis.Writers, plan: Plan) -> int:
     return kills
 
 
-def _count(service: Service) -> int:
+def count(service: Service) -> int:
     return int(service.rows(COUNT, lis.FEED)[0][0])
 
 
 def _latest(service: Service, wanted: dict[int, tuple[Any, ...]]) -> bool:
     """Whether as many different rows are here as there are there. How many versions there are of each is not known."""
-    if _count(service) < len(wanted):
+    if count(service) < len(wanted):
         return False
     return len(_kept(service)[0].keys() & wanted.keys()) == len(wanted) and not _behind(service, wanted)
 
