@@ -42,6 +42,15 @@ TABLES = Feed(
     settle_s=0.0,
 )
 """The demo laboratory by a view: one sender, one authority of patient numbers."""
+SECTION: dict[str, Any] = {
+    "kind": "odbc",
+    "sender": TABLES.sender,
+    "timezone": TABLES.timezone,
+    "odbc": {
+        "connection": "DSN=lis", "view": "results_v", "key": ["id"], "changed": "changed", "columns": COLUMNS,
+    },
+}  # fmt: skip
+"""The same as a configuration has it."""
 ROW: dict[str, Any] = {
     "id": 1,
     "changed": datetime(2026, 11, 13, 12, 0, 0, 123456),

@@ -9,17 +9,7 @@ from story_parts import Laboratory
 from labbridge import receiving_rows
 from labbridge.model.work import Feed
 from labbridge.store.polls import StorePolls
-from tests.rows.rows_tables import TABLES, row
-
-BLOT = {
-    "test": "SRPB",
-    "test_name": "Anti-SRP (line blot)",
-    "test_system": "L",
-    "unit": "intensity",
-    "ref_range": "0-5",
-}
-CK = {"id": 2, "test": "2157-6", "test_name": "Creatine kinase", "test_system": "LN", "result": "3400", "unit": "U/L",
-      "ref_range": "39-190", "flag": "H"}  # fmt: skip
+from tests.rows.rows_tables import CK, SECTION, TABLES, row
 
 
 def keep_rows(lab: Laboratory, *rows: dict[str, Any] | list[dict[str, Any]], feed: Feed = TABLES) -> int:
@@ -39,4 +29,4 @@ def take_rows(lab: Laboratory, *rows: dict[str, Any], feed: Feed = TABLES) -> No
         lab.clock.forward(minutes=1)
 
 
-__all__ = ["BLOT", "CK", "TABLES", "keep_rows", "row", "take_rows"]
+__all__ = ["CK", "SECTION", "TABLES", "keep_rows", "row", "take_rows"]

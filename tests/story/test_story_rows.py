@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 from fhir_parts import blot, ck, posted
-from rows_parts import CK, TABLES, keep_rows, row, take_rows
+from rows_parts import CK, SECTION, TABLES, keep_rows, row, take_rows
 from story_parts import BLOT, SITE, Laboratory, Lis, field, obx, order, oru
 from story_parts import CK as CK_LINE
 
@@ -19,18 +19,6 @@ from labbridge.rows import body
 from labbridge.rows.outgoing import faults
 from labbridge.sources import read_all, words_of
 
-SECTION = {
-    "kind": "odbc",
-    "sender": "MYOLIS|LABA",
-    "timezone": "Europe/Paris",
-    "odbc": {
-        "connection": "DSN=lis",
-        "view": "results_v",
-        "key": ["id"],
-        "changed": "changed",
-        "columns": TABLES.columns,
-    },
-}
 CONFIG = Config.model_validate(
     {
         "facility": "LABA",
@@ -44,15 +32,6 @@ CONFIG = Config.model_validate(
         "knowledge": {"site": SITE},
     }
 )
-
-
-@pytest.fixture
-def lab(lab: Laboratory) -> Laboratory:
-    """One that knows the feed of the table too."""
-    feeds = {**lab.reader.feeds, "tables": TABLES}
-    lab.reader = msgspec.structs.replace(lab.reader, feeds=feeds)
-    lab.letterhead = msgspec.structs.replace(lab.letterhead, feeds=feeds)
-    return lab
 
 
 def to_a_table(lab: Laboratory) -> None:

@@ -38,6 +38,8 @@ from labbridge.web.application import application
 from labbridge.web.parts import Parts, Pool
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
+from tests.rows.rows_tables import SECTION as ROWS
+from tests.rows.rows_tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
 from fhir_parts import POSTED, SECTION
@@ -46,7 +48,7 @@ from story_parts import ASKING, ELSEWHERE, FEED, SITE, Laboratory
 CONFIG = Config.model_validate(
     {
         "facility": "LABA",
-        "feeds": {"myolis": {"timezone": "Europe/Paris"}, "posted": SECTION},
+        "feeds": {"myolis": {"timezone": "Europe/Paris"}, "posted": SECTION, "tables": ROWS},
         "receivers": {"lis": {"address": "127.0.0.1:9"}},
         "knowledge": {"site": SITE},
     }
@@ -82,7 +84,7 @@ class Bench:
             suggestions=SuggestionsOnDemand(SITE),
             items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),
-            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED)},
+            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED, TABLES)},
             act=self._act,
             clock=self.clock,
             ages=AGES,
