@@ -58,7 +58,8 @@ class Source:
     def check(self) -> None:
         """No row is without a key or without `changed`: it would never be seen, or never be told from others."""
         empty = " OR ".join(f"{self._quoted(name)} IS NULL" for name in (self._view.changed, *self._view.key))
-        if self._rows(f"{self._select} WHERE {empty} {self._limit(1)}"):
+        order = self._quoted(self._view.changed)
+        if self._rows(f"{self._select} WHERE {empty} ORDER BY {order} {self._limit(1)}"):
             raise OdbcFault("key_empty", self._view.name)
 
     def top(self) -> Mark | None:

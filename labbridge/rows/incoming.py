@@ -148,12 +148,12 @@ class Reading:
         application = self._feed.sender.partition("|")[0]
         own = self._text("filler_namespace") or application or self._feed.name
         filler = self._text("filler_order")
-        service = Coding(self._text("service_code"), self._text("service_name"), LOCAL)
+        asked = Coding(self._text("service_code"), self._text("service_name"), LOCAL)
         order = Order(
             at=body.at(0),
             filler=EntityId(filler, own) if filler else EntityId(key, f"{self._feed.name}/row"),
             placer=_entity(self._text("placer_order"), self._text("placer_namespace")),
-            service=(service,) if service.code or service.display else (),
+            service=(asked,) if asked.code or asked.display else (),
             collected=self._time("collected"),
             received=self._time("received"),
             reported=self._time("reported"),

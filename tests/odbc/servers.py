@@ -11,10 +11,10 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyodbc
 
@@ -29,6 +29,20 @@ DRIVERS = {
     "FreeTDS": "tdsodbc",
 }
 """The drivers by name, and the package of each."""
+
+
+SERVERS = ("PostgreSQL", "MariaDB")
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def on(*names: str) -> Callable[[Test], Test]:
+    """Run a test on these databases alone (conftest.py)."""
+
+    def marked(test: Test) -> Test:
+        test.databases = names  # type: ignore[attr-defined]
+        return test
+
+    return marked
 
 
 def need(driver: str) -> None:
@@ -183,13 +197,3 @@ def signal_all(processes: list[int], number: signal.Signals) -> None:
             os.kill(one, number)
         except ProcessLookupError:
             continue
-
-
-def servers() -> Iterator[Postgres | MariaDb]:
-    """Both servers, one after the other."""
-    for kind in (Postgres, MariaDb):
-        found = kind()
-        try:
-            yield found
-        finally:
-            found.close()

@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.odbc import polled
-from tests.odbc.servers import Database
+from tests.odbc.servers import SERVERS, Database, on
 
 
-def on_servers(test: object) -> object:
-    """Run this on the two servers alone."""
-    test.databases = ("PostgreSQL", "MariaDB")  # type: ignore[attr-defined]
-    return test
-
-
-@on_servers
+@on(*SERVERS)
 def test_every_committed_row_is_kept_once_by_a_poller_that_is_killed(database: Database, tmp_path: Path) -> None:
     plan = polled.Plan(there=12_000, written=8_000, kills=3)
     found = polled.run(database, tmp_path, plan)
@@ -25,12 +19,7 @@ def test_every_committed_row_is_kept_once_by_a_poller_that_is_killed(database: D
     assert found.rolled_back > 0
 
 
-def only_postgres(test: object) -> object:
-    test.databases = ("PostgreSQL",)  # type: ignore[attr-defined]
-    return test
-
-
-@only_postgres
+@on("PostgreSQL")
 def test_a_window_that_is_too_short_is_found_out(database: Database, tmp_path: Path) -> None:
     """The control: rows that are committed after the window are missed, and the judge sees it."""
     plan = polled.Plan(there=100, written=1500, latest_s=6.0, window_s=1.0, kills=0, settle_s=4)

@@ -14,9 +14,9 @@ import sqlparse
 
 from labbridge.feeds.odbc_source import Row, Source, View
 from labbridge.feeds.odbc_window import Mark, Range
-from labbridge.odbc.connecting import Access, Session, connect
+from labbridge.odbc.connecting import Access, connect
 from labbridge.odbc.faults import KINDS, OdbcFault
-from tests.odbc.servers import Database
+from tests.odbc.servers import SERVERS, Database, on
 
 MOMENT = datetime(2026, 11, 13, 12, 0, 0, 123000)
 VIEW = View(name="results_v", key=("id",), changed="changed", columns=("id", "changed", "val", "grp"), page_rows=10)
@@ -215,9 +215,8 @@ def test_a_key_that_is_there_twice_stops_the_feed_wherever_a_page_ends(database:
         assert code(fault) == ("key_repeated", "results_v")
 
 
+@on("PostgreSQL")
 def test_a_time_with_a_zone_is_not_read_as_one_without(database: Database) -> None:
-    if database.name != "PostgreSQL":
-        pytest.skip("this database has no such type")
     database.execute(
         "DROP TABLE IF EXISTS zoned",
         "CREATE TABLE zoned (id bigint, changed timestamptz, taken timestamptz)",
@@ -254,12 +253,6 @@ def test_a_name_is_found_in_its_own_spelling(database: Database) -> None:
 
 
 # ---------------------------------------------------------------- SELECT and nothing else
-
-
-class Listening(Session):
-    """A session that notes each statement."""
-
-    said: list[str]
 
 
 def statements(database: Database) -> list[str]:
@@ -330,10 +323,9 @@ def test_a_session_reads_and_does_nothing_else(database: Database) -> None:
         assert ids(source) == [1, 2]
 
 
+@on(*SERVERS)
 def test_a_statement_is_given_up_in_time(database: Database) -> None:
     sleep = {"PostgreSQL": "SELECT pg_sleep(20)", "MariaDB": "SELECT SLEEP(20) FROM results"}
-    if database.name not in sleep:
-        pytest.skip("this database has no such function")
     make(database, spread(1))
     with closing(connect(Access(connection=database.connection, timeout_s=1))) as session:
         with pytest.raises(OdbcFault) as fault:

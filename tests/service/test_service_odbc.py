@@ -163,6 +163,9 @@ def test_a_connection_is_tried_in_a_line(tables: Service) -> None:
     done = tables.run("odbc", "test", "nobody")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "tables, lis" in done.stderr
+    doctor = tables.run("doctor").stdout
+    assert "ok       feeds.tables.odbc can be loaded" in doctor
+    assert "ok       receivers.lis.odbc can be loaded" in doctor
 
 
 def test_a_view_that_drifts_stops_its_feed_and_nothing_else(tables: Service, lis: Lis) -> None:
