@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +249,32 @@ def test_pyodbc_is_imported_in_processes_of_its_own_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+# ---------------------------------------------------------------- the pages
+
+
+def blocks(page: str) -> list[str]:
+    text = (Path(__file__).parent.parent / "docs/how-to" / page).read_text(encoding="utf-8")
+    return re.findall(r"```toml\n(.*?)```", text, re.S)
+
+
+def test_the_sections_of_the_page_on_views_load(tmp_path: Path) -> None:
+    feed, parts = blocks("read-a-view.md")
+    odbc = load(tmp_path, feed).feeds["tables"].odbc
+    assert odbc is not None
+    assert odbc.number == "id"
+    wide = load(tmp_path, f"{feed}{parts}").feeds["tables"].odbc
+    assert wide is not None
+    assert wide.parts["ana_titre"] == "ANA_TITRE"
+
+
+def test_the_sections_of_the_page_on_tables_load(tmp_path: Path) -> None:
+    table, procedure = blocks("write-into-a-table.md")
+    assert load(tmp_path, table).receivers["lis"].odbc is not None
+    whole = f'[receivers.lis]\nkind = "odbc"\n{procedure}'.replace(
+        'procedure = "', 'connection = "DSN=lis"\nprocedure = "'
+    )
+    odbc = load(tmp_path, whole).receivers["lis"].odbc
+    assert odbc is not None
+    assert odbc.arguments == ("id", "patient_id", "filler_order", "text")
