@@ -6,11 +6,19 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from messages_parts import approval, edited_text, opened, repair, senior, text_of
-from rows_parts import CK, keep_rows, row, take_rows
+from rows_parts import CK, TABLES, keep_rows, row, take_rows
 from web_parts import Bench
 
 PLACE = "View.rows%5B0%5D"
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Bench:
+    """A workbench that knows the feed of the table."""
+    bench.with_parts(feeds={**bench.parts.feeds, "tables": TABLES})
+    return bench
 
 
 def marked(page: str) -> list[str]:

@@ -39,7 +39,6 @@ from labbridge.web.parts import Parts, Pool
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
 from tests.rows.rows_tables import SECTION as ROWS
-from tests.rows.rows_tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
 from fhir_parts import POSTED, SECTION
@@ -84,7 +83,7 @@ class Bench:
             suggestions=SuggestionsOnDemand(SITE),
             items=ItemsOnDemand(SITE),
             status=Pool(lambda: StoreStatus(self._reader()), 1),
-            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED, TABLES)},
+            feeds={feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED)},
             act=self._act,
             clock=self.clock,
             ages=AGES,
