@@ -124,6 +124,12 @@ def _kill(service: Service, writers: lis.Writers, plan: Plan) -> int:
     return kills
 
 
+def readings(service: Service) -> int:
+    """How often the view was read since the start."""
+    found = re.search(r'labbridge_odbc_readings_total\{feed="tables"\} (\d+)', service.metrics())
+    return int(found[1]) if found else 0
+
+
 def count(service: Service) -> int:
     return int(service.rows(COUNT, lis.FEED)[0][0])
 

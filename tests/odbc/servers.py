@@ -127,7 +127,7 @@ class MariaDb(_Owned):
     def start(self) -> subprocess.Popen[bytes]:
         self.process = self._run(
             "mariadbd", "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.folder}/s",
-            f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--max-connections=400",
+            f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--max-connections=400",
             "--innodb-fast-shutdown=2", "--default-time-zone=+00:00",
         )  # fmt: skip
         deadline = time.monotonic() + PATIENCE_S
