@@ -56,7 +56,7 @@ def again(found: object, like: Cell) -> object:
     return uuid.UUID(str(found)) if isinstance(like, uuid.UUID) else found
 
 
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(CELLS)
 def test_every_value_comes_back_as_it_was_with_its_kind(cell: Cell) -> None:
     found = again(kept(cell), cell)
@@ -70,7 +70,7 @@ def test_every_value_comes_back_as_it_was_with_its_kind(cell: Cell) -> None:
         assert str(found) == str(cell)
 
 
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(CELLS, CELLS)
 def test_values_that_differ_are_different_bytes(one: Cell, other: Cell) -> None:
     same = type(one) is type(other) and (one == other or one != one) and repr(one) == repr(other)
@@ -81,7 +81,7 @@ def test_values_that_differ_are_different_bytes(one: Cell, other: Cell) -> None:
     assert equal == same or (numbers and equal and str(one) == str(other))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(CELLS)
 def test_a_value_is_a_text_or_is_said_to_be_none(cell: Cell) -> None:
     """Nothing is raised but that, and nothing stands for a value that is not there."""
