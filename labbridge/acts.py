@@ -29,7 +29,7 @@ from labbridge.repairing import Repairing
 from labbridge.requesting import Ordering
 from labbridge.retesting import Retesting
 from labbridge.review import alike, policies
-from labbridge.sections import order_form, server_form
+from labbridge.sections import order_form, server_form, table_form
 from labbridge.sources import ItemsOnDemand, Words, called_here, words_of
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
@@ -286,9 +286,11 @@ def letterhead(config: Config, feed: str, receiver: str, words: Words) -> compos
     source = config.feeds.get(feed) or FeedSection()
     format = format_of(config, section, source, words.comment)
     page = composing.Letterhead(receiver, format, feeds_of(config), config.limits.comments_per_specimen)
-    if section.kind != "fhir":
-        return page
-    return msgspec.structs.replace(page, server=server_form(config, section, source, words))
+    if section.kind == "fhir":
+        return msgspec.structs.replace(page, server=server_form(config, section, source, words))
+    if section.odbc is not None:
+        return msgspec.structs.replace(page, table=table_form(section.odbc, section.retest, source))
+    return page
 
 
 def feeds_of(config: Config) -> dict[str, Feed]:

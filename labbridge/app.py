@@ -25,13 +25,12 @@ from labbridge.delivery.retry import retry_delay
 from labbridge.delivery.worker import DeliveryWorker
 from labbridge.errors import StoreUnavailable
 from labbridge.feed_settings import feed_of, mllp_feeds
-from labbridge.feeds.connection import Handlers
 from labbridge.feeds.mllp import MllpServer
 from labbridge.feeds.slots import Slots
-from labbridge.hl7.mllp import Frame, Junk, Oversize
 from labbridge.judging import JudgeProcess
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
+from labbridge.listening import handlers
 from labbridge.memory import large_blocks_go_back
 from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
@@ -39,6 +38,7 @@ from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, Traffic
+from labbridge.polling import Views
 from labbridge.ports import Receiver
 from labbridge.processing import SystemClock
 from labbridge.receivers import receiver_of
@@ -140,6 +140,7 @@ class Service:
         self._deliveries: list[DeliveryWorker] = []
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
+        self._views = Views(config, role, writer, self._traffic)
         self._anchoring = anchoring.of(config, self._clock)
         self._stage, self._drain_by = "starting", 0.0
         self._asked: set[signal.Signals] = set()
@@ -161,6 +162,7 @@ class Service:
                 self._delivery,
                 self._watching,
                 self._listening,
+                self._views.running,
                 self._pages,
             ):
                 await parts.enter_async_context(part())
@@ -284,7 +286,7 @@ class Service:
             return Readiness(False, "store_unavailable")
         if self._traffic.reading_paused or self._room.low():
             return Readiness(False, "disk_low")
-        return Readiness(True)
+        return Readiness(True, self._views.code)
 
     @contextlib.asynccontextmanager
     async def _processing(self) -> AsyncIterator[None]:
@@ -369,7 +371,7 @@ class Service:
         names = section.tls.client_names if section.tls is not None else ()
         answered = partial(self._traffic.answered, name, GIVEN)
         server = MllpServer(
-            self._handlers(name, section),
+            handlers(feed_of(name, section), self._intake, self._clock),
             sections.limits(self._config.limits),
             section.peers,
             answered=answered,
@@ -380,19 +382,3 @@ class Service:
         )
         server.tls = self._certificates.context(f"feeds.{name}.tls", partial(setattr, server, "tls"))
         return server
-
-    def _handlers(self, name: str, section: FeedSection) -> Handlers:
-        feed, intake, clock = feed_of(name, section), self._intake, self._clock
-
-        async def message(block: Frame, address: str) -> pipeline.Reply:
-            peer = pipeline.Peer(feed, address)
-            return await pipeline.receive(block.data, peer, intake, clock, missing_cr=block.missing_cr)
-
-        async def oversize(event: Oversize, address: str) -> pipeline.Reply:
-            peer = pipeline.Peer(feed, address)
-            return await pipeline.receive_oversize(event, peer, intake, clock)
-
-        async def junk(event: Junk, address: str) -> None:
-            await pipeline.receive_junk(event, pipeline.Peer(feed, address), intake, clock)
-
-        return Handlers(message, oversize, junk)

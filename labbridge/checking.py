@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
+from labbridge import odbc_settings
 from labbridge.certificates import SOON_S, Certificates
 from labbridge.config import Config, ConfigError
 from labbridge.control import ask
@@ -100,6 +101,7 @@ def examine(config: Config) -> tuple[list[str], bool]:
         lines.append(_line(False, "knowledge", f"{counted(fault.faults)}; run `labbridge check`"))
     lines += _store_lines(config)
     lines += _certificate_lines(config)
+    lines += _odbc_lines(config)
     lines.append(
         _line(bool(config.feeds), f"{len(config.feeds)} feeds configured", "add [feeds.NAME] to the configuration")
     )
@@ -171,6 +173,14 @@ def _certificate_lines(config: Config) -> list[str]:
         _line(left > SOON_S, f"{key} for {left // 86400:.0f} more days", "put a renewed one there")
         for key, left in ends.items()
     ]
+
+
+def _odbc_lines(config: Config) -> list[str]:
+    """Whether views and tables could be reached from here; nothing where none is configured."""
+    faults = list(odbc_settings.faults(config))
+    found = [_line(False, place, repair) for place, _, repair in (one.partition(": ") for one in faults)]
+    reached = [f"{key}.odbc can be loaded" for key, _section in odbc_settings.sections(config)]
+    return found or [_line(True, one, "") for one in reached]
 
 
 def _line(sound: bool, text: str, repair: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from labbridge import __version__, cli_knowledge, cli_store, cli_user
+from labbridge import __version__, cli_knowledge, cli_odbc, cli_store, cli_user
 from labbridge.cli_parts import (
     CANNOT_CREATE,
     CONFIGURATION,
@@ -31,6 +31,7 @@ app.add_typer(cli_store.app)
 app.add_typer(cli_knowledge.app)
 app.add_typer(cli_store.audit, name="audit")
 app.add_typer(cli_user.app, name="user")
+app.add_typer(cli_odbc.app, name="odbc")
 
 
 def main() -> None:

@@ -15,13 +15,14 @@ from labbridge.hl7 import echoes, outgoing
 from labbridge.model.work import Case, Feed, Outgoing
 from labbridge.ports import Desk, Judge
 from labbridge.review import policies
+from labbridge.rows import outgoing as rows_outgoing
 
 
 class Letterhead(msgspec.Struct, frozen=True):
     """How one receiver wants its comments: its name, the format of contract.md `[receivers.NAME]`, the feeds that results
     come by, by name (of one that is not among them MSH-18 is trusted), and how many may leave for one specimen in a day.
     `ordering`: how it takes orders of retests, where it takes any. `server`: how it takes comments where it is a FHIR
-    server; then `format` is not used."""
+    server, `table` where it is a table; then `format` is not used."""
 
     receiver: str
     format: outgoing.ReceiverFormat
@@ -29,10 +30,13 @@ class Letterhead(msgspec.Struct, frozen=True):
     per_specimen: int = 0
     ordering: requesting.Ordering | None = None
     server: fhir_outgoing.ServerForm | None = None
+    table: rows_outgoing.TableForm | None = None
 
     @property
     def version(self) -> str:
         """The version of its standard, by which what leaves for it is judged."""
+        if self.table is not None:
+            return rows_outgoing.ODBC
         return fhir_outgoing.R4 if self.server is not None else self.format.version
 
 
@@ -90,6 +94,8 @@ def final_bytes(case: Case, letter: outgoing.Letter, desk: Messages, letterhead:
     """The comment's bytes, and the specimen it speaks of."""
     if letterhead.server is not None:
         return _for_a_server(case, letter, desk, letterhead.server, letterhead.feeds)
+    if letterhead.table is not None:
+        return _for_a_table(case, letter, desk, letterhead.table, letterhead.feeds)
     message = desk.message(case.subject_message) if case.subject_message is not None else None
     if message is None or not message.raw:
         raise Refused(f"The message C{case.key} was written from is not in this store any more; it cannot be addressed")
@@ -121,3 +127,23 @@ def _for_a_server(
     )
     note = answering.note_of(case, letter.text)
     return fhir_outgoing.comment_bundle(note, about, signed, form), answering.specimen(about)
+
+
+def _for_a_table(
+    case: Case, letter: outgoing.Letter, desk: Messages, form: rows_outgoing.TableForm, feeds: Mapping[str, Feed]
+) -> tuple[bytes, str]:
+    place = answering.Place(case.subject_message or 0, letter.at, letter.lanes)
+    found = answering.about(place, (), desk, feeds)
+    staged = rows_outgoing.Staged(
+        control_id=letter.control_id,
+        key=letter.sub_id,
+        text=letter.text,
+        signer=letter.signer,
+        now=letter.now,
+        correction=letter.correction,
+        flags=case.outcome.flags,
+        retests=case.outcome.retests,
+        knowledge=case.outcome.knowledge,
+    )
+    about = rows_outgoing.About(patient=found.patient, order=found.order, result=found.result)
+    return rows_outgoing.comment_row(staged, about, form), answering.specimen(found)

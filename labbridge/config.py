@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from labbridge import config_smart
+from labbridge.config_odbc import FeedOdbcSection, ReceiverOdbcSection
 from labbridge.config_oidc import OidcSection
 from labbridge.config_smart import ClientSection, FhirSection, ReceiverSmartSection
 from labbridge.config_wires import (
@@ -186,8 +187,9 @@ class Config(BaseSettings):
                 raise ValueError(
                     f"feeds.{name}.application_ack names {feed.application_ack!r}, which is not configured"
                 )
-            if feed.application_ack and self.receivers[feed.application_ack].kind == "fhir":
-                raise ValueError(f"feeds.{name}.application_ack names a FHIR server, which takes no acknowledgements")
+            if feed.application_ack and self.receivers[feed.application_ack].kind != "mllp":
+                kind = {"fhir": "a FHIR server", "odbc": "a table"}[self.receivers[feed.application_ack].kind]
+                raise ValueError(f"feeds.{name}.application_ack names {kind}, which takes no acknowledgements")
             if not feed.receiver and len(self.receivers) > 1:
                 raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
         for fault in config_smart.faults(self.fhir, {name: feed.kind for name, feed in self.feeds.items()}):
@@ -260,8 +262,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
 NAMED = ("feeds", "receivers")
 OF_NAMES = frozenset({"clients"})  # within a section, one for each name
 WITHIN: dict[str, dict[str, type[BaseModel]]] = {
-    "feeds": {"tls": FeedTlsSection},
-    "receivers": {"tls": ReceiverTlsSection, "smart": ReceiverSmartSection},
+    "feeds": {"tls": FeedTlsSection, "odbc": FeedOdbcSection},
+    "receivers": {"tls": ReceiverTlsSection, "smart": ReceiverSmartSection, "odbc": ReceiverOdbcSection},
     "web": {"oidc": OidcSection},
     "fhir": {"clients": ClientSection},
 }

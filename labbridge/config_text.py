@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from labbridge.config import NAMED, OF_NAMES, SECTIONS, WITHIN, Config, StoreSection
+from labbridge.config_odbc import FeedOdbcSection, ReceiverOdbcSection
 from labbridge.config_oidc import OidcSection
 
 
@@ -40,6 +41,8 @@ def _masked(section: BaseModel) -> dict[str, str]:
     """What is shown in the place of a secret."""
     if isinstance(section, StoreSection):
         return {"url": section.masked}
+    if isinstance(section, FeedOdbcSection | ReceiverOdbcSection) and section.password:
+        return {"password": "***"}
     return {"client_secret": "***"} if isinstance(section, OidcSection) and section.client_secret else {}
 
 

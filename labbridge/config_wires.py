@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from labbridge.config_odbc import FeedOdbcSection, ReceiverOdbcSection
 from labbridge.config_oidc import loopback
 from labbridge.config_smart import ReceiverSmartSection
 from labbridge.config_urls import base_url, endpoint
@@ -87,11 +88,15 @@ class ReceiverTlsSection(Section):
 
 MLLP_ALONE = frozenset("listen peers proxies allow_plaintext charset application_ack tls".split())
 FHIR_ALONE = frozenset("authorities local_systems".split())
+ODBC_ALONE = frozenset(("odbc",))
+OTHERS = {"mllp": FHIR_ALONE | ODBC_ALONE, "fhir": MLLP_ALONE | ODBC_ALONE, "odbc": MLLP_ALONE | FHIR_ALONE}
 
 
 class FeedSection(Section):
-    kind: Literal["mllp", "fhir"] = Field(
-        "mllp", description="how results arrive; fhir: at the address of [web], under /fhir, with a token"
+    kind: Literal["mllp", "fhir", "odbc"] = Field(
+        "mllp",
+        description="how results arrive; fhir: at the address of [web], under /fhir, with a token; odbc: read from a view of"
+        " the LIS",
     )
     listen: Address = Field("127.0.0.1:2575", description="address to listen on")
     peers: tuple[str, ...] = Field((), description="addresses or networks (CIDR) that may connect; empty: any")
@@ -128,6 +133,7 @@ class FeedSection(Section):
     )
     local_systems: tuple[str, ...] = Field((), description="fhir: code systems that are the laboratory's own codes")
     tls: FeedTlsSection | None = Field(None, description="see [feeds.NAME.tls]; without: plain text")
+    odbc: FeedOdbcSection | None = Field(None, description="odbc: see [feeds.NAME.odbc]")
 
     @property
     def plaintext(self) -> bool:
@@ -136,11 +142,12 @@ class FeedSection(Section):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> FeedSection:
-        others = MLLP_ALONE if self.kind == "fhir" else FHIR_ALONE
-        for name in sorted(others):
+        for name in sorted(OTHERS[self.kind]):
             if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
                 continue
             raise ValueError(f"{name} is none of a feed of kind {self.kind}; take it out")
+        if self.kind == "odbc" and self.odbc is None:
+            raise ValueError("a feed of kind odbc needs its section [feeds.NAME.odbc]: connection, view, key, changed")
         return self
 
     @model_validator(mode="after")
@@ -156,21 +163,32 @@ TO_MLLP_ALONE = frozenset(
     "version update_mode order_message order_action line_length charset application facility accept_ca".split()
 )
 TO_FHIR_ALONE = frozenset("interaction systems networks token_file smart".split())
-MODES = {"mllp": ("obx", "nte", "report"), "fhir": ("observation", "report")}
+TO_ODBC_ALONE = frozenset(("odbc",))
+TO_OTHERS = {
+    "mllp": TO_FHIR_ALONE | TO_ODBC_ALONE,
+    "fhir": TO_MLLP_ALONE | TO_ODBC_ALONE,
+    "odbc": TO_MLLP_ALONE | TO_FHIR_ALONE | {"tls"},
+}
+MODES = {"mllp": ("obx", "nte", "report"), "fhir": ("observation", "report"), "odbc": ("row",)}
 
 
 class ReceiverSection(Section):
-    kind: Literal["mllp", "fhir"] = Field("mllp", description="how comments leave; fhir: to a FHIR R4 server over HTTP")
+    kind: Literal["mllp", "fhir", "odbc"] = Field(
+        "mllp", description="how comments leave; fhir: to a FHIR R4 server over HTTP; odbc: into a table of the LIS"
+    )
     address: str = Field(
-        description="address of the LIS (HOST:PORT); fhir: the server's base URL, https, or http to this machine alone"
+        "",
+        description="address of the LIS (HOST:PORT); fhir: the server's base URL, https, or http to this machine alone;"
+        " odbc: none",
+        validate_default=True,
     )
     version: Literal["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"] = Field(
         "2.5.1", description="HL7 version the receiver takes"
     )
-    comment_mode: Literal["", "obx", "nte", "report", "observation"] = Field(
+    comment_mode: Literal["", "obx", "nte", "report", "observation", "row"] = Field(
         "",
         description="how the comment is carried; mllp: obx, nte or report; fhir: observation, or report (conclusion of a"
-        " DiagnosticReport); empty: the first of its kind",
+        " DiagnosticReport); odbc: row; empty: the first of its kind",
     )
     update_mode: Literal["action"] = Field("action", description="the receiver files each segment on its own")
     retest: Literal["advise", "order", "off"] = Field(
@@ -209,6 +227,8 @@ class ReceiverSection(Section):
         None, description="fhir: see [receivers.NAME.smart]; a token that is asked for, in the place of token_file"
     )
 
+    odbc: ReceiverOdbcSection | None = Field(None, description="odbc: see [receivers.NAME.odbc]")
+
     @property
     def mode(self) -> str:
         """How the comment is carried: what was set, else the first of its kind."""
@@ -216,12 +236,16 @@ class ReceiverSection(Section):
 
     @property
     def endpoint(self) -> str:
-        """HOST:PORT of the address, whatever its kind."""
-        return self.address if self.kind == "mllp" else endpoint(self.address)
+        """HOST:PORT of the address, whatever its kind; empty where it is a driver's."""
+        return endpoint(self.address) if self.kind == "fhir" else self.address
 
     @field_validator("address")
     @classmethod
     def _addressed(cls, text: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") == "odbc":
+            if text:
+                raise ValueError("where a receiver of kind odbc is, its connection says; take address out")
+            return ""
         return base_url(text) if info.data.get("kind") == "fhir" else _address(text)
 
     @field_validator("networks")
@@ -241,11 +265,18 @@ class ReceiverSection(Section):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> ReceiverSection:
-        for name in sorted(TO_MLLP_ALONE if self.kind == "fhir" else TO_FHIR_ALONE):
+        for name in sorted(TO_OTHERS[self.kind]):
             if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
                 raise ValueError(f"{name} is none of a receiver of kind {self.kind}; take it out")
         if self.mode not in MODES[self.kind]:
             raise ValueError(f"comment_mode is one of {', '.join(MODES[self.kind])} where kind is {self.kind}")
+        if self.kind == "odbc" and (self.odbc is None or self.retest == "order"):
+            wrong = (
+                "needs its section [receivers.NAME.odbc]"
+                if self.odbc is None
+                else "takes no orders: retest is advise or off"
+            )
+            raise ValueError(f"a receiver of kind odbc {wrong}")
         if self.token_file and self.smart is not None:
             raise ValueError("token_file and smart: name one of the two")
         if self.tls is not None and self.address.startswith("http:"):

@@ -25,6 +25,9 @@ def feed_of(name: str, section: FeedSection) -> Feed:
         kind=section.kind,
         authorities=section.authorities,
         local_systems=section.local_systems,
+        columns=section.odbc.columns if section.odbc is not None else {},
+        parts=section.odbc.parts if section.odbc is not None else {},
+        key=(section.odbc.together or section.odbc.key) if section.odbc is not None else (),
     )
 
 
@@ -36,3 +39,8 @@ def fhir_feeds(config: Config) -> tuple[str, ...]:
 def mllp_feeds(config: Config) -> tuple[tuple[str, FeedSection], ...]:
     """The feeds with a listener of their own."""
     return tuple((name, section) for name, section in config.feeds.items() if section.kind == "mllp")
+
+
+def odbc_feeds(config: Config) -> tuple[str, ...]:
+    """The feeds that are read from a view."""
+    return tuple(name for name, section in config.feeds.items() if section.kind == "odbc")

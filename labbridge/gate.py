@@ -15,7 +15,7 @@ from datetime import date, datetime
 from itertools import combinations
 from pathlib import Path
 
-from labbridge import __built__, smart_settings
+from labbridge import __built__, odbc_settings, smart_settings
 from labbridge.config import Config, ConfigError, split_address
 from labbridge.config_oidc import loopback
 from labbridge.delivery import tokens
@@ -33,7 +33,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 def check(config: Config, now: datetime) -> None:
     """ConfigError, with one line for each thing that is wrong. Raises the soft limit of open files to what is needed."""
     faults = [*_clock(now), *_addresses(config), *_limits(config), *_folder(config), *_provider(config)]
-    faults += [*_tokens(config), *smart_settings.faults(config)]
+    faults += [*_tokens(config), *smart_settings.faults(config), *odbc_settings.faults(config)]
     if faults:
         raise ConfigError("\n".join(faults))
 
@@ -102,7 +102,7 @@ def _addresses(config: Config) -> Iterator[str]:
             yield f"{other}: {second} is {key} already; give each a port of its own"
     for name, receiver in config.receivers.items():
         for key, address in own.items():
-            if _reaches(receiver.endpoint, address):
+            if receiver.endpoint and _reaches(receiver.endpoint, address):
                 said = f"{receiver.address} is our own {key}: what leaves would come back"
                 yield f"receivers.{name}.address: {said}; name the address of the LIS"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from labbridge.errors import Park
-from labbridge.hl7.structure import lane_of
+from labbridge.model.lanes import lane_of
 from labbridge.model.report import Patient, Report
 from labbridge.model.result import PatientResults
 from labbridge.model.work import Kept, Link, StoredHistory, Verdict

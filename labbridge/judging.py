@@ -13,6 +13,7 @@ from labbridge.children import go_with_the_service
 from labbridge.errors import Refused
 from labbridge.fhir.outgoing import R4
 from labbridge.hl7.ordering import OrderForm, OrderLetter
+from labbridge.rows import outgoing
 
 WITHIN_S = 60.0
 KEPT_S = 60.0  # after its last use
@@ -74,6 +75,8 @@ def _judge(raw: bytes, text: str, version: str) -> list[str]:
         from labbridge.fhir import conformance as of_fhir
 
         return of_fhir.judge(raw, text)
+    if version == outgoing.ODBC:
+        return outgoing.faults(raw, text)
     from labbridge.hl7 import conformance
 
     return conformance.judge(raw, text, version)

@@ -164,7 +164,7 @@ def _write(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
 def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
     """The application acknowledgement, where the sender asks for one (MSH-16) and its feed says who gets it."""
     feed = reader.feeds.get(message.feed)
-    if feed is None or not feed.application_ack or reading.is_fhir(message.raw, feed):
+    if feed is None or not feed.application_ack or not reading.is_hl7(message.raw, feed):
         return
     control_id, now = f"LBK{message.key}-{int(message.received.timestamp())}", clock.now()
     processed, parked = (
@@ -188,8 +188,8 @@ def release(
     clock: Clock,
     signing: Signing | None = None,
 ) -> int:
-    """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key, or 0 where this
-    was the first of two signatures: then nothing leaves yet.
+    """A person releases the comment of the case version shown to them (`C12@3`). Returns the delivery's key, or 0 where
+    this was the first of two signatures: then nothing leaves yet.
 
     Refused when it is not the newest version or not what was on the screen, when the case is held or has no comment, and
     when the bytes would not pass: what is put into the outbox has been judged, and is what will be sent on every attempt.
@@ -211,9 +211,9 @@ def release(
 def release_by_rule(
     case: Case, by_rule: ByRule, desk: Desk, *, letterhead: Letterhead, judge: Judge, clock: Clock
 ) -> int:
-    """A row that the laboratory has signed releases the comment in a person's place: its name stands where a person's would.
-    That nothing speaks against it (review/releasing.py) was asked before; whether it was stopped meanwhile, or the case has
-    changed, is asked where it is written: Refused. Returns the delivery's key."""
+    """A row that the laboratory has signed releases the comment in a person's place: its name stands where a person's
+    would. That nothing speaks against it (review/releasing.py) was asked before; whether it was stopped meanwhile, or the
+    case has changed, is asked where it is written: Refused. Returns the delivery's key."""
     shown, signer, now = f"C{case.key}@{case.version}", f"rule {by_rule.rule}", clock.now()
     policies.check_release(case, case.version, signer)
     letter = composing.letter_of(case, signer, desk.next_control_id(now), now, by_rule=True)

@@ -182,6 +182,6 @@ class Judge(Protocol):
     """Judges outgoing bytes before they are stored, in a process of its own. Returns the faults, empty when none."""
 
     def judge(self, raw: bytes, text: str, version: str) -> Sequence[str]:
-        """`version` of HL7 v2, or 4.0 of FHIR; of FHIR an order is judged here too, without a text."""
+        """`version` of HL7 v2, 4.0 of FHIR, or odbc of a row; of FHIR an order is judged here too, without a text."""
 
     def judge_order(self, raw: bytes, letter: OrderLetter, form: OrderForm) -> Sequence[str]: ...

@@ -1,5 +1,5 @@
 """A kept message on whichever wire it came: its lanes, its reports, and itself in HL7 v2 for an answer in that. The one
-place that knows of both wires; what stands behind it reads reports."""
+place that knows of all wires; what stands behind it reads reports."""
 
 from __future__ import annotations
 
@@ -18,42 +18,62 @@ from labbridge.hl7.page import Form
 from labbridge.hl7.standing_in import Paper
 from labbridge.model.report import Observation, Order, Patient, PlacedNote, Report
 from labbridge.model.work import Feed, Kept
+from labbridge.rows import body as row_body
+from labbridge.rows import incoming as rows_incoming
 
-FHIR = "fhir"
+HL7, FHIR, ROWS = "mllp", "fhir", "odbc"
 REFUSED, KNOWN = "N021", "N022"
 UNNAMED = "The identity message that gave the patient another number does not name the patient any more"
 _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\](?![\w\[])")
 
 
+def wire_of(raw: bytes, feed: Feed | None) -> str:
+    """The wire of a message is its feed's. Where no feed is at hand, a body of FHIR is the one that begins an object, and
+    rows the one that begins with their view."""
+    if feed is not None:
+        return feed.kind
+    if row_body.is_rows(raw):
+        return ROWS
+    return FHIR if raw.removeprefix(guard.BOM).lstrip()[:1] == b"{" else HL7
+
+
 def is_fhir(raw: bytes, feed: Feed | None) -> bool:
-    """The wire of a message is its feed's. Where no feed is at hand, a body of FHIR is the one that begins an object."""
-    return feed.kind == FHIR if feed is not None else raw.removeprefix(guard.BOM).lstrip()[:1] == b"{"
+    return wire_of(raw, feed) == FHIR
+
+
+def is_hl7(raw: bytes, feed: Feed | None) -> bool:
+    """HL7 v2: the other wires are JSON."""
+    return wire_of(raw, feed) == HL7
 
 
 def feed_of(raw: bytes, name: str, feeds: Mapping[str, Feed]) -> Feed:
     """The feed a message came by; of one that is not configured what its bytes say."""
     found = feeds.get(name)
-    return found if found is not None else Feed(name=name, kind=FHIR if is_fhir(raw, None) else "mllp")
+    return found if found is not None else Feed(name=name, kind=wire_of(raw, None))
 
 
 def is_answer(raw: bytes, feed: Feed) -> bool:
-    """Whether a message that was kept is the answer to an order; no body of FHIR is one."""
-    return not is_fhir(raw, feed) and structure.is_answer(raw)
+    """Whether a message that was kept is the answer to an order; no body of FHIR is one, and no row."""
+    return is_hl7(raw, feed) and structure.is_answer(raw)
 
 
 def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[PlacedNote] = ()) -> list[Report]:
-    """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are those
-    of its receipt: they name the entries of a body that are not read."""
-    if not is_fhir(raw, feed):
+    """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are
+    those of its receipt: they name the entries of a body that are not read."""
+    if is_hl7(raw, feed):
         return incoming.read_reports(raw, feed, received)
+    if feed.kind == ROWS:
+        return rows_incoming.read_reports(raw, feed)
     noted = tuple(notes)
     return fhir_incoming.read_reports(raw, feed, entries(noted, REFUSED), entries(noted, KNOWN))
 
 
 def lanes_of(raw: bytes, feed: Feed, notes: Iterable[PlacedNote] = ()) -> tuple[str, ...]:
     """The lanes of a message that was not accepted before as it is: all of it is looked at as receiving does. Refuse."""
-    if not is_fhir(raw, feed):
+    if is_hl7(raw, feed):
         return structure.read_structure(raw, feed).lanes
+    if feed.kind == ROWS:
+        return tuple(one.lane for one in rows_incoming.read_reports(raw, feed))
     refused = entries(notes, REFUSED)
     _check(fhir_structure.checked(raw), refused)
     envelope = fhir_structure.read_structure(raw, feed, refused)
@@ -131,10 +151,11 @@ class Source(NamedTuple):
 def in_hl7(
     message: Kept, at: str, lanes: Collection[str], feeds: Mapping[str, Feed], form: Form, *, echoes: bool = False
 ) -> Source:
-    """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes messages;
-    `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these lanes."""
+    """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes
+    messages; `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these
+    lanes."""
     feed = feed_of(message.raw, message.feed, feeds)
-    if not is_fhir(message.raw, feed):
+    if is_hl7(message.raw, feed):
         return Source(message.raw, feed.charset, at)
     characters = form.charset if echoes else standing_in.PLAIN.charset
     paper = Paper(version=form.version, charset=characters, processing_id=feed.processing_id, names=feed.authorities)
@@ -150,7 +171,7 @@ def naming_in_hl7(message: Kept | None, lane: str, feeds: Mapping[str, Feed]) ->
     if message is None or not message.raw:
         return b""
     feed = feed_of(message.raw, message.feed, feeds)
-    if not is_fhir(message.raw, feed):
+    if is_hl7(message.raw, feed):
         return message.raw
     for report in _read(message, feed):
         if report.lane == lane:

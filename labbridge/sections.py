@@ -6,12 +6,14 @@ import msgspec
 
 from labbridge import __version__
 from labbridge.config import Config, FeedSection, LimitsSection, ReceiverSection, split_address
+from labbridge.config_odbc import ReceiverOdbcSection
 from labbridge.delivery.mllp import ReceiverSettings
 from labbridge.feeds.limits import Limits
 from labbridge.fhir.naming import OURS
 from labbridge.fhir.observations import LOCAL
 from labbridge.fhir.outgoing import ServerForm
 from labbridge.hl7.ordering import OrderForm, message_of
+from labbridge.rows.outgoing import TableForm
 from labbridge.sources import Words
 
 
@@ -56,6 +58,11 @@ def server_form(config: Config, section: ReceiverSection, feed: FeedSection, wor
         analytes=words.analytes,
         services=words.services,
     )
+
+
+def table_form(section: ReceiverOdbcSection, retest: str, feed: FeedSection) -> TableForm:
+    """How a table takes comments; its times are written in the zone of the feed."""
+    return TableForm(table=section.table, retest=retest, timezone=feed.timezone)
 
 
 def limits(section: LimitsSection) -> Limits:

@@ -15,6 +15,7 @@ import msgspec
 from labbridge import reading
 from labbridge.config import Config
 from labbridge.errors import CaseFileError, Refuse, Refused
+from labbridge.feed_settings import feed_of
 from labbridge.knowledge.build import Knowledge, version
 from labbridge.knowledge.codes import CODE_COLUMNS, ROLES
 from labbridge.knowledge.documents import counted
@@ -29,7 +30,7 @@ from labbridge.normalise.methods import Methods
 from labbridge.normalise.resemblance import Resembles
 from labbridge.normalise.sent import unit_of
 from labbridge.sources import KnowledgeError, load, read_all, understood
-from labbridge.wires import split_messages
+from labbridge.wires import split_bodies, split_messages
 
 CONTEXT, REFUSED_UNIT = "context", "refuse"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,11 +117,15 @@ class SuggestionsOnDemand:
 
 def suggest_file(path: Path, config: Config) -> list[Suggestion]:
     """Suggestions for the codes of a file: a CSV with a `code` or `name` column (`system`, `unit`, `order`, `sender` if
-    there), HL7 v2 messages, or a body of FHIR. Each code once. CaseFileError, with the place and the repair, where it is
-    none of them."""
+    there), HL7 v2 messages, a body of FHIR, or kept rows. Each code once. CaseFileError, with the place and the repair,
+    where it is none of them."""
     content = path.read_bytes()
-    if reading.is_fhir(content, None):
+    wire = reading.wire_of(content, None)
+    if wire == reading.FHIR:
         locals_ = _of_messages([content], Feed(name="file", kind=reading.FHIR))
+    elif wire == reading.ROWS:
+        rows = next((feed_of(name, one) for name, one in config.feeds.items() if one.kind == wire), None)
+        locals_ = _of_messages(split_bodies(content), rows or Feed(name="file", kind=wire))
     elif b"MSH" in content[:2048]:
         locals_ = _of_messages(split_messages(content), Feed(name="file"))
     else:

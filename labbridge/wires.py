@@ -1,5 +1,5 @@
-"""The messages of a file, by the wire it was written for: HL7 v2, or FHIR as JSON; each as the reports that a feed would
-read of it."""
+"""The messages of a file, by the wire it was written for: HL7 v2, FHIR as JSON, or kept rows of a table; each as the
+reports that a feed would read of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from labbridge.errors import Refuse
 from labbridge.hl7 import incoming
 from labbridge.model.report import Report
 from labbridge.model.work import Feed
+from labbridge.rows.body import is_rows
+from labbridge.rows.incoming import read_reports as read_rows
 
 EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 BOM = b"\xef\xbb\xbf"
@@ -28,13 +30,14 @@ class Feeds(msgspec.Struct, frozen=True):
 
     hl7: Feed
     fhir: Feed
+    rows: Feed | None = None
 
     @classmethod
     def of(cls, feeds: list[Feed]) -> Feeds:
         """The first configured feed of each wire; where it has none, the first of all."""
         first = feeds[0] if feeds else Feed(name="file")
         by_kind = {feed.kind: feed for feed in reversed(feeds)}
-        return cls(by_kind.get("mllp", first), by_kind.get("fhir", first))
+        return cls(by_kind.get("mllp", first), by_kind.get("fhir", first), by_kind.get("odbc"))
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -55,6 +58,9 @@ class Message(msgspec.Struct, frozen=True):
 
 def messages(name: str, content: bytes, feeds: Feeds) -> Iterator[Message | Unreadable]:
     """Every message of a file, in order, read or not."""
+    if is_rows(content):
+        yield from _rows(name, content, feeds.rows)
+        return
     of_fhir = is_fhir(content)
     feed, pieces = (feeds.fhir, split_bodies(content)) if of_fhir else (feeds.hl7, split_messages(content))
     for number, raw in enumerate(pieces, 1):
@@ -75,6 +81,20 @@ def split_messages(content: bytes) -> list[bytes]:
     starts = [found.start() for found in _LINE.finditer(content)] + [len(content)]
     pieces = (content[begin:end].strip(b"\x0b\r\n") for begin, end in pairwise(starts))
     return [piece + b"\r" for piece in pieces if piece.startswith(b"MSH")]
+
+
+def _rows(name: str, content: bytes, feed: Feed | None) -> Iterator[Message | Unreadable]:
+    """Rows as they are kept, one on a line. What their columns mean, a feed alone tells."""
+    if feed is None:
+        yield Unreadable(
+            name, 1, "These are rows of a table, and no feed of kind odbc is configured that says what they mean"
+        )
+        return
+    for number, raw in enumerate(split_bodies(content), 1):
+        try:
+            yield Message(f"{name}#{number}", feed, read_rows(raw, feed))
+        except Refuse as fault:
+            yield Unreadable(name, number, f"{fault.text} {fault.location}".strip())
 
 
 # ---------------------------------------------------------------- FHIR

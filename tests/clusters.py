@@ -46,7 +46,7 @@ class Cluster:
     def __init__(self, *settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="labbridge-pg-"))
         self.settings = list(settings)
-        self.port = _free_port()
+        self.port = free_port()
         self._numbers = itertools.count()
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -132,7 +132,7 @@ class Cluster:
         assert program is not None
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                (program, *options), cwd=self.folder, stdout=log, stderr=log, preexec_fn=_die_with_parent, **self._user
+                (program, *options), cwd=self.folder, stdout=log, stderr=log, preexec_fn=die_with_parent, **self._user
             )
 
 
@@ -147,13 +147,13 @@ def _name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """No server outlives a test run that was killed."""
     with contextlib.suppress(AttributeError):  # not on Linux
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

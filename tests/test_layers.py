@@ -11,10 +11,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "labbridge"
 WORDS = {"model", "states", "errors", "notes", "times"}
 PURE = {"hl7", "fhir", "rows", "normalise", "interpret", "review"}
-EDGES = {"feeds", "delivery", "observe", "store", "web"}
+EDGES = {"feeds", "delivery", "odbc", "observe", "store", "web"}
 STORY = {
     *(
         "receiving_fhir",
+        "receiving_rows",
         "serving_fhir",
         "serving_units",
         "serving_cases",
@@ -49,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "counting": WORDS | {"interpret"},
     "receiving": WORDS | {"hl7"},
     "receiving_fhir": WORDS | {"fhir"},
-    "reading": WORDS | {"hl7", "fhir"},
+    "receiving_rows": WORDS | {"rows"},
+    "reading": WORDS | {"hl7", "fhir", "rows"},
     "serving_units": WORDS | {"fhir", "reading"},
     "serving_cases": WORDS | {"fhir"},
     "serving_fhir": WORDS | {"fhir", "serving_units", "serving_cases"},
@@ -58,11 +60,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answering": WORDS | {"fhir", "reading"},
     "requesting": WORDS | {"hl7", "fhir", "ports", "reading", "answering"},
     "drafting": WORDS | PURE | {"ports", "counting", "reading", "identifying", "advising", "requesting"},
-    "composing": WORDS | {"hl7", "fhir", "review", "ports", "counting", "reading", "answering", "requesting"},
+    "composing": WORDS | {"hl7", "fhir", "rows", "review", "ports", "counting", "reading", "answering", "requesting"},
     "pipeline": WORDS | PURE | {"ports", "counting", "receiving", "reading", "drafting", "composing", "requesting"},
     "store": WORDS | STORY | {"store", "observe"},
-    "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
-    "delivery": WORDS | STORY | {"hl7", "fhir", "delivery", "observe"},
+    "odbc": WORDS | {"odbc", "observe"},
+    "feeds": WORDS | STORY | {"hl7", "fhir", "rows", "feeds", "odbc", "observe"},
+    "delivery": WORDS | STORY | {"hl7", "fhir", "rows", "delivery", "odbc", "observe"},
     "observe": WORDS | {"observe"},
     "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
@@ -133,6 +136,12 @@ WIRING = {
     "smart_settings",
     "config_smart",
     "memory",
+    "config_odbc",
+    "odbc_settings",
+    "listening",
+    "polling",
+    "cli_odbc",
+    "odbc_testing",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())
 PURE_PARTS = PURE | WORDS | STORY | {"knowledge"}

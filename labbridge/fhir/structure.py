@@ -14,6 +14,7 @@ from labbridge.fhir import contents, guard, validating, whose
 from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import Issue, unfit
 from labbridge.fhir.resources import UNSENT, MessageHeader
+from labbridge.model.lanes import lane
 from labbridge.model.work import Feed, PostedResource
 
 BUNDLES = frozenset(("transaction", "batch", "collection", "message", "document"))
@@ -76,7 +77,7 @@ def read_structure(raw: bytes, feed: Feed, refused: Collection[int] = ()) -> Env
         sender=sender,
         sent_id=_control_id(found),
         message_type=f"FHIR {found.bundle.type}" if found.bundle else f"FHIR {found.kind}",
-        lanes=lanes or (whose.lane("f", sender),),
+        lanes=lanes or (lane("f", sender),),
         owners=owners,
         people=whose.people(found, feed, owners),
         identity=identity and bool(lanes),

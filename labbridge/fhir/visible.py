@@ -13,7 +13,8 @@ import msgspec
 from labbridge.fhir.guard import BOM
 
 STEP = "  "
-_STEP = re.compile(r"([A-Za-z]+)|\[(\d{1,6})\]")
+VIEW = "View"  # a row of a table is no resource, and is shown as one (rows/body.py)
+_STEP = re.compile(r"([A-Za-z_][\w$]*)|\[(\d{1,6})\]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -67,7 +68,9 @@ def within(place: str, other: str) -> bool:
 def _kind(root: Any) -> str:
     members = dict(root) if isinstance(root, _Object) else {}
     kind = members.get("resourceType")
-    return kind if isinstance(kind, str) and not isinstance(kind, _Number) else ""
+    if isinstance(kind, str) and not isinstance(kind, _Number):
+        return kind
+    return VIEW if next(iter(members), "") == "view" else ""
 
 
 def _lines(lead: str, value: Any, at: str, depth: int, end: str = "") -> Iterator[Line]:

@@ -1,9 +1,8 @@
-"""Whose a result or a fact is: the patient that it names, or that what holds it names; of one that names none the specimen's
-or the sender's lane."""
+"""Whose a result or a fact is: the patient that it names, or that what holds it names; of one that names none the
+specimen's or the sender's lane."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from labbridge.fhir import contents
@@ -11,12 +10,12 @@ from labbridge.fhir.contents import Contents, Node
 from labbridge.fhir.faults import unfit
 from labbridge.fhir.resources import DiagnosticReport, Observation, Patient, Reference, Specimen
 from labbridge.fhir.resources import Identifier as Sent
+from labbridge.model.lanes import lane, lane_of
 from labbridge.model.report import EntityId, Identifier
 from labbridge.model.work import Feed
 
 RESULTS = ("Observation", "DiagnosticReport")
 OF_A_PATIENT = (*RESULTS, "MedicationStatement", "Condition")
-LONGEST_LANE = 500  # characters
 LEVELS = 8  # panels within panels
 NO_NUMBER = EntityId()
 
@@ -66,7 +65,8 @@ def _handed_down(found: Contents, feed: Feed, who: dict[str, Who], held: dict[st
 
 
 def _handed_up(who: dict[str, Who], held: dict[str, list[Node]]) -> bool:
-    """A report or panel that names no patient is of the patient that its results name, if they name one. Whether any was."""
+    """A report or panel that names no patient is of the patient that its results name, if they name one. Whether any
+    was."""
     before = sum(map(bool, who.values()))
     for at, members in held.items():
         who[at] = who[at] or _alone([who.get(one.at, ()) for one in members])
@@ -183,18 +183,6 @@ def _identifier(sent: Sent, feed: Feed) -> Identifier:
     return Identifier(authority, sent.value.strip(), kind)
 
 
-def lane_of(identifiers: tuple[Identifier, ...]) -> str:
-    """The unit of order: the identifier history is kept under (MR, then PI, else the first)."""
-    chosen = next((one for kind in ("MR", "PI") for one in identifiers if one.type == kind), identifiers[0])
-    return lane("p", f"{chosen.authority}|{chosen.id}")
-
-
-def lane(kind: str, name: str) -> str:
-    if len(name) > LONGEST_LANE:
-        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{kind}:{name}"
-
-
 def specimen_of(found: Contents, node: Node) -> Node | None:
     """The specimen of a result, where it is in this body."""
     reference = getattr(node.resource, "specimen", None)
@@ -212,8 +200,8 @@ def specimen_number(specimen: object, feed: Feed) -> EntityId:
 
 
 def number(sent: Sent | None, feed: Feed) -> EntityId:
-    """An order or specimen number. Its namespace is the system, under the name that the feed gives it: a result whose number
-    has that name on another wire too is the same result."""
+    """An order or specimen number. Its namespace is the system, under the name that the feed gives it: a result whose
+    number has that name on another wire too is the same result."""
     if sent is None or not sent.value:
         return NO_NUMBER
     return EntityId(sent.value, feed.authorities.get(sent.system, sent.system))

@@ -12,6 +12,7 @@ from labbridge.hl7 import reader, sizes
 from labbridge.hl7.groups import GRAMMARS, Grammar, OrderGroup, PatientGroup, groups
 from labbridge.hl7.head import head
 from labbridge.hl7.reader import Message, Segment
+from labbridge.model.lanes import lane, lane_of
 from labbridge.model.report import Identifier, PlacedNote
 from labbridge.model.work import Feed
 from labbridge.notes import note
@@ -20,7 +21,6 @@ VERSIONS = frozenset("2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.
 READ_AS = "2.5.1"  # what an unknown version is read as
 NULL = '""'
 ANSWERS = {"ORL": ("O22", ""), "ORR": ("O02", "")}  # to orders (order_answers.py)
-LONGEST_LANE = 500  # characters
 RESULTS = "ORU"
 EVENTS = {
     kind: frozenset(one.partition("^")[2] for one in GRAMMARS if one.startswith(kind)) for kind in ("ORU", "OUL", "ADT")
@@ -89,7 +89,7 @@ def _answer(message: Message, digest: bytes, version: str) -> Envelope:
         message_type=_message_type(message),
         version=version,
         digest=digest,
-        lanes=(_lane("o", sender),),
+        lanes=(lane("o", sender),),
         notes=message.notes,
     )
 
@@ -206,29 +206,13 @@ def _valued(text: str) -> str:
     return "" if text == NULL else text
 
 
-def lane_of(identifiers: tuple[Identifier, ...]) -> str:
-    """The unit of order: the identifier history is kept under (MR, then PI, else the first)."""
-    for wanted in ("MR", "PI"):
-        for identifier in identifiers:
-            if identifier.type == wanted:
-                return _lane("p", f"{identifier.authority}|{identifier.id}")
-    return _lane("p", f"{identifiers[0].authority}|{identifiers[0].id}")
-
-
-def _lane(kind: str, name: str) -> str:
-    """A lane is looked up: one whose name is too long for any index is named by its digest."""
-    if len(name) > LONGEST_LANE:
-        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{kind}:{name}"
-
-
 def _unnamed_lane(message: Message, patient: PatientGroup, sender: str) -> str:
     """Where no patient is named: the specimen, else the sender (architecture.md, Scale)."""
     for order in patient.orders:
         specimen = specimen_id(message, order)
         if specimen:
-            return _lane("s", specimen)
-    return _lane("f", sender)
+            return lane("s", specimen)
+    return lane("f", sender)
 
 
 def specimen_id(message: Message, order: OrderGroup) -> str:

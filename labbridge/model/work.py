@@ -26,8 +26,10 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     code for senders that name none; `postfix_comparators`: it writes comparators after numbers and as letters and arrows
     (`100<` is above 100); `application_ack` names the receiver of application acknowledgements, if any; `second_identifier`
     "required" or "where_sent": whether a patient's number alone connects a message with what is held of that patient.
-    `kind`: its wire, "mllp" or "fhir". Of FHIR: `authorities`, the names of assigning authorities by identifier system;
-    `local_systems`, the code systems that are the laboratory's own codes.
+    `kind`: its wire, "mllp", "fhir" or "odbc". Of FHIR: `authorities`, the names of assigning authorities by identifier
+    system; `local_systems`, the code systems that are the laboratory's own codes. Of rows: `columns`, the column of each
+    meaning (rows/incoming.py); `parts`, local codes by the column that holds such a result; `key`, the columns by which a
+    row is told from any other.
     """
 
     name: str
@@ -46,6 +48,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     second_identifier: str = "required"
     authorities: dict[str, str] = {}
     local_systems: tuple[str, ...] = ()
+    columns: dict[str, str] = {}
+    parts: dict[str, str] = {}
+    key: tuple[str, ...] = ()
 
 
 class PostedResource(msgspec.Struct, frozen=True):
@@ -94,10 +99,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is
-    that one's. `control_id_reuse`: the control id came before with other bytes; both are kept. Of a FHIR body: `known`, the
-    resources that were there already, entry and id; `several`, the first entry whose condition more than one resource meets,
-    for which the whole was quarantined."""
+    """What the store did with an arrival. `duplicate`: the same sender, control id and bytes came before and `key` is that
+    one's. `control_id_reuse`: the control id came before with other bytes; both are kept. Of a FHIR body: `known`, the
+    resources that were there already, entry and id; `several`, the first entry whose condition more than one resource
+    meets, for which the whole was quarantined."""
 
     key: int
     duplicate: bool = False

@@ -166,6 +166,21 @@ def _by_reason(name: str) -> Callable[[Scrape], Iterable[Sample]]:
     ]
 
 
+def _polled(name: str) -> Callable[[Scrape], Iterable[Sample]]:
+    return _one(lambda s: {feed: getattr(found, name) for feed, found in s.traffic.polled.items()})
+
+
+def _in_the_way(scrape: Scrape) -> Iterator[Sample]:
+    for feed, found in list(scrape.traffic.polled.items()):
+        if found.code:
+            yield (feed, found.code), 1
+
+
+def _gaps(scrape: Scrape) -> Iterator[Sample]:
+    for feed, found in list(scrape.traffic.polled.items()):
+        yield from (((feed, "open"), found.gaps_open), ((feed, "closed"), found.gaps))
+
+
 C, G = CounterMetricFamily, GaugeMetricFamily
 
 MEASURES = (
@@ -213,6 +228,22 @@ MEASURES = (
     Measure(
         "labbridge_feed_connections_closed", C, ("feed", "reason"), "Connections ended since the start, and why",
         _by_reason("closed"),
+    ),
+    Measure(
+        "labbridge_odbc_stopped", G, ("feed",), "1 for a feed that has stopped until somebody changes something",
+        _polled("stopped"),
+    ),
+    Measure(
+        "labbridge_odbc_trouble", G, ("feed", "reason"), "1 while something is in the way of reading a view, and what",
+        _in_the_way,
+    ),
+    Measure(
+        "labbridge_odbc_readings", C, ("feed",), "Readings of a view since the start, each of them kept whole",
+        _polled("readings"),
+    ),
+    Measure(
+        "labbridge_odbc_gaps", G, ("feed", "state"),
+        "Gaps in the numbers of a view: open (a row may still come) or closed (it never did)", _gaps,
     ),
     Measure(
         "labbridge_feed_plaintext", G, ("feed",), "1 for a listener beyond loopback without TLS",

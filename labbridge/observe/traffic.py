@@ -24,6 +24,16 @@ class Durations:
         self.sum_s += seconds
 
 
+class Polled:
+    """A view that is read: `code` is what is in the way (empty: nothing), `stopped` that a person has to change something.
+    `rows` were kept since the start, in so many `readings`; `gaps` are numbers that never came, `gaps_open` that may
+    yet."""
+
+    def __init__(self) -> None:
+        self.code, self.stopped = "", False
+        self.rows = self.readings = self.gaps = self.gaps_open = 0
+
+
 class Listening(Protocol):
     """A listener, as far as it is counted here: connections open now, closed before a byte was read, and ended."""
 
@@ -38,6 +48,7 @@ class Traffic:
     """Written by the loop that does the sockets; a scrape may read it at any time.
 
     `listeners` are those of the feeds by name, `plaintext` the feeds that listen beyond loopback without TLS.
+    `polled` are the feeds that are read from a view.
     `expiries` gives the seconds until a certificate in force ends, `reloads` counts what became of changed ones.
     """
 
@@ -51,6 +62,7 @@ class Traffic:
         self.durations: dict[tuple[str, str], Durations] = {}
         self.listeners: dict[str, Listening] = {}
         self.plaintext: dict[str, bool] = {}
+        self.polled: dict[str, Polled] = {}
         self.reading_paused = False
 
     def listens(self, feed: str, listener: Listening, *, plaintext: bool) -> None:

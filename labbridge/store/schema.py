@@ -9,6 +9,7 @@ from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
 from labbridge.store.schema_knowledge import KNOWLEDGE
 from labbridge.store.schema_people import WORKBENCH
+from labbridge.store.schema_polls import POLLS
 from labbridge.store.schema_retests import RETESTS
 
 journal = sa.Table(
@@ -373,7 +374,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
-    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS
+    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS | POLLS
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [

@@ -369,6 +369,13 @@ CREATE TABLE people (
 	UNIQUE (login)
 );
 CREATE UNIQUE INDEX people_subject ON people (subject) WHERE subject != '';
+CREATE TABLE polls (
+	feed TEXT NOT NULL,
+	progress TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	updated TEXT NOT NULL,
+	PRIMARY KEY (feed)
+);
 CREATE TABLE readings (
 	id INTEGER NOT NULL,
 	"case" INTEGER NOT NULL,

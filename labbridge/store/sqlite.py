@@ -14,7 +14,7 @@ import msgspec
 from labbridge.store.connection import ANOTHER_WRITES, Statement, StoreRefused
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-REVISION = "0015"
+REVISION = "0016"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

@@ -49,8 +49,10 @@ def until(met: Callable[[], Any], within_s: float = PATIENCE_S, step_s: float = 
 
 
 class Service:
-    """`extra` are further lines of the configuration; `receivers` maps names to ports; `patched` is a folder put in front
-    of the installed package."""
+    """`role` is what is run of it. `extra` are further lines of the configuration; `receivers` maps names to ports;
+    `patched` is a folder put in front of the installed package."""
+
+    role = "all"
 
     def __init__(
         self,
@@ -103,7 +105,14 @@ class Service:
         config = self.folder / "labbridge.toml"
         if not config.is_file():
             self.configure()
-        command = [str(Path(sys.executable).with_name("labbridge")), "serve", "--config", str(config)]
+        command = [
+            str(Path(sys.executable).with_name("labbridge")),
+            "serve",
+            "--config",
+            str(config),
+            "--role",
+            self.role,
+        ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=self.folder, env=self._environment,

@@ -17,11 +17,11 @@ from tests.faults.rows import (
     posted,
     power,
     syscalls,
+    tables,
 )  # fmt: skip
 
 LOST = "not from here; a lost session in tests/store/test_store_lost.py, a killed server in tests/service"
 NODES = "needs several nodes"
-ODBC = "needs the ODBC poller"
 
 ROWS = (
     Row("T-01", "the process dies at a random moment", "4 kills", "210 kills and 101,000 accepted messages",
@@ -68,8 +68,10 @@ ROWS = (
     Row("T-45", "documents of 11 MB", "2 at once", "40 at once", peers.large),
     Row("T-46", "wrong characters", "2 rounds of 7 declarations", "100 rounds", framing.characters),
     Row("T-47", "slow peers", "60 peers of 6 kinds, until 20 are cut", "600, until 200 are cut", peers.slow),
-    Row("T-50", "rows that commit late", later=ODBC),
-    Row("T-51", "the ODBC source hangs, its columns change", later=ODBC),
+    Row("T-50", "rows that commit late", "2,000 rows of PostgreSQL, 1 kill of the poller",
+        "60,000 rows each of PostgreSQL and MariaDB, 8 kills (a million: `python -m tests.odbc`)", tables.late),
+    Row("T-51", "the ODBC source hangs, its columns change", "once each, 200 acknowledgements meanwhile",
+        "once each in 100,000 rows, 2,000 acknowledgements meanwhile", tables.hangs_and_drifts, alone=True),
     Row("T-60", "workers at once", later=NODES),
     Row("T-61", "the clock jumps", "4 jumps, 1 back over a waiting comment", "18 jumps, 1 back over a waiting comment",
         clocks.jumps),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import binary
 from tests.conftest import missing
 from tests.faults import bugs, clock, seeded, traced
 from tests.faults.outcome import Run
@@ -26,6 +28,10 @@ def parts() -> None:
         missing("strace", "apt-get install strace")
     if not clock.present():
         missing("a C compiler", "apt-get install gcc libc6-dev")
+    if importlib.util.find_spec("pyodbc") is None or binary("initdb") is None:
+        missing("pyodbc or PostgreSQL", "pip install pyodbc; apt-get install unixodbc odbc-postgresql postgresql")
+    if subprocess.run((sys.executable, "-c", "import pyodbc"), capture_output=True).returncode != 0:
+        missing("the driver manager of ODBC", "apt-get install unixodbc odbc-postgresql odbc-mariadb mariadb-server")
 
 
 @pytest.mark.usefixtures("parts")

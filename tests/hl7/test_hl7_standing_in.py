@@ -17,6 +17,7 @@ from labbridge.errors import Refused
 from labbridge.hl7 import conformance, incoming, reader, standing_in, structure
 from labbridge.hl7.outgoing import Letter, comment_message, specimen
 from labbridge.hl7.standing_in import STATUSES, Paper, StandIn, written
+from labbridge.model.lanes import lane_of
 from labbridge.model.report import EntityId, Identifier, Observation, Order, Patient, Report, Specimen, Timestamp
 from labbridge.model.values import Coding, Missing, SentAttachment, SentCoding, SentStructured, SentText
 from labbridge.model.work import Feed
@@ -244,7 +245,7 @@ def test_what_is_read_back_is_the_same_report(who: Patient, sent: tuple[Order, .
 @given(people)
 def test_the_patient_has_the_lane_of_the_report(who: Patient) -> None:
     found = written(msgspec.structs.replace(REPORT, patient=who))
-    assert structure.read_structure(found.raw, FEED).lanes == (structure.lane_of(who.identifiers),)
+    assert structure.read_structure(found.raw, FEED).lanes == (lane_of(who.identifiers),)
 
 
 def test_a_number_without_an_authority_is_not_given_the_senders_facility() -> None:

@@ -37,6 +37,7 @@ from labbridge.store.outbox import StoreOutbox
 from labbridge.store.units import LocalUnits
 from labbridge.store.work import StoreWork
 from labbridge.store.writer import Writer
+from tests.rows.rows_tables import TABLES
 from tests.summed import damaged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,7 +167,7 @@ class Lis:
 def reader() -> Reader:
     knowledge = load(SITE)
     codes = frozenset(one.code for one in knowledge.terminology.comment)
-    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED)}
+    feeds = {feed.name: feed for feed in (FEED, ELSEWHERE, ASKING, POSTED, TABLES)}
     return Reader(Normaliser(knowledge), Interpreter(knowledge), feeds, "LABBRIDGE", codes)
 
 

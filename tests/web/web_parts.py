@@ -38,6 +38,7 @@ from labbridge.web.application import application
 from labbridge.web.parts import Parts, Pool
 from labbridge.web.throttle import Throttle
 from labbridge.web.visits import Ages
+from tests.rows.rows_tables import SECTION as ROWS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "story"))
 from fhir_parts import POSTED, SECTION
@@ -46,7 +47,7 @@ from story_parts import ASKING, ELSEWHERE, FEED, SITE, Laboratory
 CONFIG = Config.model_validate(
     {
         "facility": "LABA",
-        "feeds": {"myolis": {"timezone": "Europe/Paris"}, "posted": SECTION},
+        "feeds": {"myolis": {"timezone": "Europe/Paris"}, "posted": SECTION, "tables": ROWS},
         "receivers": {"lis": {"address": "127.0.0.1:9"}},
         "knowledge": {"site": SITE},
     }

@@ -101,7 +101,7 @@ def _evidence(request: Request, case: str, message: str, at: str) -> Response:
 
 def _shown(message: InForce, feed: Feed, at: str, lanes: Collection[str]) -> dict[str, Any] | None:
     """What the page shows of a place in a message; None where no result of the patient stands there."""
-    if reading.is_fhir(message.raw, feed):
+    if not reading.is_hl7(message.raw, feed):
         ours = {one.at for one in as_sent.elements(message, feed, lanes)}
         body = wires.element(message.raw, at) if at in ours else None
         return {"name": "element.html", "body": body} if body is not None else None

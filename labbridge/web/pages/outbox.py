@@ -117,7 +117,7 @@ def again(request: Request, delivery: str, form: Annotated[WhyForm, Form()]) -> 
 def _shown(
     request: Request, delivery: DeliveryDetail, *, said: str = "", status: int = 200, opened: bool = False
 ) -> Response:
-    body = reading.is_fhir(delivery.raw, None)
+    body = not reading.is_hl7(delivery.raw, None)
     codec = "utf-8" if body else visible.characters(delivery.raw).codec
     return rendering.page(
         request,

@@ -70,10 +70,10 @@ def _opened(request: Request, message: Message, *, said: str = "", status: int =
 
 
 def _looked_at(parts: Parts, message: Message, held: Bytes, pending: Version | None) -> dict[str, Any]:
-    """The bytes as their wire has them: `opened` segments, or the `body` of FHIR with how it reads, as it is and as the edit
-    that waits has it. All of them None where no byte is left."""
+    """The bytes as their wire has them: `opened` segments, or the `body` of FHIR or of rows with how it reads, as it is and
+    as the edit that waits has it. All of them None where no byte is left."""
     feed = parts.feeds.get(message.feed)
-    if not held.raw or not reading.is_fhir(held.raw, feed):
+    if not held.raw or reading.is_hl7(held.raw, feed):
         places = " ".join((message.location, *(lane.sentence for lane in message.lanes)))
         opened = visible.opened(held.raw, feed.charset if feed else "", places) if held.raw else None
         return {"opened": opened, "body": None, "reads": None}

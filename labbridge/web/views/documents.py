@@ -1,4 +1,4 @@
-"""Images and documents that a message holds of a patient, on either wire: each with its place."""
+"""Images and documents that a message holds of a patient, on any wire: each with its place."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def documents(message: InForce, feed: Feed, lanes: Collection[str]) -> Iterator[
     if reading.is_fhir(message.raw, feed):
         yield from _of_body(message, feed, lanes)
         return
+    if not reading.is_hl7(message.raw, feed):
+        return  # a row holds no documents
     for read, group in as_sent.observations(message.raw, feed.charset, lanes):
         if group.obx.field(2) in attachments.KINDS:
             yield attachments.attachment(read, group.obx)

@@ -58,8 +58,8 @@ class Hl7(msgspec.Struct, frozen=True):
         return repair.differences(before, after, self.charset)
 
 
-class Fhir(msgspec.Struct, frozen=True):
-    """JSON, indented: the room between its elements means nothing, and is not kept by an edit."""
+class Json(msgspec.Struct, frozen=True):
+    """JSON of FHIR or of rows, indented: the room between its elements means nothing, and is not kept by an edit."""
 
     def can_be_edited(self, raw: bytes) -> bool:
         return self.is_short(raw)
@@ -82,7 +82,7 @@ class Fhir(msgspec.Struct, frozen=True):
 
 
 def wire_of(raw: bytes, feed: Feed | None) -> Wire:
-    return Fhir() if reading.is_fhir(raw, feed) else Hl7(feed.charset if feed is not None else "")
+    return Hl7(feed.charset if feed is not None else "") if reading.is_hl7(raw, feed) else Json()
 
 
 def _indented(raw: bytes) -> bytes:
