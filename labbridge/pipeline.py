@@ -164,7 +164,7 @@ def _write(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
 def _acknowledge(message: Kept, work: Work, reader: Reader, clock: Clock) -> None:
     """The application acknowledgement, where the sender asks for one (MSH-16) and its feed says who gets it."""
     feed = reader.feeds.get(message.feed)
-    if feed is None or not feed.application_ack or reading.is_fhir(message.raw, feed):
+    if feed is None or not feed.application_ack or not reading.is_hl7(message.raw, feed):
         return
     control_id, now = f"LBK{message.key}-{int(message.received.timestamp())}", clock.now()
     processed, parked = (

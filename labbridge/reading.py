@@ -1,5 +1,5 @@
-"""A kept message on whichever wire it came: its lanes, its reports, and itself in HL7 v2 for an answer in that. The one
-place that knows of both wires; what stands behind it reads reports."""
+"""A kept message on whichever wire it came, or rows of an archive: its lanes, its reports, and itself in HL7 v2 for an
+answer in that. The one place that knows of them all; what stands behind it reads reports."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from labbridge.hl7.page import Form
 from labbridge.hl7.standing_in import Paper
 from labbridge.model.report import Observation, Order, Patient, PlacedNote, Report
 from labbridge.model.work import Feed, Kept
+from labbridge.rows import archive
 
 FHIR = "fhir"
 REFUSED, KNOWN = "N021", "N022"
@@ -27,7 +28,14 @@ _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\](?![\w\[])")
 
 def is_fhir(raw: bytes, feed: Feed | None) -> bool:
     """The wire of a message is its feed's. Where no feed is at hand, a body of FHIR is the one that begins an object."""
+    if archive.is_rows(raw):
+        return False
     return feed.kind == FHIR if feed is not None else raw.removeprefix(guard.BOM).lstrip()[:1] == b"{"
+
+
+def is_hl7(raw: bytes, feed: Feed | None) -> bool:
+    """Whether a kept message is HL7 v2: no body of FHIR, and no rows of an archive."""
+    return not (is_fhir(raw, feed) or archive.is_rows(raw))
 
 
 def feed_of(raw: bytes, name: str, feeds: Mapping[str, Feed]) -> Feed:
@@ -38,12 +46,14 @@ def feed_of(raw: bytes, name: str, feeds: Mapping[str, Feed]) -> Feed:
 
 def is_answer(raw: bytes, feed: Feed) -> bool:
     """Whether a message that was kept is the answer to an order; no body of FHIR is one."""
-    return not is_fhir(raw, feed) and structure.is_answer(raw)
+    return is_hl7(raw, feed) and structure.is_answer(raw)
 
 
 def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[PlacedNote] = ()) -> list[Report]:
     """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are those
     of its receipt: they name the entries of a body that are not read."""
+    if archive.is_rows(raw):
+        return archive.reports_of(raw, feed)
     if not is_fhir(raw, feed):
         return incoming.read_reports(raw, feed, received)
     noted = tuple(notes)
@@ -52,6 +62,8 @@ def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[Place
 
 def lanes_of(raw: bytes, feed: Feed, notes: Iterable[PlacedNote] = ()) -> tuple[str, ...]:
     """The lanes of a message that was not accepted before as it is: all of it is looked at as receiving does. Refuse."""
+    if archive.is_rows(raw):
+        return tuple(one.lane for one in archive.reports_of(raw, feed))
     if not is_fhir(raw, feed):
         return structure.read_structure(raw, feed).lanes
     refused = entries(notes, REFUSED)
@@ -134,6 +146,8 @@ def in_hl7(
     """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes messages;
     `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these lanes."""
     feed = feed_of(message.raw, message.feed, feeds)
+    if archive.is_rows(message.raw):
+        raise Refused("The result came from an archive: no comment can hang on it")
     if not is_fhir(message.raw, feed):
         return Source(message.raw, feed.charset, at)
     characters = form.charset if echoes else standing_in.PLAIN.charset

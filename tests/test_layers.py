@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "counting": WORDS | {"interpret"},
     "receiving": WORDS | {"hl7"},
     "receiving_fhir": WORDS | {"fhir"},
-    "reading": WORDS | {"hl7", "fhir"},
+    "reading": WORDS | {"hl7", "fhir", "rows"},
     "serving_units": WORDS | {"fhir", "reading"},
     "serving_cases": WORDS | {"fhir"},
     "serving_fhir": WORDS | {"fhir", "serving_units", "serving_cases"},
@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "fhir", "delivery", "observe"},
     "observe": WORDS | {"observe"},
+    "analysis": WORDS | {"knowledge", "rows", "hl7", "normalise", "interpret", "review", "observe", "analysis", "wires"},
     "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {

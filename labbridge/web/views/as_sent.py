@@ -64,13 +64,13 @@ def of_message(message: InForce, feed: Feed, lanes: Collection[str]) -> dict[str
     whose bytes are damaged."""
     if message.damaged:
         return {}
-    if not reading.is_fhir(message.raw, feed):
+    if reading.is_hl7(message.raw, feed):
         return {one.obx.at: sent(read, one.obx) for read, one in observations(message.raw, feed.charset, lanes)}
     return {one.at: sent_of(one) for one in elements(message, feed, lanes)}
 
 
 def elements(message: InForce, feed: Feed, lanes: Collection[str]) -> Iterator[Observation]:
-    """The same of a body of FHIR, as it is read."""
+    """The same of a body of FHIR or of rows, as they are read."""
     try:
         reports = reading.reports_of(message.raw, feed, NO_TIME, message.notes)
     except Refuse:
