@@ -208,7 +208,7 @@ def messages_of(placed: Sequence[Placed], study: Study) -> Iterator[tuple[Kept, 
     """The rows of a patient as messages: what came at one moment together, unless it says the same thing twice; a message
     of HL7 v2 as it stood."""
     feed, authority = study.settings.feed, study.settings.authority
-    for key, some in enumerate(_at_once(placed), 1):
+    for key, some in enumerate(at_once(placed), 1):
         received = EPOCH + timedelta(microseconds=some[0].moment)
         if some[0].message:
             reports = incoming.read_reports(some[0].message, feed, wires.EPOCH)
@@ -221,7 +221,8 @@ def messages_of(placed: Sequence[Placed], study: Study) -> Iterator[tuple[Kept, 
         ), report  # fmt: skip
 
 
-def _at_once(placed: Sequence[Placed]) -> Iterator[list[Placed]]:
+def at_once(placed: Sequence[Placed]) -> Iterator[list[Placed]]:
+    """Rows of a patient by the moment they came at; what says the same thing twice at one moment, one after the other."""
     some: list[Placed] = []
     said: set[tuple[str, ...]] = set()
     for one in placed:
@@ -273,5 +274,3 @@ def _together(batches: Sequence[Batch]) -> Batch:
     told: list[Told] = [one for batch in batches for one in batch.told]
     names = ("patients", "messages", "results", "cases", "parked", "patients_changed")
     return Batch(**{name: sum(getattr(batch, name) for batch in batches) for name in names}, told=told)
-
-

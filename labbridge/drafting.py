@@ -111,8 +111,9 @@ def normalise(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.report is None or one.feed is None or one.report.identity:
         return
     message, report = one.message, one.report
-    found, notes = reader.normalise(report, one.feed, message.received, f"M{message.key}")
-    earlier = archive.is_rows(message.raw)
+    earlier = archive.is_archived(message.raw)
+    received = report.sent.moment if earlier and report.sent is not None else message.received
+    found, notes = reader.normalise(report, one.feed, received, f"M{message.key}")
     if earlier:
         results = tuple(msgspec.structs.replace(result, historical=True) for result in found.results)
         found = msgspec.structs.replace(found, results=results)

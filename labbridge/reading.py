@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from labbridge.errors import Refuse, Refused
@@ -22,20 +22,21 @@ from labbridge.rows import archive
 
 FHIR = "fhir"
 REFUSED, KNOWN = "N021", "N022"
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 UNNAMED = "The identity message that gave the patient another number does not name the patient any more"
 _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\](?![\w\[])")
 
 
 def is_fhir(raw: bytes, feed: Feed | None) -> bool:
     """The wire of a message is its feed's. Where no feed is at hand, a body of FHIR is the one that begins an object."""
-    if archive.is_rows(raw):
+    if archive.is_archived(raw):
         return False
     return feed.kind == FHIR if feed is not None else raw.removeprefix(guard.BOM).lstrip()[:1] == b"{"
 
 
 def is_hl7(raw: bytes, feed: Feed | None) -> bool:
     """Whether a kept message is HL7 v2: no body of FHIR, and no rows of an archive."""
-    return not (is_fhir(raw, feed) or archive.is_rows(raw))
+    return not (is_fhir(raw, feed) or archive.is_archived(raw))
 
 
 def feed_of(raw: bytes, name: str, feeds: Mapping[str, Feed]) -> Feed:
@@ -52,8 +53,9 @@ def is_answer(raw: bytes, feed: Feed) -> bool:
 def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[PlacedNote] = ()) -> list[Report]:
     """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are those
     of its receipt: they name the entries of a body that are not read."""
-    if archive.is_rows(raw):
-        return archive.reports_of(raw, feed)
+    if archive.is_archived(raw):
+        message = archive.message_of(raw)
+        return incoming.read_reports(message, feed, received) if message else archive.reports_of(raw, feed)
     if not is_fhir(raw, feed):
         return incoming.read_reports(raw, feed, received)
     noted = tuple(notes)
@@ -62,8 +64,8 @@ def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[Place
 
 def lanes_of(raw: bytes, feed: Feed, notes: Iterable[PlacedNote] = ()) -> tuple[str, ...]:
     """The lanes of a message that was not accepted before as it is: all of it is looked at as receiving does. Refuse."""
-    if archive.is_rows(raw):
-        return tuple(one.lane for one in archive.reports_of(raw, feed))
+    if archive.is_archived(raw):
+        return tuple(one.lane for one in reports_of(raw, feed, EARLIEST, notes))
     if not is_fhir(raw, feed):
         return structure.read_structure(raw, feed).lanes
     refused = entries(notes, REFUSED)
@@ -146,7 +148,7 @@ def in_hl7(
     """The message that an answer is made from: itself, or what stands in its place. `form`: how the receiver takes messages;
     `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these lanes."""
     feed = feed_of(message.raw, message.feed, feeds)
-    if archive.is_rows(message.raw):
+    if archive.is_archived(message.raw):
         raise Refused("The result came from an archive: no comment can hang on it")
     if not is_fhir(message.raw, feed):
         return Source(message.raw, feed.charset, at)

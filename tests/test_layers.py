@@ -70,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WIRING = {
     "app",
     "cli",
+    "cli_archive",
     "cli_knowledge",
     "cli_parts",
     "cli_store",
@@ -89,7 +90,9 @@ WIRING = {
     "explanation",
     "keeping",
     "anchoring",
+    "archived",
     "automatic",
+    "importing",
     "ordering",
     "past",
     "replaying",

@@ -1,16 +1,16 @@
 """Which column of an export is what: a TOML file of the laboratory, or the standard names themselves.
 
-    authority = "LABA"          # who gave the patients' numbers, where no column says so
-    sender = "MYOLIS|LABA"      # whose local codes these are, where no column says so
-    encoding = "utf-8"          # of CSV
-    delimiter = ";"             # of CSV; found from the first line without
-    sheet = "Results"           # of Excel; the first without
+authority = "LABA"          # who gave the patients' numbers, where no column says so
+sender = "MYOLIS|LABA"      # whose local codes these are, where no column says so
+encoding = "utf-8"          # of CSV
+delimiter = ";"             # of CSV; found from the first line without
+sheet = "Results"           # of Excel; the first without
 
-    [columns]
-    patient = "PAT_NR"          # standard name = name in the export
+[columns]
+patient = "PAT_NR"          # standard name = name in the export
 
-    [times]
-    collected = "%d.%m.%Y %H:%M"    # of times that are not written 2026-11-13 09:15 or 20261113091500
+[times]
+collected = "%d.%m.%Y %H:%M"    # of times that are not written 2026-11-13 09:15 or 20261113091500
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from labbridge.analysis.understanding import NO_PATIENT, NO_TIME, Understanding,
 from labbridge.errors import Refuse, Refused
 from labbridge.hl7 import incoming
 from labbridge.normalise import Normaliser
-from labbridge.rows.archive import COLUMNS, DAYS, TIMES
+from labbridge.rows.archive import COLUMNS
 
 ROWS_AT_ONCE = 200_000
 NEVER = np.iinfo(np.int64).min
@@ -82,7 +82,8 @@ def _standing(piece: Piece, columns: Columns, digest: str) -> pd.DataFrame:
         if name not in frame:
             frame[name] = ""
     for name, picture in columns.times.items():
-        frame[name] = frame[name].map(_by_distinct(frame[name], lambda text, how=picture: _rewritten(text, how)))
+        written = {text: _rewritten(text, picture) for text in frame[name].unique()}
+        frame[name] = frame[name].map(written)
     if columns.sender:
         frame["sender"] = frame["sender"].where(frame["sender"] != "", columns.sender)
     if columns.authority:
@@ -90,10 +91,6 @@ def _standing(piece: Piece, columns: Columns, digest: str) -> pd.DataFrame:
     first = piece.first
     frame["number"] = [f"{digest[:8]}.{number:08}" for number in range(first, first + len(frame))]
     return frame
-
-
-def _by_distinct(column: pd.Series, read: Callable[[str], object]) -> dict[str, object]:
-    return {text: read(text) for text in column.unique()}
 
 
 def _rewritten(text: str, picture: str) -> str:
@@ -121,8 +118,7 @@ def _moments(frame: pd.DataFrame, timezone: str) -> np.ndarray:
 
     found = np.full(len(frame), NEVER, dtype=np.int64)
     for name in ("received", "reported", "collected"):
-        known = _by_distinct(frame[name], read)
-        own = frame[name].map(known).to_numpy(dtype=np.int64)
+        own = frame[name].map({text: read(text) for text in frame[name].unique()}).to_numpy(dtype=np.int64)
         found = np.where(found == NEVER, own, found)
     return found
 
@@ -191,5 +187,3 @@ def _piece(
         named = str(row["lane"]).startswith("p:") and row["moment"] != NEVER
         groups.setdefault(bucket_of(str(row["lane"])) if named else ASIDE, []).append(row)
     return about, {bucket: pa.Table.from_pylist(some, schema=SCHEMA) for bucket, some in groups.items()}
-
-

@@ -1,7 +1,7 @@
 """What a replay over an archive came to, as Parquet: results as they were understood, and cases as they would stand.
 
-    results-07.parquet    the standing version of each result of the bucket, by the other knowledge
-    cases-07.parquet      its cases, as before and after; there last, and with it the bucket is done
+results-07.parquet    the standing version of each result of the bucket, by the other knowledge
+cases-07.parquet      its cases, as before and after; there last, and with it the bucket is done
 """
 
 from __future__ import annotations

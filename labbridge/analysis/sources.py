@@ -1,4 +1,4 @@
-"""Files of earlier results, in pieces: CSV, Excel, Parquet, and folders of HL7 v2 messages, each as text in standard columns.
+"""Files of earlier results, in pieces: CSV, Excel and Parquet as text in standard columns, and HL7 v2 as messages.
 
 A file is known by its SHA-256, so that the same one is never taken twice, whatever it is called. Excel is opened read-only,
 after a look at what it would unpack to (reliability.md S-08); nothing else is ever unpacked.
@@ -101,7 +101,13 @@ def _csv(path: Path, columns: Columns, rows: int) -> Iterator[pd.DataFrame]:
         delimiter, heads = _heads(path, columns.delimiter, encoding)
         names = placed(heads, columns, str(path))
         with pd.read_csv(
-            path, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False, chunksize=rows, usecols=list(names)
+            path,
+            sep=delimiter,
+            encoding=encoding,
+            dtype=str,
+            keep_default_na=False,
+            chunksize=rows,
+            usecols=list(names),
         ) as reader:
             for frame in reader:
                 yield _named(frame.rename(columns=names))

@@ -1,11 +1,12 @@
 """The study store: a folder of Parquet files, one for each piece of a file that was imported (ADR 0020).
 
     study.json               how the rows are read
-    rows/DIGEST-00007.parquet    rows of one piece; 65 row groups: the patients' 64 buckets, and what names no patient or time
+    rows/DIGEST-00007.parquet    rows of one piece; a row group for each bucket of patients, and one aside
 
-A piece is there once its file has its name: it is written beside, made durable and renamed. What was broken off leaves
-nothing that counts, and is done again; what is there is not done again. The rows of a patient are in one bucket of every
-file, so that buckets are gone through side by side, each within the memory that it takes.
+What names no patient or no time is aside. A piece is there once its file has its name: it is written beside, made
+durable and renamed. What was broken off leaves nothing that counts, and is done again; what is there is not done again.
+The rows of a patient are in one bucket of every file, so that buckets are gone through side by side, each within the
+memory that it takes.
 """
 
 from __future__ import annotations
@@ -141,14 +142,16 @@ class Study:
         found = [_about(path) for path in self._files()]
         return sorted(found, key=lambda one: (one.file, one.digest, one.piece))
 
-    def bucket(self, number: int) -> Iterator[Placed]:
+    def bucket(self, number: int, *, repeated: bool = False) -> Iterator[Placed]:
         """The rows of a bucket, of one patient after the other, each in the order in which they came; a row that stands in
-        several files, or twice in one, once."""
+        several files, or twice in one, once, unless `repeated` asks for all."""
         tables = [_group(path, number) for path in self._files()]
         if not tables:
             return
         whole = pa.concat_tables(tables)
-        whole = whole.take(pc.sort_indices(whole.select(list(ORDER)), sort_keys=[(name, "ascending") for name in ORDER]))
+        whole = whole.take(
+            pc.sort_indices(whole.select(list(ORDER)), sort_keys=[(name, "ascending") for name in ORDER])
+        )
         texts = [_shared(whole.column(name)) for name in ("number", *COLUMNS)]
         lanes, moments = _shared(whole.column("lane")), whole.column("moment").to_pylist()
         messages = whole.column("message").to_pylist()
@@ -157,7 +160,7 @@ class Study:
             if lane_of != lane:
                 lane, seen = lane_of, set()
             key = message or tuple(cells)
-            if key not in seen:
+            if repeated or key not in seen:
                 seen.add(key)
                 yield Placed(lane_of, moment or 0, Row(number_of, *cells), message or b"")
 

@@ -19,7 +19,7 @@ from labbridge.model.result import Problem
 from labbridge.model.work import Feed
 from labbridge.normalise import Normaliser
 from labbridge.notes import NOTES
-from labbridge.rows.archive import COLUMNS, DAYS, TIMES, Row, report
+from labbridge.rows.archive import DAYS, TIMES, Row, report
 
 CONTENT = ("system", "code", "name", "value", "unit", "reference_range", "flag", "status", "method", "kit", "specimen")
 TOLD = ("system", "code", "name", "unit", "flag", "status", "method", "specimen")
@@ -107,5 +107,3 @@ STANDING = {"collected": "20000103080000", "received": "20000103120000", "report
 def counted(whys: Iterable[Why]) -> tuple[Count, ...]:
     """The same of single reports: counted, without a text."""
     return tuple(Count(*why, "", rows) for why, rows in sorted(Counter(whys).items()))
-
-

@@ -60,8 +60,8 @@ COLUMNS: tuple[str, ...] = Row.__struct_fields__[1:]
 TIMES = ("collected", "received", "reported")
 DAYS = ("birth_date",)
 LOCAL = "L"
-MAGIC = b"labbridge-archive-rows 1\n"
-"""What a kept message begins with whose body is rows: no HL7 v2 and no JSON does."""
+MAGIC, MAGIC_HL7 = b"labbridge-archive-rows 1\n", b"labbridge-archive-hl7 1\n"
+"""What a kept message begins with that came from an archive: no HL7 v2 and no JSON does."""
 
 _rows = msgspec.json.Decoder(list[Row])
 
@@ -71,9 +71,24 @@ def packed(rows: Sequence[Row]) -> bytes:
     return MAGIC + msgspec.json.encode(list(rows))
 
 
-def is_rows(raw: bytes) -> bool:
-    """Whether a kept message is rows of an archive."""
-    return raw.startswith(MAGIC)
+def owned(row: Row, authority: str) -> Row:
+    """A row that says itself who gave the patient's number."""
+    return row if row.authority else msgspec.structs.replace(row, authority=authority)
+
+
+def wrapped(message: bytes) -> bytes:
+    """A message of HL7 v2 from an archive as it is kept: told apart from one that a feed brought."""
+    return MAGIC_HL7 + message
+
+
+def is_archived(raw: bytes) -> bool:
+    """Whether a kept message came from an archive: rows, or a message of HL7 v2."""
+    return raw.startswith((MAGIC, MAGIC_HL7))
+
+
+def message_of(raw: bytes) -> bytes:
+    """The message of HL7 v2 that is kept; empty where it is rows."""
+    return raw.removeprefix(MAGIC_HL7) if raw.startswith(MAGIC_HL7) else b""
 
 
 def unpacked(raw: bytes) -> list[Row]:

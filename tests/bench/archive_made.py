@@ -72,7 +72,9 @@ def _patient(number: int, random: Random) -> Iterator[tuple[str, ...]]:
             return
 
 
-def _visit(who: dict[str, str], name: str, day: int, random: Random, about: dict[str, float]) -> Iterator[tuple[str, ...]]:
+def _visit(
+    who: dict[str, str], name: str, day: int, random: Random, about: dict[str, float]
+) -> Iterator[tuple[str, ...]]:
     collected = datetime.combine(FIRST + timedelta(days=day), datetime.min.time()) + timedelta(
         minutes=420 + random.randrange(600)
     )
