@@ -35,6 +35,7 @@ from labbridge.states import State
 if TYPE_CHECKING:
     from labbridge.analysis.study import Placed, Study
 
+BUCKETS = 64  # as many as there are partitions of the live store
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DASK = "Dask is not installed; install labbridge[dask]"
 
@@ -57,7 +58,7 @@ def replay(
 ) -> Iterator[Batch | Sum]:  # fmt: skip
     """Each bucket as it is done, last the sum; tables of both in `out` (analysis/replayed.py). What of this replay is there
     already is not done again. Refused where `out` holds another one."""
-    from labbridge.analysis.study import BUCKETS, Study
+    from labbridge.analysis.study import Study
 
     pieces = Study.open(study).pieces()
     found = Sum(before=understood(before).version, after=understood(after).version)

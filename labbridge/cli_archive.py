@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,6 +50,29 @@ def import_archive(
             found["history"] = importing.into_store(study, settings, told)
     typer.echo(importing.printed(found, format))
     raise typer.Exit(NEEDS_A_PERSON if found["aside"] or found["unread"] else 0)
+
+
+def replay_archive(study: Path, out: Path, knowledge: tuple[Any, Any], config: Any, how: tuple[int, str, str]) -> None:
+    """The knowledge in force and another over a study; `how`: processes, scheduler, and the format of the sum."""
+    from labbridge import archived, importing
+    from labbridge.model.replay import Sum
+    from labbridge.replaying import printed
+
+    importing.check_installed()
+    processes, scheduler, format = how
+    language = config.language_of(next(iter(config.feeds), ""))
+    before, after = knowledge
+    done = rows = 0
+    with progress("replay", archived.BUCKETS) as told:
+        for one in archived.replay(
+            study, out, before, after, language=language, processes=processes, scheduler=scheduler
+        ):
+            if isinstance(one, Sum):
+                found = one
+            else:
+                done, rows = done + 1, rows + one.results
+                told("", rows, done)
+    typer.echo(printed(found, format))
 
 
 def _length(path: Path) -> int:

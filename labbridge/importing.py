@@ -7,6 +7,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def into_study(
 
 
 def _feed(config: Config, name: str) -> Feed:
-    """The feed whose rows they are; the only one that there is, without a name. Without any the rows are read as they say."""
+    """The feed whose rows they are: the only one that there is, without a name; without any, one that settles nothing."""
     if name:
         if name not in config.feeds:
             raise Refused(f"There is no feed {name}; there are {', '.join(config.feeds) or 'none'}")
@@ -92,7 +93,7 @@ def into_store(folder: Path, config: Config, told: Told) -> dict[str, int]:
     with opening.held(config.store.url) as store, closing(Writer(store.writer())) as writer:
         for bucket in range(BUCKETS):
             for some in _together(_arrivals(study, bucket)):
-                receipts = writer.submit(lambda connection, some=some: journal.keep_all(connection, some)).result()
+                receipts = writer.submit(partial(journal.keep_all, wanted=some)).result()
                 counts["messages"] += len(receipts)
                 counts["known"] += sum(one.duplicate for one in receipts)
             told(f"bucket {bucket + 1} of {BUCKETS}", counts["messages"], bucket + 1)

@@ -64,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "fhir", "feeds", "observe"},
     "delivery": WORDS | STORY | {"hl7", "fhir", "delivery", "observe"},
     "observe": WORDS | {"observe"},
-    "analysis": WORDS | {"knowledge", "rows", "hl7", "normalise", "interpret", "review", "observe", "analysis", "wires"},
+    "analysis": WORDS
+    | {"knowledge", "rows", "hl7", "normalise", "interpret", "review", "observe", "analysis", "wires"},
     "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {
