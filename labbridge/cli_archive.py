@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,48 @@ def import_archive(
             found["history"] = importing.into_store(study, settings, told)
     typer.echo(importing.printed(found, format))
     raise typer.Exit(NEEDS_A_PERSON if found["aside"] or found["unread"] else 0)
+
+
+@app.command()
+def report(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="concordance, discordance, retest-yield, drift, turnaround, unmapped, comments, look-back, reconciliation."
+        ),
+    ],
+    since: Annotated[
+        datetime | None, typer.Option("--from", help="First day of collection.", formats=["%Y-%m-%d"])
+    ] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Last day.", formats=["%Y-%m-%d"])] = None,
+    replayed: Annotated[
+        Path | None,
+        typer.Option("--replay", help="Folder of a replay over an archive, in the place of the live store."),
+    ] = None,
+    study: Annotated[Path | None, typer.Option(help="Of unmapped: folder of a study store.")] = None,
+    counts: Annotated[
+        Path | None, typer.Option(help="Of reconciliation: CSV of the LIS with feed, hour and count.")
+    ] = None,
+    assay: Annotated[str, typer.Option(help="Of look-back: the kit, else the method.")] = "",
+    lot: Annotated[str, typer.Option(help="Of look-back: the lot.")] = "",
+    out: Annotated[Path | None, typer.Option(help="FILE.html with plots, FILE.csv or FILE.parquet.")] = None,
+    config: ConfigPath = None,
+    format: Format = "text",
+) -> None:
+    """Report on the live store, or on a replayed archive: tables on the terminal, or a file with --out."""
+    from labbridge import importing, reporting
+
+    if name not in reporting.NAMES:
+        fail(f"There is no report {name}; there are {', '.join(reporting.NAMES)}", WRONG_USE)
+    importing.check_installed()
+    days = (since.date() if since else None, until.date() if until else None)
+    wanted = reporting.Wanted(
+        name=name, since=days[0], until=days[1], replayed=replayed, study=study, counts=counts, assay=assay, lot=lot
+    )
+    found = reporting.report(wanted, load_config(config))
+    if out is not None:
+        reporting.write(found, out)
+    typer.echo(f"{out}: {found.title}" if out is not None and format == "text" else reporting.printed(found, format))
 
 
 def replay_archive(study: Path, out: Path, knowledge: tuple[Any, Any], config: Any, how: tuple[int, str, str]) -> None:

@@ -94,6 +94,7 @@ WIRING = {
     "archived",
     "automatic",
     "importing",
+    "reporting",
     "ordering",
     "past",
     "replaying",

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labbridge.analysis.study import settle_file
+from labbridge.analysis.study import BUCKETS, settle_file
+from labbridge.errors import Refused
 from labbridge.interpret.categories import category
 from labbridge.model.result import Analyte, Result
 from labbridge.model.values import Quantity, Titre
@@ -86,3 +88,23 @@ def tables(folder: Path, kind: str, columns: Sequence[str] | None = None) -> Ite
     """Every table of a kind, a bucket after the other."""
     for path in sorted(folder.glob(f"{kind}-*.parquet")):
         yield pq.read_table(path, columns=list(columns) if columns else None)
+
+
+def frame(folder: Path, kind: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    """The tables of a kind together. Refused where the folder holds no replay that is done."""
+    found = list(tables(folder, kind, columns))
+    if len(found) < BUCKETS:
+        raise Refused(
+            f"{folder}: {len(found)} of {BUCKETS} parts of a replay are here; `labbridge replay --archive` makes them"
+        )
+    return _framed(pa.concat_tables(found))
+
+
+def of_lines(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Results of the live store as the tables of a replay have them."""
+    return _framed(pa.Table.from_pylist(list(lines), schema=RESULTS))
+
+
+def _framed(table: pa.Table) -> pd.DataFrame:
+    found: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
+    return found
