@@ -1,5 +1,5 @@
-"""`labbridge report`: what a report is made from is fetched, from the live store or from a replay over an archive; it is made
-and written."""
+"""`labbridge report`: what a report is made from is fetched, from the live store or from a replay over an archive; then it
+is made and written."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
-FALSE_ALARM = 0.01
+FALSE_ALARM = 0.05
 LEAST_EXPECTED = 0.05  # hits a step: where they are rarer, a step takes more results
 GRID, NEAR = 60, 0.02  # the reference value has whole numbers up to GRID, and is this near its best
 MOST = 1500  # places of a chain

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 import msgspec
@@ -32,6 +33,9 @@ STYLE = {
     "figure.constrained_layout.use": True,
 }
 MOST_LINES = len(COLOURS)
+ABOVE: dict[str, Any] = {
+    "loc": "lower left", "bbox_to_anchor": (0, 1.0), "ncols": 4, "frameon": False, "fontsize": 8,
+}  # fmt: skip
 
 
 class Plot(msgspec.Struct, frozen=True):
@@ -94,7 +98,7 @@ def by_month(frame: pd.DataFrame, axis: str, *, title: str, says: str, low: str 
         axes.set_xticks(range(0, len(months), step), months[::step], rotation=30, ha="right")
         axes.set_ylabel(axis)
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(**ABOVE)
         return _drawn(figure, title, says)
 
 
@@ -112,7 +116,7 @@ def sums(watched: Watched) -> Plot:
         axes.axhline(1.0, color=GREY, linewidth=1, linestyle=":")
         axes.set_xlabel("results behind the baseline")
         axes.set_ylabel("sum / limit")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(**ABOVE)
         alarms = len(watched.up.alarms) + len(watched.down.alarms)
         says = f"Sums of {watched.series.name}, {watched.series.counted}: {alarms} alarms above the dotted limit."
         return _drawn(figure, f"{watched.series.name}: drift", says)
@@ -151,5 +155,5 @@ def spans(frame: pd.DataFrame, names: Sequence[str], *, title: str, says: str) -
         axes.set_ylim(-0.7, len(frame) - 0.3)
         axes.set_xlim(left=0)
         axes.set_xlabel("hours")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(**ABOVE)
         return _drawn(figure, title, says)

@@ -18,8 +18,9 @@ from labbridge.store import sums, whole
 from labbridge.store.connection import Connection
 
 RESULTS = (
-    "SELECT coalesce(m.surviving, r.lane), j.feed, r.lane, r.message, r.who, r.kind, r.collected, r.body, r.crc FROM results r"
-    " JOIN journal j ON j.id = r.message LEFT JOIN merged m ON m.lane = r.lane WHERE r.kind = 'result' AND r.lane LIKE 'p:%'"
+    "SELECT coalesce(m.surviving, r.lane), j.feed, r.lane, r.message, r.who, r.kind, r.collected, r.body, r.crc"
+    " FROM results r JOIN journal j ON j.id = r.message LEFT JOIN merged m ON m.lane = r.lane"
+    " WHERE r.kind = 'result' AND r.lane LIKE 'p:%'"
     " ORDER BY 1, r.id"
 )
 CASES = (

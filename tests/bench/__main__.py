@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import parts
+from tests.bench.archive import archive
 from tests.bench.fhir import fhir
 from tests.bench.figures import GENERATOR, Line, ratios
 from tests.bench.interpreting import interpreting
@@ -148,12 +149,16 @@ LINES: dict[str, Callable[[], list[Line]]] = {
     "interpreting": interpreting,
     "fhir": fhir,
     "workbench": workbench,
+    "archive": archive,
 }
+LONG = {"archive"}  # run only when named
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--only", default=",".join(LINES), help=f"of {', '.join(LINES)}")
+    parser.add_argument(
+        "--only", default=",".join(name for name in LINES if name not in LONG), help=f"of {', '.join(LINES)}"
+    )
     wanted = parser.parse_args().only.split(",")
     if not parts.TOOLS.is_dir():
         print("the load generator is not here: set LABBRIDGE_TOOLS to the folder of mllp_load.py and bare_listener.py")
