@@ -24,6 +24,35 @@ import msgspec
 from labbridge.errors import Refused
 from labbridge.rows.archive import COLUMNS, DAYS, TIMES
 
+MEANS: dict[str, str] = {
+    "patient": "the patient's number, as text with its leading zeros",
+    "authority": "who gave it; `authority` of the description for all",
+    "birth_date": "a day: 1960-05-04 or 19600504",
+    "sex": "F or M (table 0001); anything else states nothing",
+    "family_name": "only ever compared, never shown or reported",
+    "order": "the laboratory's number of the order (filler); rows of one number are one order",
+    "placer": "the number of who ordered",
+    "specimen_id": "the number on the tube",
+    "specimen": "what it is, as the laboratory calls it (SER, serum)",
+    "collected": "when the specimen was taken; a day, or with a time: 2024-03-05 08:10, an offset counts",
+    "received": "when the laboratory had it; without, `reported` stands for it, else `collected`",
+    "reported": "when the result was given out",
+    "system": "of `code`: LN for LOINC; empty is the laboratory's own",
+    "code": "the test, as the laboratory's table or LOINC has it",
+    "name": "what the test is called; it must not contradict the code",
+    "value": "as it was reported: 58, <7, 1:320, Negative, AC-4",
+    "unit": "as it was reported",
+    "reference_range": "as it was reported: 26-170, <20",
+    "flag": "as it was reported (table 0078)",
+    "status": "F, C, P, X and so on (table 0085); empty is what the feed says of it",
+    "method": "the method in the laboratory's words",
+    "kit": "the kit or instrument; a kit that is known names its method",
+    "lot": "the lot of the kit",
+    "note": "a remark to the result",
+    "laboratory": "who performed it",
+    "sender": "whose local codes these are, APPLICATION or APPLICATION and FACILITY with a bar between",
+}
+"""What each standard column holds."""
 NEEDED = (("patient",), ("collected",), ("value",), ("code", "name"))
 
 

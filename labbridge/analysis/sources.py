@@ -10,7 +10,7 @@ import csv
 import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """Some rows of a file, one after the other: which piece it is and the number of its first row (1: the first behind the
-    heads). `frame` has standard columns of text, and `short` where a row has fewer cells than there are heads."""
+    """Some rows of a file, one after the other: which piece it is, the number of its first row (1: the first behind the
+    heads), and the rows as standard columns of text."""
 
     number: int
     first: int
@@ -98,42 +98,35 @@ def pieces(file: File, columns: Columns, rows: int) -> Iterator[Piece]:
 def _csv(path: Path, columns: Columns, rows: int) -> Iterator[pd.DataFrame]:
     encoding = "utf-8-sig" if columns.encoding.casefold().replace("_", "-") == "utf-8" else columns.encoding
     try:
-        delimiter, heads = _heads(path, columns.delimiter, encoding)
+        delimiter, heads = _looked_through(path, columns.delimiter, encoding)
         names = placed(heads, columns, str(path))
-        with pd.read_csv(
-            path,
-            sep=delimiter,
-            encoding=encoding,
-            dtype=str,
-            keep_default_na=False,
-            chunksize=rows,
-            usecols=list(names),
-        ) as reader:
+        how: dict[str, Any] = {"sep": delimiter, "encoding": encoding, "dtype": str, "keep_default_na": False}
+        with pd.read_csv(path, chunksize=rows, usecols=list(names), **how) as reader:
             for frame in reader:
-                yield _named(frame.rename(columns=names))
-    except UnicodeDecodeError as fault:
-        text = f"{path}: byte {fault.start} is not {columns.encoding}; say which encoding it is in a file for --columns"
+                yield frame.rename(columns=names).reset_index(drop=True)
+    except UnicodeError as fault:
+        place = f"byte {fault.start}" if isinstance(fault, UnicodeDecodeError) else "what it holds"
+        text = f"{path}: {place} is not {columns.encoding}; say which encoding it is in a file for --columns"
         raise Refused(text) from fault
     except LookupError as fault:
         raise Refused(f"{path}: {columns.encoding} is no encoding; utf-8 and cp1252 are") from fault
-    except pd.errors.ParserError as fault:  # it names the line and how many cells were expected
-        raise Refused(f"{path}: {str(fault).strip()}; mend the line, or name the delimiter with --columns") from fault
+    except (csv.Error, pd.errors.ParserError) as fault:
+        raise Refused(f"{path}: this cannot be read as CSV: {str(fault).strip()}") from fault
 
 
-def _heads(path: Path, delimiter: str, encoding: str) -> tuple[str, list[str]]:
-    """The delimiter that is stated, else the one that stands most often in the first line, and the heads."""
+def _looked_through(path: Path, delimiter: str, encoding: str) -> tuple[str, list[str]]:
+    """The delimiter that is stated, else the one that stands most often in the first line, and the heads. Refused, before
+    anything is imported, where a row has other than as many cells: all that follows in it might stand under a wrong head."""
     with path.open(encoding=encoding, newline="") as file:
         first = file.readline()
-    delimiter = delimiter or max(DELIMITERS, key=first.count)
-    return delimiter, next(csv.reader([first], delimiter=delimiter), [])
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """A cell that is not there at all, because its line ends before, is empty, and the row is marked."""
-    short = frame.isna().any(axis=1)
-    frame = frame.fillna("").reset_index(drop=True)
-    frame["short"] = short.to_numpy()
-    return frame
+        delimiter = delimiter or max(DELIMITERS, key=first.count)
+        heads = next(csv.reader([first], delimiter=delimiter), [])
+        reader = csv.reader(file, delimiter=delimiter)
+        for cells in reader:
+            if cells and len(cells) != len(heads):
+                text = f"{path}:{reader.line_num + 1}: {len(cells)} cells under {len(heads)} heads"
+                raise Refused(f"{text}; mend the line, or name the delimiter in a file for --columns")
+    return delimiter, heads
 
 
 # ---------------------------------------------------------------- Excel
@@ -166,10 +159,10 @@ def _of_cells(lines: Iterator[tuple[Any, ...]], kept: list[tuple[int, str]], row
     for cells in lines:
         some.append([_text(cells[place]) if place < len(cells) else "" for place, _name in kept])
         if len(some) == rows:
-            yield _named(pd.DataFrame(some, columns=names, dtype=str))
+            yield pd.DataFrame(some, columns=names, dtype=str)
             some = []
     if some:
-        yield _named(pd.DataFrame(some, columns=names, dtype=str))
+        yield pd.DataFrame(some, columns=names, dtype=str)
 
 
 def look_inside(path: Path) -> None:
@@ -185,13 +178,14 @@ def look_inside(path: Path) -> None:
 
 
 def _text(value: object) -> str:
-    """A cell as text: a number as it is written, without the fraction that Excel gives whole ones; a time as ISO 8601."""
+    """A cell as text: a number as it is written, without the fraction that Excel gives whole ones; a time as ISO 8601.
+    Midnight is a day without a time: tables have no other way to say that."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
+        return value.isoformat(" ", "seconds") if value.time() != time() else value.date().isoformat()
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -205,7 +199,7 @@ def _parquet(path: Path, columns: Columns, rows: int) -> Iterator[pd.DataFrame]:
         for batch in file.iter_batches(batch_size=rows, columns=list(names)):
             table = pa.Table.from_batches([batch])
             texts = {names[name]: _texts(table.column(name)) for name in table.column_names}
-            yield _named(pd.DataFrame(texts, dtype=str))
+            yield pd.DataFrame(texts, dtype=str)
     except pa.ArrowInvalid as fault:
         raise Refused(f"{path}: this cannot be read as Parquet; write it anew, or as CSV") from fault
 

@@ -192,9 +192,9 @@ def _shared(column: pa.ChunkedArray) -> list[str]:
     for chunk in column.chunks:
         if pa.types.is_dictionary(chunk.type):
             words = chunk.dictionary.to_pylist()
-            found += [words[place] for place in chunk.indices.to_pylist()]
+            found += [words[place] if place is not None else "" for place in chunk.indices.to_pylist()]
         else:
-            found += chunk.to_pylist()
+            found += [text or "" for text in chunk.to_pylist()]
     return found
 
 

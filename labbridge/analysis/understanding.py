@@ -41,7 +41,6 @@ OF_NOTES = {"N101": "code", "N102": "code", "N208": "value", "N209": "flag", "N2
 NO_PATIENT = ("patient", "empty: the row is kept and not gone through")
 NO_TIME = ("collected", "neither this nor received or reported is a time: the row is kept and not gone through")
 NOT_A_TIME = "not a time that is read; see [times] of --columns"
-SHORT = ("row", "fewer cells than there are heads; those that are missing are taken as empty")
 
 Why = tuple[str, str]
 
@@ -55,7 +54,7 @@ class Understanding:
         self._seen: dict[tuple[str, ...], tuple[Why, ...]] = {}
 
     def of(self, frame: pd.DataFrame) -> tuple[Count, ...]:
-        """Everything that is not understood of these rows. `frame` has every standard column, and `short`."""
+        """Everything that is not understood of these rows. `frame` has every standard column."""
         found: Counter[tuple[str, str, str]] = Counter()
         for name in (*TIMES, *DAYS):
             for text, rows in frame[name].value_counts().items():
@@ -67,8 +66,6 @@ class Understanding:
             for column, why in self._read(texts):
                 told = texts[by.index(column)][:LONGEST] if column in TOLD else ""
                 found[(column, why, told)] += int(rows)
-        if frame["short"].any():
-            found[(*SHORT, "")] += int(frame["short"].sum())
         return tuple(Count(*key, rows) for key, rows in sorted(found.items()))
 
     def _is_time(self, text: str, name: str) -> bool:
