@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,7 +141,7 @@ def starts() -> list[Line]:
     ]
 
 
-LINES: dict[str, Callable[[], list[Line]]] = {
+LINES: dict[str, Callable[[], Iterable[Line]]] = {
     "durable": durable,
     "sustained": sustained,
     "starts": starts,
