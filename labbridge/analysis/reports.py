@@ -124,9 +124,9 @@ def drifting(asked: Asked) -> Report:
         title="Drift of positivity and of the HEp-2-negative share",
         about=(
             f"The first {drift.BASELINE:.0%} of the results of each series are the baseline. Behind it two cumulative sums, "
-            f"one up and one down, look for odds that have doubled or halved; the probability of any false alarm over the "
-            f"whole series is computed exactly and below {cusum.FALSE_ALARM:.0%} for each sum. An alarm says that something "
-            "changed: the kit, the lot, the reader or the patients.",
+            "one up and one down, look for odds that have doubled or halved. The probability of any false alarm of a sum is "
+            f"computed exactly, over the whole series and for the baseline as it is, and below {cusum.FALSE_ALARM:.0%}. An "
+            "alarm says that something changed: the kit, the lot, the reader or the patients.",
         ),
         rests_on=asked.rests_on,
         tables=(Table("Alarms", alarms), Table("By month", table), Table("By lot", drift.by_lot(asked.results))),

@@ -130,7 +130,7 @@ def _ana(common: dict[str, str], random: Random) -> Iterator[tuple[str, ...]]:
 def _antibodies(common: dict[str, str], day: int, random: Random, *, ill: bool) -> Iterator[tuple[str, ...]]:
     srp = ill and random.random() < 0.5
     lot = day * LOTS // DAYS
-    drift = 2.6 if lot == LOTS - 3 else 1.0  # one lot reads higher than the others
+    drift = 4.0 if lot == LOTS - 3 else 1.0  # one lot reads higher than the others
     blot = random.uniform(30, 95) if srp else random.expovariate(1 / 1.6) * drift
     elisa = random.uniform(40, 180) if srp and random.random() < 0.95 else random.expovariate(1 / 4)
     clia = random.uniform(60, 400) if ill and not srp else random.expovariate(1 / 3.5)

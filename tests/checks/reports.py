@@ -23,8 +23,8 @@ from labbridge.normalise import Normaliser
 from labbridge.sources import load, read_all
 from tests.bench import archive_made
 
-ROWS, SEED = 40_000, 9
-SHOWN = 8  # rows of a table
+ROWS, SEED = 30_000, 9
+SHOWN = 12  # rows of a table
 SITE = str(archive_made.SITE)
 FEED = Feed(
     name="myolis", sender="MYOLIS|LABA", timezone="Europe/Paris", second_identifier="where_sent",
