@@ -20,7 +20,6 @@ from labbridge.drafting import Reader
 from labbridge.errors import Refused
 from labbridge.hl7 import incoming
 from labbridge.interpret import Interpreter
-from labbridge.interpret.validity import settle
 from labbridge.knowledge.documents import Source
 from labbridge.model.replay import Sum, Told
 from labbridge.model.report import Report
@@ -192,11 +191,8 @@ def _of_patient(
         after.go_through_read(messages, worker.after)
     feed, patient = worker.study.settings.feed.name, lane.removeprefix("p:")
     found = differences(before, after) if after is not before else []
-    held = after.held
-    if held:
-        last = max(one.received for one in held).date() + timedelta(days=1)
-        usable = settle(held, last, frozenset(), worker.after.interpret.knowledge.policy).usable
-        results += [replayed.line(one, patient, feed) for one in usable]
+    for one, usable in replayed.standing(after.held, worker.after.interpret.knowledge.policy):
+        results.append(replayed.line(one, patient, feed, usable=usable))
     changed = {(one.lane, one.opened_day): one.changed for one in found}
     cases += [_case_row(before, after, key, changed) for key in _keys(before, after)]
     return Batch(

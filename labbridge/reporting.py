@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import msgspec
 
 from labbridge.config import Config
 from labbridge.errors import Refused
-from labbridge.interpret.validity import settle
 from labbridge.knowledge.policy import Policy
 from labbridge.show import table
 from labbridge.sources import load
@@ -131,28 +130,30 @@ def _of_store(wanted: Wanted, asked: Asked, rows: Connection, config: Config, *,
         return replace(asked, cases=_cases(wanted, rows))
     if name == "turnaround":
         asked = replace(asked, stages=_stages(wanted, rows))
-    return replace(asked, results=_between(_results(rows, policy), "day", wanted))
+    frame, damaged = _results(rows, policy)
+    if damaged:
+        said = f"{damaged} results are no longer what was written, and were left out."
+        asked = replace(asked, rests_on=f"{asked.rests_on} {said}")
+    return replace(asked, results=_between(frame, "day", wanted))
 
 
-def _results(rows: Connection, policy: Policy) -> Any:
+def _results(rows: Connection, policy: Policy) -> tuple[Any, int]:
+    """Every result that is held, and how many are damaged."""
     from labbridge.analysis import replayed
 
-    return replayed.of_lines(_lines(rows, policy))
+    damaged: list[int] = []
+    frame = replayed.of_lines(_lines(rows, policy, damaged))
+    return frame, sum(damaged)
 
 
-def _lines(rows: Connection, policy: Policy) -> Iterator[dict[str, Any]]:
+def _lines(rows: Connection, policy: Policy, damaged: list[int]) -> Iterator[dict[str, Any]]:
     from labbridge.analysis import replayed
 
     for held in reported.results(rows):
+        damaged.append(held.damaged)
         feeds = {one.ref: feed for feed, one in held.results}
-        last = max((one.received for _feed, one in held.results), default=None)
-        if last is None:
-            continue
-        usable = settle(
-            (one for _feed, one in held.results), last.date() + timedelta(days=1), frozenset(), policy
-        ).usable
-        for one in usable:
-            yield replayed.line(one, held.lane.removeprefix("p:"), feeds[one.ref])
+        for one, usable in replayed.standing([one for _feed, one in held.results], policy):
+            yield replayed.line(one, held.lane.removeprefix("p:"), feeds[one.ref], usable=usable)
 
 
 def _cases(wanted: Wanted, rows: Connection) -> Any:

@@ -1,12 +1,13 @@
 """What a replay over an archive came to, as Parquet: results as they were understood, and cases as they would stand.
 
-results-07.parquet    the standing version of each result of the bucket, by the other knowledge
+results-07.parquet    each result of the bucket in the version that stands, by the other knowledge
 cases-07.parquet      its cases, as before and after; there last, and with it the bucket is done
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 from labbridge.analysis.study import BUCKETS, settle_file
 from labbridge.errors import Refused
 from labbridge.interpret.categories import category
+from labbridge.interpret.validity import settle
+from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Analyte, Result
 from labbridge.model.values import Quantity, Titre
 
@@ -29,9 +32,10 @@ RESULTS = pa.schema(
         ("received", pa.timestamp("us", tz="UTC")),
         ("reported", pa.timestamp("us", tz="UTC")),
         ("day", pa.date32()),
-        *((name, pa.string()) for name in ("category", "pattern", "unit", "comparator")),
+        *((name, pa.string()) for name in ("category", "pattern", "unit", "comparator", "status")),
         ("number", pa.float64()),
         ("fold", pa.float64()),
+        ("usable", pa.bool_()),
     ]
 )
 SIDES = ("srp", "hmgcr", "hep2", "ck", "flags", "retests", "comment")
@@ -48,8 +52,8 @@ CASES = pa.schema(
 )
 
 
-def line(one: Result, patient: str, feed: str) -> dict[str, Any]:
-    """A usable result as a row of RESULTS. `category` is that of clinical.md C2, empty where there is none; `fold` is a CK
+def line(one: Result, patient: str, feed: str, *, usable: bool) -> dict[str, Any]:
+    """A result as a row of RESULTS. `category` is that of clinical.md C2, empty where there is none; `fold` is a CK
     as a multiple of its upper limit; `number` the value as it stands, its comparator beside it."""
     method, value = one.method, one.value
     number = value.number if isinstance(value, Quantity) else value.reciprocal if isinstance(value, Titre) else None
@@ -67,7 +71,24 @@ def line(one: Result, patient: str, feed: str) -> dict[str, Any]:
         "comparator": value.comparator.value if isinstance(value, (Quantity, Titre)) else "",
         "number": float(number) if number is not None else None,
         "fold": float(number / limit) if number is not None and limit else None,
+        "status": one.status.value, "usable": usable,
     }  # fmt: skip
+
+
+def standing(held: Sequence[Result], policy: Policy) -> Iterator[tuple[Result, bool]]:
+    """Of each result of a patient the version that stands, and whether it can be used (clinical.md C1); of one that cannot
+    the newest version."""
+    if not held:
+        return
+    last = max(one.received for one in held).date() + timedelta(days=1)
+    usable = settle(held, last, frozenset(), policy).usable
+    yield from ((one, True) for one in usable)
+    known = {one.key for one in usable}
+    newest: dict[str, Result] = {}
+    for one in sorted(held, key=lambda one: one.received):
+        if one.key not in known:
+            newest[one.key] = one
+    yield from ((one, False) for one in newest.values())
 
 
 def write(folder: Path, name: str, rows: Iterable[dict[str, Any]], schema: pa.Schema, about: bytes = b"") -> None:

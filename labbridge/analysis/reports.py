@@ -189,8 +189,11 @@ def comments(asked: Asked) -> Report:
     )
 
 
-def look_back(asked: Asked) -> Report:
-    """Every result of an assay or lot since a day, for the persons who decide what is to be told and tested again."""
+AFFECTED = "patient day analyte antigen assay lot category pattern number unit status usable laboratory".split()
+
+
+def _affected(asked: Asked) -> pd.DataFrame:
+    """The results since the day, of the assay and lot, where these are asked for; also those that cannot be used."""
     frame = asked.results
     if asked.since is not None:
         frame = frame[frame["day"] >= asked.since]
@@ -198,20 +201,12 @@ def look_back(asked: Asked) -> Report:
         frame = frame[frame["assay"] == asked.assay]
     if asked.lot:
         frame = frame[[asked.lot in lots.split() for lots in frame["lot"]]]
-    columns = [
-        "patient",
-        "day",
-        "analyte",
-        "antigen",
-        "assay",
-        "lot",
-        "category",
-        "pattern",
-        "number",
-        "unit",
-        "laboratory",
-    ]
-    table = frame.sort_values(["day", "patient"], kind="stable")[columns].reset_index(drop=True)
+    return frame.sort_values(["day", "patient"], kind="stable")[AFFECTED].reset_index(drop=True)
+
+
+def look_back(asked: Asked) -> Report:
+    """Every result of an assay or lot since a day, for the persons who decide what is to be told and tested again."""
+    table = _affected(asked)
     graded = table.assign(said=table["category"].where(table["category"] != "", table["pattern"]))
     sums = (
         graded.groupby(["analyte", "assay", "lot", "said"], as_index=False).size().rename(columns={"size": "results"})
@@ -270,5 +265,7 @@ REPORTS: dict[str, Callable[[Asked], Report]] = {
 
 
 def made(name: str, asked: Asked) -> Report:
-    """A report by name; KeyError for another one."""
+    """A report by name; KeyError for another one. A look-back alone is about results that cannot be used as well."""
+    if name != "look-back" and len(asked.results):
+        asked = msgspec.structs.replace(asked, results=asked.results[asked.results["usable"]])
     return REPORTS[name](asked)

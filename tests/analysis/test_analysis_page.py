@@ -157,7 +157,8 @@ def test_a_look_back_names_patients_and_says_so() -> None:
     frame = pd.DataFrame(
         [
             {"patient": f"LABA|P{number}", "day": date(2024, 3, number), "analyte": "SRP", "antigen": "", "assay": "blot",
-             "lot": lot, "category": "NEG", "pattern": "", "number": 1.0, "unit": "", "laboratory": ""}
+             "lot": lot, "category": "NEG", "pattern": "", "number": 1.0, "unit": "", "laboratory": "",
+             "status": "final", "usable": number != 2}
             for number, lot in ((1, "A"), (2, "A B"), (3, "AB"), (4, "B"))
         ]
     )  # fmt: skip
