@@ -89,8 +89,11 @@ def _claim(out: Path, key: str) -> None:
 
 
 def _here(job: Job, buckets: Iterable[int], processes: int) -> Iterator[Batch]:
-    context = multiprocessing.get_context("spawn")
     count = processes or os.cpu_count() or 1
+    if count == 1:
+        yield from map(_Going(job), buckets)
+        return
+    context = multiprocessing.get_context("spawn")
     with context.Pool(count, os.nice, (NICE,)) as pool:
         yield from pool.imap_unordered(_Going(job), buckets)
 

@@ -34,6 +34,16 @@ def values(where: Study) -> list[tuple[str, str]]:
     return sorted((one.row.number, one.row.value) for one in held(where, repeated=True))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """The same archive, imported in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    archive_made.write(folder / "a.csv", ROWS)
+    where = study(folder)
+    taken(where, folder / "a.csv", rows=ROWS)
+    return values(where)
+
+
 def test_every_row_is_there_once(tmp_path: Path) -> None:
     where = study(tmp_path)
     archive_made.write(tmp_path / "a.csv", ROWS)
@@ -73,7 +83,9 @@ def test_a_row_of_two_files_counts_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 0.9])
-def test_an_import_that_is_killed_goes_on_where_it_was(tmp_path: Path, after_s: float) -> None:
+def test_an_import_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, after_s: float, whole: list[tuple[str, str]]
+) -> None:
     """SIGKILL at some moment of the work, a rest of a piece left beside: done again, it is as if nothing had been."""
     archive_made.write(tmp_path / "a.csv", ROWS)
     root = Path(__file__).resolve().parents[2]
@@ -90,11 +102,8 @@ def test_an_import_that_is_killed_goes_on_where_it_was(tmp_path: Path, after_s: 
     added = taken(where, tmp_path / "a.csv", rows=100)
     assert len(added) + len(before) == ROWS // 100
     assert all((where.folder / "rows" / name).stat().st_mtime_ns == at for name, at in before.items())
-    (tmp_path / "whole").mkdir()
-    whole = study(tmp_path / "whole")
-    taken(whole, tmp_path / "a.csv", rows=100)
-    assert values(where) == values(whole)
-    assert len(values(where)) == ROWS
+    assert values(where) == whole
+    assert len(whole) == ROWS
 
 
 def test_what_a_broken_off_piece_left_beside_counts_for_nothing(tmp_path: Path) -> None:

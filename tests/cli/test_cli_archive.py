@@ -182,3 +182,16 @@ def test_the_service_needs_none_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_every_command_of_the_how_to_is_one() -> None:
+    """What docs/how-to/look-at-the-past.md enters names commands and options that there are."""
+    root = Path(__file__).resolve().parents[2]
+    reference = (root / "docs/reference/command-line.md").read_text()
+    sections = {part.split()[0]: part for part in reference.split("\n## labbridge ")[1:]}
+    page = (root / "docs/how-to/look-at-the-past.md").read_text().splitlines()
+    lines = [line.split() for line in page if line.startswith("labbridge ")]
+    assert len(lines) >= 8
+    for _labbridge, command, *words in lines:
+        for option in (word for word in words if word.startswith("--")):
+            assert option in sections[command], f"{command} {option}"

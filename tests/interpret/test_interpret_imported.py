@@ -122,3 +122,37 @@ def test_what_is_explained_is_what_is_said(readers: Readers) -> None:
 def test_without_earlier_results_nothing_is_different(readers: Readers) -> None:
     one = history(readers, blot("A", "58", "2026-04-08"), ck("C", "9000", "2026-04-10"))
     assert readers.interpret(one) == readers.interpret._all(one)
+
+
+VISITS = (
+    (blot("A", "58", "2025-12-20"), clia("B", "2", "2025-12-20"), ck("C", "9000", "2025-12-20")),
+    (blot("D", "40", "2026-02-20"), ck("E", "900", "2026-02-20")),
+    (ck("F", "4000", "2026-04-10"),),
+)
+
+
+@pytest.mark.parametrize("earlier", [1, 2])
+def test_they_inform_as_any_result_does(readers: Readers, earlier: int) -> None:
+    """Every fact that the rules ask for, known antibodies and trends among them, is the same wherever a result came from."""
+    rows = [row for visit in VISITS for row in visit]
+    old = {row["filler"] for visit in VISITS[:earlier] for row in visit}
+    found, plain = readers.interpret(history(readers, *rows, old=old)), readers.interpret(history(readers, *rows))
+    assert found.facts == plain.facts
+    assert found.states == plain.states
+
+
+def elisa(filler: str, value: str, day: str) -> dict[str, Any]:
+    return {"filler": filler, "analyte": "SRP", "method": "elisa", "value": value, "unit": "U/mL", "cutoff": 20,
+            "collected": day, "received": day, **COMMON}  # fmt: skip
+
+
+def test_an_antibody_that_is_known_from_an_archive_is_known(readers: Readers) -> None:
+    """Two methods agreed months ago: a CK of today is read as that of a patient whose antibody is known."""
+    old = (blot("A", "58", "2025-12-20"), elisa("B", "90", "2025-12-20"))
+    now = (ck("F", "4000", "2026-04-10"), blot("G", "60", "2026-04-10"))
+    found = readers.interpret(history(readers, *old, *now, old={"A", "B"}))
+    alone = readers.interpret(history(readers, *now))
+    assert found.facts["srp_known"] is True
+    assert alone.facts["srp_known"] is False
+    assert alone.comment is not None
+    assert found.comment is None or found.comment.comment_class != alone.comment.comment_class
