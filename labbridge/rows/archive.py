@@ -157,7 +157,7 @@ def _orders(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _order(rows: Sequence[Row], zone: tzinfo) -> Order:
     first = rows[0]
     return Order(
-        at=f"row[{first.number}]",
+        at=f"order[{first.number}]",
         placer=EntityId(first.placer),
         filler=EntityId(first.order),
         collected=times.timestamp(first.collected, zone),

@@ -49,7 +49,7 @@ def test_a_full_row() -> None:
     assert patient.identifiers == (Identifier("HOSP", "P1"),)
     assert (patient.birth_date, patient.sex, patient.family_name) == (date(1969, 4, 17), "M", "TEST")
     one = order(FULL)
-    assert (one.filler, one.placer, one.at) == (EntityId("F1"), EntityId("PL1"), "row[7]")
+    assert (one.filler, one.placer, one.at) == (EntityId("F1"), EntityId("PL1"), "order[7]")
     assert one.collected is not None
     assert one.received is not None
     assert one.reported is not None

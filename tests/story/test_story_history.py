@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
-from story_parts import BLOT, CK, CLIA, Laboratory, obx, order, oru
+from story_parts import BLOT, CK, CLIA, FEED, NOON, Laboratory, obx, order, oru
 from test_story_replay import stands_as_stored
 
+from labbridge import serving_units
+from labbridge.model.served import Unit
 from labbridge.model.work import Arrival, AuditEvent
 from labbridge.rows import archive
 from labbridge.rows.archive import Row
@@ -152,3 +155,16 @@ async def test_identity_messages_open_no_case_for_what_was_before(lab: Laborator
 async def test_bytes_that_are_no_rows_any_more_are_parked(lab: Laboratory) -> None:
     await bring(lab, archive.MAGIC + b"[{")
     assert lab.states() == [(State.PARKED, Reason.UNREADABLE)]
+
+
+def test_programs_read_it_as_any_result() -> None:
+    """By FHIR: one Observation for each row and a report of the order, under ids that FHIR allows."""
+    raw = rows({}, {"number": "a.2", "code": "HMGCRC", "name": "Anti-HMGCR IgG (CLIA)", "value": "3", "unit": "CU"})
+    unit = Unit(id=1, message=7, lane="p:LABA|PT1", reason="history", feed="myolis", received=NOON, raw=raw)
+    shown = serving_units.opened(unit, FEED, (), "Patient/1")
+    assert [one.kind for one in shown] == ["Observation", "Observation", "DiagnosticReport"]
+    assert all(re.fullmatch(r"[A-Za-z0-9.-]{1,64}", one.id) for one in shown)
+    assert len({one.id for one in shown}) == 3
+    assert [one.body["valueString"] for one in shown[:2]] == ["58", "3"]
+    by_kind = {one.kind: {key[0] for key in one.same} - {"id"} for one in shown}
+    assert by_kind == {"Observation": {"Observation"}, "DiagnosticReport": {"DiagnosticReport"}}
