@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from labbridge import __version__, cli_knowledge, cli_odbc, cli_store, cli_user
+from labbridge import __version__, cli_archive, cli_knowledge, cli_odbc, cli_store, cli_user
 from labbridge.cli_parts import (
     CANNOT_CREATE,
     CONFIGURATION,
@@ -29,6 +29,7 @@ maps = typer.Typer(no_args_is_help=True, help="Help with mapping local codes.")
 app.add_typer(maps, name="map")
 app.add_typer(cli_store.app)
 app.add_typer(cli_knowledge.app)
+app.add_typer(cli_archive.app)
 app.add_typer(cli_store.audit, name="audit")
 app.add_typer(cli_user.app, name="user")
 app.add_typer(cli_odbc.app, name="odbc")

@@ -50,18 +50,34 @@ def replay(
         datetime | None, typer.Option(help="Patients of whom a message came since this day.", formats=["%Y-%m-%d"])
     ] = None,
     processes: Annotated[int, typer.Option(help="How many work at it; as many as there are processors without.")] = 0,
+    archive: Annotated[
+        Path | None, typer.Option(help="Folder of a study store (`labbridge import`), in its place.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --archive: folder for the results and cases, as Parquet.")
+    ] = None,
+    scheduler: Annotated[str, typer.Option(help="With --archive: a scheduler of Dask, tcp://HOST:PORT.")] = "",
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
     """Go through the stored past by other knowledge; print what would change, patient by patient and in sum. Sends nothing.
 
-    JSON Lines: a case a line, the sum last."""
+    JSON Lines: a case a line, the sum last. With --archive the cases are in --out, and the sum alone is printed."""
     from labbridge.replaying import printed
     from labbridge.replaying import replay as run
     from labbridge.sources import read_all
 
     settings = load_config(config)
     before, after = in_force(settings), read_all(site or settings.knowledge.site, mappings)
+    if archive is not None:
+        if out is None or since is not None:
+            fail("--archive needs --out FOLDER, and goes through all of it: leave --since out", WRONG_USE)
+        from labbridge.cli_archive import replay_archive
+
+        replay_archive(archive, out, (before, after), settings, (processes, scheduler, format))
+        return
+    if out is not None or scheduler:
+        fail("--out and --scheduler are about an archive: name it with --archive FOLDER", WRONG_USE)
     for one in run(settings, before, after, since.date() if since else None, processes):
         typer.echo(printed(one, format))
 

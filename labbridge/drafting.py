@@ -21,6 +21,7 @@ from labbridge.model.work import Count, Drafted, Feed, Kept, StoredHistory, Verd
 from labbridge.normalise import Normaliser
 from labbridge.ports import Clock, Work
 from labbridge.review import identity, worklist
+from labbridge.rows import archive
 from labbridge.states import Reason
 
 MAX_ATTEMPTS = 3  # how often a message may stop the worker before a person has to look
@@ -110,12 +111,19 @@ def normalise(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
     if one.report is None or one.feed is None or one.report.identity:
         return
     message, report = one.message, one.report
-    found, notes = reader.normalise(report, one.feed, message.received, f"M{message.key}")
+    earlier = archive.is_archived(message.raw)
+    received = report.sent.moment if earlier and report.sent is not None else message.received
+    found, notes = reader.normalise(report, one.feed, received, f"M{message.key}")
+    if earlier:
+        results = tuple(msgspec.structs.replace(result, historical=True) for result in found.results)
+        found = msgspec.structs.replace(found, results=results)
     all_notes = (*message.notes, *report.notes, *notes)
     version = reader.interpret.knowledge.version
     who = identity.stated(found.patient)
     one.drafted = Drafted(message=message, results=found, who=who, cases=(), notes=all_notes, knowledge=version)
     one.reason = _meaning(found)
+    if earlier and one.reason is Reason.DRAFTED:
+        one.reason = Reason.HISTORY
 
 
 def _meaning(found: PatientResults) -> Reason:
@@ -131,6 +139,8 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         return
     if one.report.identity:
         _identify(one, one.report, work, reader, clock)
+    elif one.drafted is not None and one.reason is Reason.HISTORY:
+        _add_earlier(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader)
     elif one.drafted is not None and (one.reason is Reason.DRAFTED or _emptied(one, one.drafted)):
         _evaluate(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader, clock)
 
@@ -147,14 +157,30 @@ def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: R
         one.reason = Reason.OTHER_PATIENT
         one.drafted = _again(drafted, _without(history, drafted), arrived, reader, clock.now())
         return
-    strict = one.feed is None or one.feed.second_identifier == "required"
-    if strict and identity.usable(history, arrived.found.patient, one.message.lane).unproven:
-        text = "Neither its birth date nor its name can be compared with what is held under the same number"
-        raise Park(Reason.IDENTITY_CONFLICT, f"{text}; compare both, then `labbridge identity`")
+    _compare(one, identity.usable(history, arrived.found.patient, one.message.lane))
     if one.reason is Reason.NOTHING_OF_OURS:
         one.drafted = _again(drafted, history, arrived, reader, clock.now())
     else:
         one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
+
+
+def _add_earlier(one: Progress, drafted: Drafted, history: StoredHistory, reader: Reader) -> None:
+    """Results of an archive are held, and nothing is evaluated for them: no case opens and none changes. Whose they are is
+    asked as of any message."""
+    arrived = _arrived(drafted.results, one, reader)
+    if history.verdicts.get((one.message.lane, drafted.who)) is Verdict.OTHER:
+        one.reason = Reason.OTHER_PATIENT
+        return
+    _compare(one, identity.usable(history, arrived.found.patient, one.message.lane))
+    one.drafted = msgspec.structs.replace(drafted, patient=worklist.patient_to_keep(arrived, history))
+
+
+def _compare(one: Progress, usable: identity.Usable) -> None:
+    """Park where the feed asks for a second identifier and none can be compared."""
+    strict = one.feed is None or one.feed.second_identifier == "required"
+    if strict and usable.unproven:
+        text = "Neither its birth date nor its name can be compared with what is held under the same number"
+        raise Park(Reason.IDENTITY_CONFLICT, f"{text}; compare both, then `labbridge identity`")
 
 
 def _arrived(found: PatientResults, one: Progress, reader: Reader) -> worklist.Arrived:

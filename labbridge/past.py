@@ -12,13 +12,15 @@ from labbridge import drafting
 from labbridge.drafting import Progress, Reader
 from labbridge.errors import Park
 from labbridge.model.outcome import PostedComment
-from labbridge.model.report import Identifier, Patient
+from labbridge.model.report import Identifier, Patient, Report
 from labbridge.model.result import ContextItem, Result
 from labbridge.model.work import Case, CaseChange, Drafted, HeldPart, Kept, Link, StoredHistory, Verdict
+from labbridge.ports import Clock, Work
 from labbridge.review.worklist import said
 from labbridge.states import CaseState, Reason, State
 
-STEPS = (drafting.read, drafting.normalise, drafting.interpret)
+Step = Callable[[Progress, Work, Reader, Clock], None]
+STEPS: tuple[Step, ...] = (drafting.read, drafting.normalise, drafting.interpret)
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -59,21 +61,34 @@ class Past:
             if message.state is State.PARKED:
                 self.parked[message.key] = Reason.CRASHED
                 continue
-            self._now = message.received
-            one = Progress(message, reader.feeds.get(message.feed))
-            try:
-                for step in STEPS:
-                    step(one, self, reader, _At(message.received))  # type: ignore[arg-type]
-            except Park as fault:
-                self.parked[message.key] = fault.reason
-                continue
-            if one.drafted is not None:
-                self._keep(one.drafted)
+            self._take(Progress(message, reader.feeds.get(message.feed)), reader, STEPS)
+
+    def go_through_read(self, messages: Iterable[tuple[Kept, Report]], reader: Reader) -> None:
+        """The same of messages that are read already: rows of an archive."""
+        for message, report in messages:
+            self._take(Progress(message, reader.feeds.get(message.feed), report=report), reader, STEPS[1:])
+
+    def _take(self, one: Progress, reader: Reader, steps: Sequence[Step]) -> None:
+        message = one.message
+        self._now = message.received
+        try:
+            for step in steps:
+                step(one, self, reader, _At(message.received))  # type: ignore[arg-type]
+        except Park as fault:
+            self.parked[message.key] = fault.reason
+            return
+        if one.drafted is not None:
+            self._keep(one.drafted)
+
+    @property
+    def held(self) -> list[Result]:
+        """The result versions that are held, in the order in which they came."""
+        return [result for results, _context in self._parts.values() for result in results]
 
     @property
     def results(self) -> int:
         """How many result versions are held."""
-        return sum(len(results) for results, _context in self._parts.values())
+        return len(self.held)
 
     # ---------------------------------------------------------------- what drafting asks
 

@@ -1,11 +1,11 @@
-"""A kept message on whichever wire it came: its lanes, its reports, and itself in HL7 v2 for an answer in that. The one
-place that knows of all wires; what stands behind it reads reports."""
+"""A kept message on whichever wire it came, or rows of an archive: its lanes, its reports, and itself in HL7 v2 for an
+answer in that. The one place that knows of them all; what stands behind it reads reports."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from labbridge.errors import Refuse, Refused
@@ -18,18 +18,23 @@ from labbridge.hl7.page import Form
 from labbridge.hl7.standing_in import Paper
 from labbridge.model.report import Observation, Order, Patient, PlacedNote, Report
 from labbridge.model.work import Feed, Kept
+from labbridge.rows import archive
 from labbridge.rows import body as row_body
 from labbridge.rows import incoming as rows_incoming
 
-HL7, FHIR, ROWS = "mllp", "fhir", "odbc"
+HL7, FHIR, ROWS, ARCHIVE = "mllp", "fhir", "odbc", "archive"
 REFUSED, KNOWN = "N021", "N022"
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 UNNAMED = "The identity message that gave the patient another number does not name the patient any more"
 _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\](?![\w\[])")
 
 
 def wire_of(raw: bytes, feed: Feed | None) -> str:
-    """The wire of a message is its feed's. Where no feed is at hand, a body of FHIR is the one that begins an object, and
-    rows the one that begins with their view."""
+    """The wire of a message is its feed's; rows of an archive say what they are, whichever feed they are read as. Where no
+    feed is at hand, a body of FHIR is the one that begins an object, and rows of a table the one that begins with their
+    view."""
+    if archive.is_archived(raw):
+        return ARCHIVE
     if feed is not None:
         return feed.kind
     if row_body.is_rows(raw):
@@ -42,7 +47,7 @@ def is_fhir(raw: bytes, feed: Feed | None) -> bool:
 
 
 def is_hl7(raw: bytes, feed: Feed | None) -> bool:
-    """HL7 v2: the other wires are JSON."""
+    """Whether a kept message is HL7 v2."""
     return wire_of(raw, feed) == HL7
 
 
@@ -60,9 +65,13 @@ def is_answer(raw: bytes, feed: Feed) -> bool:
 def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[PlacedNote] = ()) -> list[Report]:
     """The reports of a message, one per patient (lane), in order of appearance. Refuse as receiving would. `notes` are
     those of its receipt: they name the entries of a body that are not read."""
-    if is_hl7(raw, feed):
+    wire = wire_of(raw, feed)
+    if wire == ARCHIVE:
+        message = archive.message_of(raw)
+        return incoming.read_reports(message, feed, received) if message else archive.reports_of(raw, feed)
+    if wire == HL7:
         return incoming.read_reports(raw, feed, received)
-    if feed.kind == ROWS:
+    if wire == ROWS:
         return rows_incoming.read_reports(raw, feed)
     noted = tuple(notes)
     return fhir_incoming.read_reports(raw, feed, entries(noted, REFUSED), entries(noted, KNOWN))
@@ -70,10 +79,11 @@ def reports_of(raw: bytes, feed: Feed, received: datetime, notes: Iterable[Place
 
 def lanes_of(raw: bytes, feed: Feed, notes: Iterable[PlacedNote] = ()) -> tuple[str, ...]:
     """The lanes of a message that was not accepted before as it is: all of it is looked at as receiving does. Refuse."""
-    if is_hl7(raw, feed):
+    wire = wire_of(raw, feed)
+    if wire == HL7:
         return structure.read_structure(raw, feed).lanes
-    if feed.kind == ROWS:
-        return tuple(one.lane for one in rows_incoming.read_reports(raw, feed))
+    if wire in (ROWS, ARCHIVE):
+        return tuple(one.lane for one in reports_of(raw, feed, EARLIEST))
     refused = entries(notes, REFUSED)
     _check(fhir_structure.checked(raw), refused)
     envelope = fhir_structure.read_structure(raw, feed, refused)
@@ -155,6 +165,8 @@ def in_hl7(
     messages; `echoes`: parts of it go back as they are. Refused where the result is not one of the patient of these
     lanes."""
     feed = feed_of(message.raw, message.feed, feeds)
+    if wire_of(message.raw, feed) == ARCHIVE:
+        raise Refused("The result came from an archive: no comment can hang on it")
     if is_hl7(message.raw, feed):
         return Source(message.raw, feed.charset, at)
     characters = form.charset if echoes else standing_in.PLAIN.charset

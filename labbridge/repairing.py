@@ -136,10 +136,17 @@ class Repairing:
         feed = self._feed(shown, message)
         if not raw:
             raise Refused(f"The bytes of {shown} were wiped for their age: there is nothing to read")
+        if reading.wire_of(raw, feed) == reading.ARCHIVE and not _is_archive(message, feed):
+            raise Refused(f"{shown} {otherwise}: rows of an archive come by `labbridge import` alone")
         try:
             return reading.lanes_of(raw, feed, message.notes)
         except Refuse as fault:
             raise Refused(f"{shown} {otherwise}: {fault.text} {fault.location}".strip()) from None
+
+
+def _is_archive(message: Kept, feed: Feed) -> bool:
+    """Whether a message was imported: a sender's bytes that only look like that were refused."""
+    return message.state is not State.QUARANTINED and reading.wire_of(message.raw, feed) == reading.ARCHIVE
 
 
 def _check_read(shown: str, edit: Edit | None, request: dict[str, Any]) -> None:

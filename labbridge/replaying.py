@@ -69,7 +69,7 @@ def replay(
     context = multiprocessing.get_context("spawn")
     with context.Pool(count, _begin, (settings, list(before), list(after))) as pool:
         for batch in pool.imap(_go_through, _in_parts(groups)):
-            _add(found, batch)
+            add(found, batch)
             yield from batch.told
     found.seconds = perf_counter() - began
     yield found
@@ -87,7 +87,8 @@ def _in_parts(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
     return (groups[start : start + AT_ONCE] for start in range(0, len(groups), AT_ONCE))
 
 
-def _add(found: Sum, batch: Batch) -> None:
+def add(found: Sum, batch: Batch) -> None:
+    """Count what some patients came to."""
     for name in ("patients", "messages", "results", "cases", "parked", "patients_changed"):
         setattr(found, name, getattr(found, name) + getattr(batch, name))
     found.cases_changed += len(batch.told)
@@ -133,7 +134,7 @@ def _go_through(groups: Sequence[Group]) -> Batch:
             past.go_through(kept, reader)
         found = differences(*pasts)
         keys = stored.cases_of(worker.connection, group.lanes) if found else {}
-        told += [_told(one, keys) for one in found]
+        told += [told_of(one, keys) for one in found]
         messages, results = messages + len(kept), results + pasts[1].results
         cases, parked, changed = cases + len(pasts[1].cases), parked + len(pasts[1].parked), changed + bool(found)
     return Batch(
@@ -158,7 +159,8 @@ def known_of(connection: Connection, group: Group) -> Known:
     )
 
 
-def _told(one: Difference, keys: dict[tuple[str, str], int]) -> Told:
+def told_of(one: Difference, keys: dict[tuple[str, str], int]) -> Told:
+    """A case that would change, by the key that it has in the store, if any."""
     key = keys.get((one.lane, one.opened_day))
     patient = f"{one.patient.authority}|{one.patient.id}" if one.patient else ""
     feed = next(case.feed for case in (one.before, one.after) if case is not None)
@@ -168,12 +170,12 @@ def _told(one: Difference, keys: dict[tuple[str, str], int]) -> Told:
         lane=one.lane,
         patient=patient,
         changed=one.changed,
-        before=_side(one.before),
-        after=_side(one.after),
+        before=side_of(one.before),
+        after=side_of(one.after),
     )
 
 
-def _side(case: Case | None) -> dict[str, Any]:
+def side_of(case: Case | None) -> dict[str, Any]:
     """A case as it is compared; empty where there is none."""
     if case is None:
         return {}

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NO_ANSWER = "no_answer"
     ANSWER = "answer"
     OTHER_ANSWER = "other_answer"
+    HISTORY = "history"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -72,6 +73,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_ANSWER: "The receiver gave no acknowledgement that can be trusted; the same bytes go again.",
     Reason.ANSWER: "It answers an order of a retest; what it says stands at the order.",
     Reason.OTHER_ANSWER: "It answers no order of this service, or says nothing of one; kept, and credited to none.",
+    Reason.HISTORY: "Earlier results from an archive; held for later ones, and never by themselves a reason for anything.",
 }
 
 TRANSITIONS: dict[State, frozenset[State]] = {

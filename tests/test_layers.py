@@ -67,11 +67,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": WORDS | STORY | {"hl7", "fhir", "rows", "feeds", "odbc", "observe"},
     "delivery": WORDS | STORY | {"hl7", "fhir", "rows", "delivery", "odbc", "observe"},
     "observe": WORDS | {"observe"},
+    "analysis": WORDS
+    | {"knowledge", "rows", "hl7", "normalise", "interpret", "review", "observe", "analysis", "wires"},
     "web": WORDS | {"ports", "reading", "hl7", "fhir", "interpret", "review", "web", "observe"},
 }
 WIRING = {
     "app",
     "cli",
+    "cli_archive",
     "cli_knowledge",
     "cli_parts",
     "cli_store",
@@ -91,7 +94,10 @@ WIRING = {
     "explanation",
     "keeping",
     "anchoring",
+    "archived",
     "automatic",
+    "importing",
+    "reporting",
     "ordering",
     "past",
     "replaying",

@@ -16,6 +16,7 @@ from labbridge.interpret.evidence import AntibodyState, Change, Episode
 from labbridge.interpret.exercise import Exercised, exercised
 from labbridge.interpret.explain import Explanation, explained
 from labbridge.interpret.facts import FactValue, facts
+from labbridge.interpret.imported import without_earlier
 from labbridge.interpret.known import Concordance
 from labbridge.interpret.pathway import Walker
 from labbridge.interpret.rules import RuleSet, Verdict
@@ -45,13 +46,18 @@ class Interpreter:
 
     def __call__(self, history: History) -> Outcome:
         """The outcome of a history as of its day. The order of the results does not matter (P7)."""
+        return without_earlier(history, self._outcome(history, self.judge(history)), self._all)
+
+    def _all(self, history: History) -> Outcome:
+        """The outcome of everything in a history, from wherever it came."""
         return self._outcome(history, self.judge(history))
 
     def explained(self, history: History) -> tuple[Outcome, Explanation]:
         """The outcome, and what each of its findings rests on, from one evaluation."""
         one = self.judge(history)
         rules = self.knowledge.decisions.rules
-        return self._outcome(history, one), explained(rules, one.facts, one.episode, history.results)
+        outcome = without_earlier(history, self._outcome(history, one), self._all)
+        return outcome, explained(rules, one.facts, one.episode, history.results)
 
     def exercised(self, history: History) -> tuple[Outcome, Exercised]:
         """The outcome, and what the history exercises of rules and wordings, from one evaluation."""

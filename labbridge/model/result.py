@@ -154,6 +154,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cancelled SRP/HMGCR mentions ANA. `takes_stored_value`: the status finalises a value sent before (OBX-11 U, B, V
     without a value). `collected_estimated`: the collection day is a substitute and takes no part in trends. `lots` and
     `dilution` are as sent (SID-2, TCD). `used_up`: too little is left of the specimen for a further test (SPM-12).
+    `historical`: it came from an archive, and by itself calls for nothing (interpret/imported.py).
     """
 
     ref: str
@@ -183,6 +184,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     material_validated: bool = False
     quality_poor: bool = False
     used_up: bool = False
+    historical: bool = False
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     placer: EntityId = EntityId()

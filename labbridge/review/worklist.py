@@ -70,7 +70,7 @@ def again(history: StoredHistory, sent: Patient, lane: str, policy: Policy) -> A
         near = any(abs((case.opened_day - other.opened_day).days) <= window for other in kept)
         (covered if near and not _spoke(case) else kept).append(case)
     parts = identity.usable(history, sent, lane).parts
-    days = sorted({result.collected.day for part in parts for result in part.results})
+    days = sorted({one.collected.day for part in parts for one in part.results if not one.historical})
     entries = _with_new([Entry(case, case.opened_day) for case in kept], days, window)
     return Again(entries, [case for case in covered if case.state is not CaseState.CLOSED])
 

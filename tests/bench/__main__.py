@@ -8,11 +8,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import parts
+from tests.bench.archive import archive
 from tests.bench.fhir import fhir
 from tests.bench.figures import GENERATOR, Line, ratios
 from tests.bench.growth import growth
@@ -152,7 +153,7 @@ def starts() -> list[Line]:
     ]
 
 
-LINES: dict[str, Callable[[], list[Line]]] = {
+LINES: dict[str, Callable[[], Iterable[Line]]] = {
     "ingest": ingest,
     "latency": latency,
     "durable": durable,
@@ -164,11 +165,12 @@ LINES: dict[str, Callable[[], list[Line]]] = {
     "interpreting": interpreting,
     "fhir": fhir,
     "workbench": workbench,
+    "archive": archive,
 }
 
 
-LONG = frozenset({"growth"})
-"""Run when they are named alone: they take an hour."""
+LONG = frozenset({"archive", "growth"})
+"""Run only when they are named: they take half an hour and more."""
 
 
 def main() -> int:

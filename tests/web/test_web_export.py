@@ -17,6 +17,7 @@ from web_parts import Bench, benched
 from worklist_parts import BLOT, CK, Site, many, obx
 
 from labbridge.model.people import Role
+from labbridge.review import cells as tables
 from labbridge.web import exporting
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−⁼⁺⁻\t\r\n"
@@ -48,7 +49,7 @@ def test_there_are_enough_payloads() -> None:
 
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_no_text_is_a_formula_and_none_is_lost(separator: str) -> None:
-    rows = read(exporting.lines([[one] for one in (*PAYLOADS, *INSIDE, *HARMLESS)], separator), separator)
+    rows = read(tables.lines([[one] for one in (*PAYLOADS, *INSIDE, *HARMLESS)], separator), separator)
     for (cell,), payload in zip(rows, (*PAYLOADS, *INSIDE, *HARMLESS), strict=True):
         assert not dangerous(cell), payload
         if payload in HARMLESS:
@@ -61,7 +62,7 @@ def test_no_text_is_a_formula_and_none_is_lost(separator: str) -> None:
 
 @pytest.mark.parametrize("payload", [*PAYLOADS, *INSIDE])
 def test_a_program_that_expects_another_separator_finds_no_formula_either(payload: str) -> None:
-    text = exporting.lines([["C1", payload, "x"]])
+    text = tables.lines([["C1", payload, "x"]])
     for separator in ";\t,":
         cells = [cell for line in text.splitlines() for cell in line.split(separator)]
         bare = [cell.strip('"') if cell.count('"') % 2 == 0 else cell.lstrip('"') for cell in cells]
@@ -70,14 +71,14 @@ def test_a_program_that_expects_another_separator_finds_no_formula_either(payloa
 
 @given(st.text(max_size=20))
 def test_whatever_a_text_is_it_is_read_back_and_is_no_formula(text: str) -> None:
-    ((cell,),) = read(exporting.lines([[text]])) or [[""]]
+    ((cell,),) = read(tables.lines([[text]])) or [[""]]
     assert not dangerous(cell)
     assert cell.replace("'", "") == text.replace("'", "")
 
 
 def test_numbers_and_moments_are_not_texts() -> None:
     values = (-5, Decimal("-5.2"), 0, None, date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), ("A", "B"))
-    assert [exporting.cell(one) for one in values] == [
+    assert [tables.cell(one) for one in values] == [
         "-5", "-5.2", "0", "", "2026-01-02", "2026-01-02T03:04:05+00:00", "A B",
     ]  # fmt: skip
 

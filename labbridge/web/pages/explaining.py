@@ -105,6 +105,8 @@ def _shown(message: InForce, feed: Feed, at: str, lanes: Collection[str]) -> dic
         ours = {one.at for one in as_sent.elements(message, feed, lanes)}
         body = wires.element(message.raw, at) if at in ours else None
         return {"name": "element.html", "body": body} if body is not None else None
+    if not reading.is_hl7(message.raw, feed):
+        return None
     places = {group.obx.at for _read, group in as_sent.observations(message.raw, feed.charset, lanes)}
     segment = visible.segment(message.raw, feed.charset, at) if at in places else None
     characters = visible.characters(message.raw, feed.charset)

@@ -12,6 +12,7 @@ from labbridge.errors import Refused
 from labbridge.model.people import Person
 from labbridge.model.work import AuditEvent
 from labbridge.model.worklist import Listed
+from labbridge.review import cells
 from labbridge.web import asking, exporting, rendering
 from labbridge.web.parts import Parts
 
@@ -79,12 +80,12 @@ def _some(parts: Parts, keys: Sequence[int]) -> Iterator[list[Listed]]:
 
 
 def _csv(parts: Parts, keys: Sequence[int], unread: bool, separator: str, bom: bool) -> Iterator[str]:
-    yield (BOM if bom else "") + exporting.lines([[one.name for one in exporting.COLUMNS]], separator)
+    yield (BOM if bom else "") + cells.lines([[one.name for one in exporting.COLUMNS]], separator)
     count = 0
     for some in _some(parts, keys):
         count += len(some)
-        yield exporting.lines((exporting.row(one, unread=unread) for one in some), separator)
-    yield exporting.lines([("rows", count)], separator)
+        yield cells.lines((exporting.row(one, unread=unread) for one in some), separator)
+    yield cells.lines([("rows", count)], separator)
 
 
 def _json_lines(parts: Parts, keys: Sequence[int], unread: bool) -> Iterator[str]:

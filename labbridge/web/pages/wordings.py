@@ -11,7 +11,7 @@ from labbridge.errors import Refused
 from labbridge.model.people import Person
 from labbridge.model.wordings import Asked, Judged, Window
 from labbridge.model.work import AuditEvent
-from labbridge.review import wordings
+from labbridge.review import cells, wordings
 from labbridge.web import asking, exporting, rendering
 from labbridge.web.parts import Parts
 
@@ -45,7 +45,7 @@ def as_csv(request: Request) -> Response:
     except Refused as refusal:
         return _refused(request, refusal)
     window = _window(request, asked, before, "exported", "csv, wordings")
-    text = exporting.lines([HEADS, *map(_row, window.judged), ("rows", len(window.judged))])
+    text = cells.lines([HEADS, *map(_row, window.judged), ("rows", len(window.judged))])
     name = {"Content-Disposition": 'attachment; filename="wordings.csv"'}
     return PlainTextResponse(text, headers=name, media_type="text/csv; charset=utf-8")
 
@@ -67,7 +67,7 @@ def _window(request: Request, asked: Asked, before: int, action: str, told: str)
     return window
 
 
-def _row(one: Judged) -> tuple[exporting.Value, ...]:
+def _row(one: Judged) -> tuple[cells.Value, ...]:
     return (
         one.kind.value,
         f"C{one.draft.case}",

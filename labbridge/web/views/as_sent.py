@@ -70,7 +70,7 @@ def of_message(message: InForce, feed: Feed, lanes: Collection[str]) -> dict[str
 
 
 def elements(message: InForce, feed: Feed, lanes: Collection[str]) -> Iterator[Observation]:
-    """The same of a body of FHIR or of rows, as it is read."""
+    """The same of a body of FHIR or of rows, as they are read."""
     try:
         reports = reading.reports_of(message.raw, feed, NO_TIME, message.notes)
     except Refuse:
