@@ -49,12 +49,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def report(wanted: Wanted, config: Config) -> Report:
     """The report. Refused where what it is made from is not there, with what would be."""
-    from labbridge.analysis import reports
+    from labbridge.analysis import drift, reports
 
     policy = load(config.knowledge.site).policy
     asked = reports.Asked(
         rests_on=_rests_on(wanted),
         days=policy.days("aggregation_window_d"),
+        limits=drift.Limits.of(policy),
         since=wanted.since,
         lot=wanted.lot,
         assay=wanted.assay,

@@ -16,7 +16,6 @@ import numpy as np
 from scipy import stats
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
-FALSE_ALARM = 0.05
 LEAST_EXPECTED = 0.05  # hits a step: where they are rarer, a step takes more results
 GRID, NEAR = 60, 0.02  # the reference value has whole numbers up to GRID, and is this near its best
 MOST = 1500  # places of a chain
@@ -43,9 +42,9 @@ class Course(msgspec.Struct, frozen=True):
     alarms: tuple[int, ...]
 
 
-def binomial(expected: float, shifted: float, results: int) -> Chart:
+def binomial(expected: float, shifted: float, results: int, false_alarm: float) -> Chart:
     """The chart for a share that should be `expected` and may have become `shifted`, over so many results. A step takes as
-    many of them as make a hit no rarer than LEAST_EXPECTED.
+    many of them as make a hit no rarer than LEAST_EXPECTED. `false_alarm`: the probability of any that is allowed.
 
     ValueError for shares that are not between 0 and 1, or equal."""
     if not (0 < expected < 1 and 0 < shifted < 1) or expected == shifted:
@@ -54,10 +53,11 @@ def binomial(expected: float, shifted: float, results: int) -> Chart:
     odds = shifted * (1 - expected) / (expected * (1 - shifted))
     reference = block * log((1 - expected) / (1 - shifted)) / log(odds)
     chances = [float(stats.binom.pmf(count, block, expected)) for count in range(block + 1)]
-    return _fitted(reference, chances, falling=shifted < expected, steps=max(1, results // block), block=block)
+    steps = max(1, results // block)
+    return _fitted(reference, chances, false_alarm, falling=shifted < expected, steps=steps, block=block)
 
 
-def poisson(expected: float, shifted: float, steps: int) -> Chart:
+def poisson(expected: float, shifted: float, steps: int, false_alarm: float) -> Chart:
     """The chart for a count a step that should be `expected` on average and may have become `shifted`.
 
     ValueError where these are not above 0, or equal."""
@@ -66,7 +66,7 @@ def poisson(expected: float, shifted: float, steps: int) -> Chart:
     reference = (shifted - expected) / (log(shifted) - log(expected))
     most = int(stats.poisson.isf(1e-15, expected)) + 1
     chances = [float(stats.poisson.pmf(count, expected)) for count in range(most + 1)]
-    return _fitted(reference, chances, falling=shifted < expected, steps=steps, block=1)
+    return _fitted(reference, chances, false_alarm, falling=shifted < expected, steps=steps, block=1)
 
 
 def course(counts: Sequence[int], chart: Chart) -> Course:
@@ -123,7 +123,9 @@ def run_length(matrix: Matrix) -> float:
     return float(np.linalg.solve(np.eye(places) - matrix, np.ones(places))[0])
 
 
-def _fitted(reference: float, chances: Sequence[float], *, falling: bool, steps: int, block: int) -> Chart:
+def _fitted(
+    reference: float, chances: Sequence[float], false_alarm: float, *, falling: bool, steps: int, block: int
+) -> Chart:
     """The lowest limit with which a false alarm in all the steps is improbable enough."""
     up, down = fraction(reference)
     known: dict[int, float] = {}
@@ -134,10 +136,10 @@ def _fitted(reference: float, chances: Sequence[float], *, falling: bool, steps:
         return known[limit]
 
     high = max(up, 2)
-    while of(high) > FALSE_ALARM and high < MOST:
+    while of(high) > false_alarm and high < MOST:
         high = min(high * 2, MOST)
     low = high // 2
     while low + 1 < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if of(middle) <= FALSE_ALARM else (middle, high)
+        low, high = (low, middle) if of(middle) <= false_alarm else (middle, high)
     return Chart(up=up, down=down, falling=falling, limit=high, steps=steps, block=block, false_alarm=of(high))

@@ -9,11 +9,9 @@ import pandas as pd
 
 from labbridge.analysis import cusum
 from labbridge.analysis.agreement import EQUIVOCAL, POSITIVE, share
+from labbridge.knowledge.policy import Policy
 from labbridge.model.result import Analyte, Hep2Class
 
-BASELINE = 1 / 4  # of the results, the first ones: what the others are held against
-ODDS = 2.0  # the change that is looked for, as an odds ratio
-LEAST = 100  # results of a baseline; below, nothing is said
 KEYS = ["analyte", "antigen", "assay"]
 RARE = 0.001  # in place of a share of 0 or 1 among the first
 
@@ -24,6 +22,26 @@ class Series(msgspec.Struct, frozen=True):
     name: str
     counted: str
     frame: pd.DataFrame
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy's numbers of drift. `baseline`: the share of the results, the first ones, that the others are held against;
+    `least`: results of a baseline, below which nothing is said; `odds`: the change that is looked for, as an odds ratio;
+    `false_alarm`: the probability of one over the whole series that is allowed to each sum."""
+
+    baseline: float
+    least: int
+    odds: float
+    false_alarm: float
+
+    @classmethod
+    def of(cls, policy: Policy) -> Limits:
+        return cls(
+            baseline=float(policy.number("drift_baseline")) / 100,
+            least=int(policy.number("drift_least")),
+            odds=float(policy.number("drift_odds")),
+            false_alarm=float(policy.number("drift_false_alarm")) / 100,
+        )
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -68,15 +86,18 @@ def monthly(one: Series) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["series", "counted", "month", "results", "hits", "share", "low", "high"])
 
 
-def watched(one: Series) -> Watched | None:
+def watched(one: Series, limits: Limits) -> Watched | None:
     """The sums of a series against its own beginning; None where that holds too few results."""
-    first = int(len(one.frame) * BASELINE)
-    if first < LEAST:
+    first = int(len(one.frame) * limits.baseline)
+    if first < limits.least:
         return None
     hits = one.frame["hit"].astype(int).tolist()
     expected = min(max(sum(hits[:first]) / first, RARE), 1 - RARE)
     rest = hits[first:]
-    rising, falling = (cusum.binomial(expected, _shifted(expected, odds), len(rest)) for odds in (ODDS, 1 / ODDS))
+    rising, falling = (
+        cusum.binomial(expected, _shifted(expected, odds), len(rest), limits.false_alarm)
+        for odds in (limits.odds, 1 / limits.odds)
+    )
     up, down = (cusum.course(cusum.blocks(rest, chart), chart) for chart in (rising, falling))
     return Watched(one, expected, first, rising, falling, up, down)
 

@@ -8,14 +8,15 @@ from datetime import date
 import msgspec
 import pandas as pd
 
-from labbridge.analysis import agreement, cusum, drift, plots, reconciling, turnaround
+from labbridge.analysis import agreement, drift, plots, reconciling, turnaround
 from labbridge.analysis.page import Report, Table
 from labbridge.model.retests import Yield
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report is made from. `rests_on`: where the results are from, in a sentence; `days`: how far the specimens of a
-    pair may lie apart; `lot`, `assay`, `since`: of a look-back. Tables that a report does not read are empty."""
+    """What a report is made from. `rests_on`: where the results are from, in a sentence; `days`: how far the specimens of
+    a pair may lie apart; `limits`: those of the drift report; `lot`, `assay`, `since`: of a look-back. Tables that a report
+    does not read are empty."""
 
     rests_on: str
     results: pd.DataFrame = msgspec.field(default_factory=pd.DataFrame)
@@ -26,6 +27,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     lis: pd.DataFrame = msgspec.field(default_factory=pd.DataFrame)
     received: pd.DataFrame = msgspec.field(default_factory=pd.DataFrame)
     days: int = 30
+    limits: drift.Limits | None = None
     since: date | None = None
     lot: str = ""
     assay: str = ""
@@ -111,9 +113,11 @@ def retest_yield(asked: Asked) -> Report:
 
 
 def drifting(asked: Asked) -> Report:
+    limits = asked.limits
+    assert limits is not None
     found = drift.series(asked.results)
     months = [drift.monthly(one) for one in found]
-    watched = [one for one in map(drift.watched, found) if one is not None]
+    watched = [seen for one in found if (seen := drift.watched(one, limits)) is not None]
     told = [drift.alarms(one) for one in watched]
     alarms = pd.concat(told, ignore_index=True) if told else pd.DataFrame(columns=["series", "direction", "day"])
     table = pd.concat(months, ignore_index=True) if months else pd.DataFrame(columns=["series", "month"])
@@ -123,10 +127,11 @@ def drifting(asked: Asked) -> Report:
         name="drift",
         title="Drift of positivity and of the HEp-2-negative share",
         about=(
-            f"The first {drift.BASELINE:.0%} of the results of each series are the baseline. Behind it two cumulative sums, "
-            "one up and one down, look for odds that have doubled or halved. The probability of any false alarm of a sum is "
-            f"computed exactly, over the whole series and for the baseline as it is, and below {cusum.FALSE_ALARM:.0%}. An "
-            "alarm says that something changed: the kit, the lot, the reader or the patients.",
+            f"The first {limits.baseline:.0%} of the results of each series are the baseline, where they are at least "
+            f"{limits.least}. Behind it two cumulative sums, one up and one down, look for odds that are {limits.odds:g} "
+            "times as high or as low. The probability of any false alarm of a sum is computed exactly, over the whole "
+            f"series and for the baseline as it is, and is at most {limits.false_alarm:.0%} (policy.yaml; validate locally). "
+            "An alarm says that something changed: the kit, the lot, the reader or the patients.",
         ),
         rests_on=asked.rests_on,
         tables=(Table("Alarms", alarms), Table("By month", table), Table("By lot", drift.by_lot(asked.results))),

@@ -103,7 +103,7 @@ class Study:
             if found.settings != settings:
                 raise Refused(f"{folder}: this study is read with other settings; import into another folder")
             return found
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not _broken_off(folder):
             raise Refused(f"{folder}: this folder holds something else; name a new one")
         (folder / ROWS).mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(settings)))
@@ -169,6 +169,12 @@ class Study:
 
     def _named(self, digest: str, piece: int) -> Path:
         return self.folder / ROWS / f"{digest[:32]}-{piece:05}.parquet"
+
+
+def _broken_off(folder: Path) -> bool:
+    """Whether a folder holds nothing but what is left where the making of a study was broken off."""
+    left = {(folder / MANIFEST).with_suffix(".part"), folder / ROWS}
+    return left.issuperset(folder.iterdir()) and not any((folder / ROWS).glob("*"))
 
 
 def _about(path: Path) -> About:

@@ -11,6 +11,8 @@ from scipy import stats
 
 from labbridge.analysis import cusum
 
+FALSE_ALARM = 0.05
+
 
 def chances(mean: float, most: int = 60) -> list[float]:
     return [float(stats.poisson.pmf(count, mean)) for count in range(most)]
@@ -46,19 +48,19 @@ def exactly(up: int, down: int, limit: int, steps: int, share: Fraction, block: 
     ("expected", "shifted", "results"), [(0.2, 0.33, 60), (0.5, 0.33, 60), (0.7, 0.82, 40), (0.02, 0.04, 80)]
 )
 def test_the_false_alarm_is_exact(expected: float, shifted: float, results: int) -> None:
-    chart = cusum.binomial(expected, shifted, results)
+    chart = cusum.binomial(expected, shifted, results, FALSE_ALARM)
     share = Fraction(expected).limit_denominator(1000)
     theirs = exactly(chart.up, chart.down, chart.limit, chart.steps, share, chart.block, chart.falling)
     assert chart.false_alarm == pytest.approx(float(theirs), rel=1e-9)
-    assert chart.false_alarm <= cusum.FALSE_ALARM
+    assert chart.false_alarm <= FALSE_ALARM
 
 
 @pytest.mark.parametrize(("expected", "shifted"), [(0.2, 0.33), (0.5, 0.33)])
 def test_a_lower_limit_would_alarm_too_often(expected: float, shifted: float) -> None:
-    chart = cusum.binomial(expected, shifted, 60)
+    chart = cusum.binomial(expected, shifted, 60, FALSE_ALARM)
     share = Fraction(expected).limit_denominator(1000)
     lower = exactly(chart.up, chart.down, chart.limit - 1, chart.steps, share, chart.block, chart.falling)
-    assert float(lower) > cusum.FALSE_ALARM
+    assert float(lower) > FALSE_ALARM
 
 
 def test_the_run_length_as_it_is_drawn() -> None:
@@ -77,9 +79,9 @@ def test_the_run_length_as_it_is_drawn() -> None:
 
 def test_the_reference_value_is_that_of_the_likelihood_ratio() -> None:
     """Poisson: (m1 - m0) / (ln m1 - ln m0) (J. M. Lucas 1985); from 1 to 2 that is 1.4427."""
-    chart = cusum.poisson(1.0, 2.0, 100)
+    chart = cusum.poisson(1.0, 2.0, 100, FALSE_ALARM)
     assert chart.down / chart.up == pytest.approx(1.4427, rel=cusum.NEAR)
-    falling = cusum.poisson(2.0, 1.0, 100)
+    falling = cusum.poisson(2.0, 1.0, 100, FALSE_ALARM)
     assert falling.falling
     assert falling.down / falling.up == pytest.approx(1.4427, rel=cusum.NEAR)
 
@@ -100,7 +102,7 @@ def test_the_sum_step_by_step() -> None:
 
 
 def test_rare_hits_are_taken_in_blocks() -> None:
-    chart = cusum.binomial(0.001, 0.002, 10_000)
+    chart = cusum.binomial(0.001, 0.002, 10_000, FALSE_ALARM)
     assert (chart.block, chart.steps) == (50, 200)
     assert cusum.blocks([1] * 125, chart) == [50, 50]
 
@@ -108,6 +110,6 @@ def test_rare_hits_are_taken_in_blocks() -> None:
 @pytest.mark.parametrize("pair", [(0.0, 0.5), (0.5, 1.0), (0.3, 0.3)])
 def test_shares_that_make_no_chart(pair: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="two different shares"):
-        cusum.binomial(*pair, 10)
+        cusum.binomial(*pair, 10, FALSE_ALARM)
     with pytest.raises(ValueError, match="two different means"):
-        cusum.poisson(0.0, pair[1], 10)
+        cusum.poisson(0.0, pair[1], 10, FALSE_ALARM)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from labbridge.analysis import cusum, drift
+from labbridge.analysis import drift
+from labbridge.sources import load
 
 FIRST = date(2022, 1, 3)
 
@@ -32,9 +33,12 @@ def results(shares: list[float], each: int, seed: int, **more: str) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+LIMITS = drift.Limits.of(load().policy)
+
+
 def watched(frame: pd.DataFrame) -> drift.Watched:
     (one,) = drift.series(frame)
-    found = drift.watched(one)
+    found = drift.watched(one, LIMITS)
     assert found is not None
     return found
 
@@ -56,7 +60,7 @@ def test_where_nothing_changes_alarms_are_as_rare_as_they_should_be() -> None:
     baseline is an estimate and not the truth, for which there is more than that."""
     count = 12
     alarmed = sum(not drift.alarms(watched(results([0.2] * 4, 120, 100 + seed))).empty for seed in range(count))
-    allowed = 2 * cusum.FALSE_ALARM
+    allowed = 2 * LIMITS.false_alarm
     assert alarmed / count <= allowed + 5 * (allowed * (1 - allowed) / count) ** 0.5
 
 
@@ -79,8 +83,10 @@ def test_the_negative_share_of_hep2() -> None:
 
 
 def test_of_too_few_results_nothing_is_said() -> None:
-    (one,) = drift.series(results([0.2], drift.LEAST, 5))
-    assert drift.watched(one) is None
+    (one,) = drift.series(results([0.2], LIMITS.least, 5))
+    assert drift.watched(one, LIMITS) is None
+    (one,) = drift.series(results([0.2], 4 * LIMITS.least, 5))
+    assert drift.watched(one, LIMITS) is not None
 
 
 def test_a_baseline_without_a_hit_is_watched_all_the_same() -> None:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from labbridge.analysis import page, plots, reports
+from labbridge.analysis import drift, page, plots, reports
 from labbridge.analysis.page import Report, Table
 from labbridge.errors import Refused
 from labbridge.model.retests import Yield
@@ -146,10 +146,10 @@ def test_the_yield_of_retests_is_that_of_the_ledger() -> None:
 def test_a_report_of_nothing_says_so(name: str) -> None:
     columns = ["patient", "day", "received", "result", "analyte", "antigen", "assay", "category", "lot", "pattern"]
     empty = pd.DataFrame({one: pd.Series(dtype=str) for one in columns})
-    found = reports.made(
-        name,
-        reports.Asked(rests_on="Of nothing.", results=empty, codes=pd.DataFrame(columns=["text", "column", "rows"])),
-    )
+    codes = pd.DataFrame(columns=["text", "column", "rows"])
+    limits = drift.Limits(baseline=0.25, least=50, odds=2, false_alarm=0.05)
+    asked = reports.Asked(rests_on="Of nothing.", results=empty, codes=codes, limits=limits)
+    found = reports.made(name, asked)
     assert "None." in page.html(found)
 
 

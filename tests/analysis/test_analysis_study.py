@@ -106,6 +106,26 @@ def test_an_import_that_is_killed_goes_on_where_it_was(
     assert len(whole) == ROWS
 
 
+@pytest.mark.parametrize("left", [(), ("study.part",), ("rows/",), ("study.part", "rows/")])
+def test_a_study_whose_making_was_broken_off_is_made(tmp_path: Path, left: tuple[str, ...]) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for name in left:
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).write_bytes(b"{")
+    Study.create(folder, SETTINGS)
+    assert Study.open(folder).settings == SETTINGS
+
+
+@pytest.mark.parametrize("there", ["notes.txt", "rows/0.parquet"])
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, there: str) -> None:
+    path = tmp_path / "study" / there
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    with pytest.raises(Refused, match="something else"):
+        Study.create(tmp_path / "study", SETTINGS)
+    assert [one for one in (tmp_path / "study").rglob("*") if one.is_file()] == [path]
+
+
 def test_what_a_broken_off_piece_left_beside_counts_for_nothing(tmp_path: Path) -> None:
     where = study(tmp_path)
     path = written(tmp_path / "a.csv", [row()])

@@ -9,10 +9,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pandas as pd
 
 from labbridge import archived
-from labbridge.analysis import importing, page, replayed, reports
+from labbridge.analysis import drift, importing, page, replayed, reports
 from labbridge.analysis.columns import MEANS, Columns
 from labbridge.analysis.page import Report
 from labbridge.analysis.reports import Asked
@@ -71,6 +72,7 @@ def made() -> dict[str, Report]:
         for bucket in range(archived.BUCKETS):
             archived.go_through(job, bucket)
         asked = Asked(rests_on=f"From a synthetic archive of {ROWS} results.", **_of(study, folder / "out"))
+        asked = msgspec.structs.replace(asked, limits=drift.Limits.of(load(SITE).policy))
     return {name: reports.made(name, asked) for name in reports.REPORTS}
 
 

@@ -80,6 +80,10 @@ POLICY = {
     "release_reviewed_least": ("200", "cases", "H4"),
     "release_agreement_least": ("99", "%", "H4"),
     "release_sample": ("2", "%", "H4"),
+    "drift_baseline": ("25", "%", "no page gives the share"),
+    "drift_least": ("50", "results", "4.5"),
+    "drift_odds": ("2", "odds ratio", "no page gives the change"),
+    "drift_false_alarm": ("5", "%", "no page gives the probability"),
     "release_new_lot_d": ("14", "d", "no page gives the days"),
 }
 
