@@ -130,8 +130,8 @@ def drifting(asked: Asked) -> Report:
             f"The first {limits.baseline:.0%} of the results of each series are the baseline, where they are at least "
             f"{limits.least}. Behind it two cumulative sums, one up and one down, look for odds that are {limits.odds:g} "
             "times as high or as low. The probability of any false alarm of a sum is computed exactly, over the whole "
-            f"series and for the baseline as it is, and is at most {limits.false_alarm:.0%} (policy.yaml; validate locally). "
-            "An alarm says that something changed: the kit, the lot, the reader or the patients.",
+            f"series and for the baseline as it is, and is at most {limits.false_alarm:.0%} (policy.yaml; validate locally)."
+            " An alarm says that something changed: the kit, the lot, the reader or the patients.",
         ),
         rests_on=asked.rests_on,
         tables=(Table("Alarms", alarms), Table("By month", table), Table("By lot", drift.by_lot(asked.results))),
