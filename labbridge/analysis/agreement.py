@@ -30,8 +30,8 @@ def share(found: int, of: int) -> tuple[float | None, float | None, float | None
 
 
 def kappa(both: int, first: int, second: int, neither: int) -> tuple[float | None, float | None, float | None]:
-    """Cohen's kappa of a table of four fields with its 95 % interval by the large-sample standard error (J. L. Fleiss, J.
-    Cohen, B. S. Everitt, Psychol Bull 1969;72:323); nothing where chance alone always agrees."""
+    """Cohen's kappa of a table of four fields with its 95 % interval by its large-sample standard error, as
+    statsmodels has it (cohens_kappa); nothing where chance alone always agrees."""
     count = both + first + second + neither
     if not count:
         return None, None, None

@@ -1,9 +1,8 @@
 """Cumulative sums of counts with exact false-alarm probabilities, for drift that no single day shows.
 
-Binomial: a step is so many results one after the other, of which some are positive (M. R. Reynolds, Z. G. Stoumbos, J Qual
-Technol 1999;31:87). Poisson: a step is a day with a count (J. M. Lucas, Technometrics 1985;27:129). The reference value is
-a fraction of small whole numbers, so that the sum stands on finitely many places: it is a Markov chain, and what it does
-by chance alone is computed, not simulated (D. Brook, D. A. Evans, Biometrika 1972;59:539).
+Binomial: a step is so many results one after the other, of which some are positive. Poisson: a step is a day with a count.
+The reference value is that of the likelihood ratio, as a fraction of small whole numbers, so that the sum stands on
+finitely many places: it is a Markov chain, and what it does by chance alone is computed, not simulated.
 """
 
 from __future__ import annotations

@@ -78,8 +78,7 @@ def test_kappa_of_any_table_as_statsmodels_has_it(seed: int) -> None:
     ("found", "of", "low", "high"),
     [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
 )
-def test_exact_intervals_as_published(found: int, of: int, low: float, high: float) -> None:
-    """R. G. Newcombe, Stat Med 1998;17:857, table I, method 5 (Clopper and Pearson); and our own of the retest ledger."""
+def test_exact_intervals_are_those_of_clopper_and_pearson(found: int, of: int, low: float, high: float) -> None:
     share, *interval = agreement.share(found, of)
     assert share == found / of
     assert interval == pytest.approx([low, high], abs=5e-5)

@@ -78,7 +78,7 @@ def test_the_run_length_as_it_is_drawn() -> None:
 
 
 def test_the_reference_value_is_that_of_the_likelihood_ratio() -> None:
-    """Poisson: (m1 - m0) / (ln m1 - ln m0) (J. M. Lucas 1985); from 1 to 2 that is 1.4427."""
+    """Poisson: (m1 - m0) / (ln m1 - ln m0); from 1 to 2 that is 1.4427."""
     chart = cusum.poisson(1.0, 2.0, 100, FALSE_ALARM)
     assert chart.down / chart.up == pytest.approx(1.4427, rel=cusum.NEAR)
     falling = cusum.poisson(2.0, 1.0, 100, FALSE_ALARM)
