@@ -137,7 +137,7 @@ class Repairing:
         if not raw:
             raise Refused(f"The bytes of {shown} were wiped for their age: there is nothing to read")
         if reading.wire_of(raw, feed) == reading.ARCHIVE and not _is_archive(message, feed):
-            raise Refused(f"{shown} {otherwise}: rows of an archive come by `labbridge import` alone")
+            raise Refused(f"{shown}: rows of an archive come by `labbridge import` alone")
         try:
             return reading.lanes_of(raw, feed, message.notes)
         except Refuse as fault:

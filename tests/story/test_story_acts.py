@@ -11,6 +11,7 @@ from story_parts import BLOT, CK, CLIA, SITE, Laboratory, Lis, obx, order, oru, 
 
 from labbridge.acts import Acts, format_of
 from labbridge.config import Config, FeedSection, ReceiverSection
+from labbridge.config_odbc import FeedOdbcSection
 from labbridge.control import ControlServer, ask
 from labbridge.feed_settings import feed_of
 from labbridge.model.work import Feed
@@ -244,11 +245,17 @@ def test_every_setting_of_a_feed_reaches_its_reader() -> None:
     other = FeedSection(
         kind="fhir", authorities={"https://laba.example": "LABA"}, local_systems=("https://laba.example",)
     )
+    view = FeedOdbcSection(
+        connection="DSN=lis", view="results", key=("id",), changed="at",
+        columns={"code": "test", "value": "result"}, parts={"titre": "ANAT"},
+    )  # fmt: skip
+    rows = FeedSection(kind="odbc", sender="LIS|LABA", odbc=view)
     plain, tried = Feed(name="plain"), set[str]()
-    for one in (section, other):
+    for one in (section, other, rows):
         found = feed_of("myolis", one)
         ours = {name: getattr(found, name) for name in Feed.__struct_fields__ if name != "name"}
-        assert (found.name, ours) == ("myolis", {name: getattr(one, name) for name in ours})
+        of_rows = {name: getattr(one.odbc or plain, name) for name in ("columns", "parts", "key")}
+        assert (found.name, ours) == ("myolis", {name: getattr(one, name) for name in ours.keys() - of_rows} | of_rows)
         tried |= {name for name in ours if ours[name] != getattr(plain, name)}
     assert tried == set(Feed.__struct_fields__) - {"name"}, "a setting was not tried"
 
