@@ -22,6 +22,12 @@ def as_(page: Any, desk: Desk, login: str) -> None:
     sign_in(page, desk, login)
 
 
+def case_of(page: Any, desk: Desk, patient: str) -> str:
+    """The case of a patient: which number it has hangs on which lane was quicker."""
+    page.goto(f"{desk.url}/worklist?queue=all")
+    return str(page.locator(f"tr:has-text('{patient}')").get_attribute("data-case"))
+
+
 def signed(page: Any, title: str) -> None:
     page.keyboard.press("s")
     page.wait_for_selector("#sign[open]")
@@ -33,7 +39,8 @@ def signed(page: Any, title: str) -> None:
 
 def test_the_second_reader_reads_unseen_and_signs(page: Any, two_desk: Desk) -> None:
     sign_in(page, two_desk, "anna")
-    page.goto(f"{two_desk.url}/cases/C1")
+    key = case_of(page, two_desk, "PT1001")
+    page.goto(f"{two_desk.url}/cases/{key}")
     settled(page)
     signed(page, "Sign")
     assert two_desk.service.received_by_the_lis() == []
@@ -42,28 +49,27 @@ def test_the_second_reader_reads_unseen_and_signs(page: Any, two_desk: Desk) -> 
     assert "when it has been read" in page.inner_text("tbody")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/cases/C1/reading")
+    page.wait_for_url(f"**/cases/{key}/reading")
     assert "Proposed comment" not in page.inner_text("main")
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / "reading-light-1366.png")
     page.keyboard.press("Tab")
     page.locator("input[value=CYTO_COMPAT]").press("Space")
     page.locator("#reading-why").press("Enter")
-    page.wait_for_url("**/cases/C1")
+    page.wait_for_url(f"**/cases/{key}")
     settled(page)
     assert "second reading of HEp-2" in page.inner_text("main")
     signed(page, "Sign as second reader")
     page.goto(f"{two_desk.url}/readings")
     assert "anna" in page.inner_text("main")
     assert "bert" in page.inner_text("main")
-    page.goto(f"{two_desk.url}/cases/C1")
+    page.goto(f"{two_desk.url}/cases/{key}")
     assert "signed" in page.inner_text(".case-head")
 
 
 def test_a_stale_screen_signs_nothing_and_shows_the_difference(page: Any, desk: Desk, tmp_path: Path) -> None:
     sign_in(page, desk, "anna")
-    page.goto(f"{desk.url}/worklist?queue=all")  # which number a case has hangs on which lane was quicker
-    key = page.locator("tr:has-text('PT1002')").get_attribute("data-case")
+    key = case_of(page, desk, "PT1002")
     page.goto(f"{desk.url}/cases/{key}")
     settled(page)
     changed = b"\r".join(
