@@ -240,17 +240,19 @@ class Connection(asyncio.Protocol):
             self.paused = False
 
     def _fall_silent(self) -> None:
-        """The store cannot keep: no answer, no further reading, closed later. The message stays with its sender."""
+        """The store cannot keep: no answer, closed later. The message stays with its sender. What still comes is passed over,
+        so that its end is seen: a sender who gives up and comes again must not hold one place after the other."""
         self._discarding = True
         self._waiting.clear()
         if self.gone:
             return
         self._hold(-self._held)
         self._shared.closing("store_unavailable")
-        self._abort_at = self._loop.time() + (0.0 if self._draining else self._limits.unavailable_close_s)
-        if not self.paused and not self._transport.is_closing():
-            self._transport.pause_reading()
-            self.paused = True
+        at_once = self._ended or self._draining
+        self._abort_at = self._loop.time() + (0.0 if at_once else self._limits.unavailable_close_s)
+        if self.paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.paused = False
 
     def _break(self, why: str) -> None:
         self._discarding = True

@@ -136,6 +136,28 @@ async def test_a_silent_connection_is_not_read_any_more(listen: Listen) -> None:
     assert await (await there.connect()).ask("3") is not None
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["before it is known", "after"])
+async def test_who_gives_up_on_a_store_that_is_away_holds_no_place(listen: Listen, waits: bool) -> None:
+    """It comes again and again while the store is away: silent connections that stayed would fill its places."""
+    there = await listen(quick(unavailable_close_s=60, connections_per_address=2))
+    there.keeper.unavailable = True
+    for time in range(1, 6):
+        if not waits:
+            there.keeper.hold.clear()
+        sender = await there.connect()
+        sender.write(frame(message("1")))
+        await there.until(lambda so_far=time: len(there.keeper.begun) == so_far)  # type: ignore[misc]
+        if waits:
+            await there.until(lambda so_far=time: there.server.closed["store_unavailable"] == so_far)  # type: ignore[misc]
+        sender.close()
+        await asyncio.sleep(0.02)
+        there.keeper.hold.set()
+        await there.until(lambda: not there.server._slots.connections)
+    there.keeper.unavailable = False
+    assert await (await there.connect()).ask("2") is not None
+    assert not there.server.refused
+
+
 async def test_a_bug_costs_one_connection_and_its_text_is_not_logged(
     listen: Listen, capsys: pytest.CaptureFixture[str]
 ) -> None:
