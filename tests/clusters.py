@@ -30,6 +30,7 @@ OTHERS_OUT = (
 BESIDE_TRIGGERS = "SET session_replication_role = replica"
 RESTARTED = "SELECT setval(c.oid, 1, false) FROM pg_class c WHERE c.relkind = 'S'"
 OWNER = "labbridge"
+STANDBY = "standby"  # by what a primary knows its standby (synchronous_standby_names)
 TEMPLATE = "labbridge_newest"
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -41,24 +42,40 @@ def binary(name: str) -> str | None:
 
 
 class Cluster:
-    """One server. It is run by another account where the tests are run by root, whom PostgreSQL refuses."""
+    """One server. It is run by another account where the tests are run by root, whom PostgreSQL refuses. `follows`: the
+    server that it is a standby of. `port`: one that no outgoing connection is given, where the server is to come back."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, follows: Cluster | None = None, port: int = 0) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="labbridge-pg-"))
         self.settings = list(settings)
-        self.port = free_port()
+        self.port = port or free_port()
         self._numbers = itertools.count()
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
             account = next(one for one in pwd.getpwall() if one.pw_name in ("postgres", "nobody"))
             self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        made = ("initdb", "-D", "data", "-U", OWNER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
-        assert self._run(*made).wait(PATIENCE_S) == 0, (self.folder / "log").read_text()
+        self._make(follows)
         self.process = self.start()
         self._template = False
         self._shared = ""
         self._tables: set[str] = set()
+
+    def _make(self, follows: Cluster | None) -> None:
+        made = ("initdb", "-D", "data", "-U", OWNER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
+        if follows is not None:
+            there = f"host=127.0.0.1 port={follows.port} user={OWNER} application_name={STANDBY}"
+            made = ("pg_basebackup", "-D", "data", "-R", "-d", there, "--checkpoint=fast", "--no-sync")
+        assert self._run(*made).wait(PATIENCE_S) == 0, self.log()
+
+    def follow(self, primary: Cluster) -> None:
+        """Made anew as a standby of another one, at its own port; it must have been stopped."""
+        shutil.rmtree(self.folder / "data")
+        self._make(primary)
+        self.start()
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
 
     def start(self) -> subprocess.Popen[bytes]:
         options = [part for one in self.settings for part in ("-c", one)]
@@ -66,8 +83,8 @@ class Cluster:
         self.process = self._run("postgres", *where, *options)
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
-            assert self.process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
         return self.process
 
@@ -76,8 +93,33 @@ class Cluster:
         self.process.send_signal(how)
         self.process.wait(PATIENCE_S)
 
+    def processes(self) -> list[int]:
+        """The postmaster and its children: one for each session, and those that write and send."""
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, found)]
+
+    def signal(self, number: signal.Signals) -> None:
+        """To all of its processes."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def crash(self, *, whole: bool = False) -> None:
+        """kill -9 of the postmaster, which is waited for, and so are its children: a new one does not start beside them.
+        `whole`: of all of its processes, as where the machine is lost."""
+        _postmaster, *children = self.processes()
+        self.stop(signal.SIGKILL)
+        for pid in children if whole else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        while any(map(_runs, children)):
+            assert time.monotonic() < deadline, "the children of a killed postmaster go on"
+            time.sleep(0.01)
+
     def close(self) -> None:
         if self.process.poll() is None:
+            self.signal(signal.SIGCONT)
             self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)
 
@@ -145,6 +187,13 @@ def cluster(*settings: str) -> Cluster:
 
 def _name(url: str) -> str:
     return url.rpartition("/")[2]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def die_with_parent() -> None:

@@ -21,7 +21,7 @@ from psycopg.types.string import StrDumperUnknown
 from labbridge.store.connection import DriverFault, Statement, StoreRefused, Unreachable
 from labbridge.store.dialect import statement
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0  # senders are to be answered within 5 s of the server's return (T-21)
 NUL = "\N{SYMBOL FOR NULL}"  # PostgreSQL keeps no U+0000 in text; the message's own bytes keep it
 DEFAULTS = {  # a host that vanished is noticed within a minute, not within a quarter of an hour
     "connect_timeout": "5",

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import checker_out
+from tests.faults.beside import Database
 from tests.faults.evidence import Evidence, load
 
 Found = Iterator[str]
+RESULTS = {"plain": (0, 0), "serology": (3, 1)}  # of a message of this kind: the first of its patient, and a later one
 
 
 @dataclass
@@ -64,6 +66,27 @@ def stored_twice(seen: Evidence) -> Found:
     for key, count in Counter((row["sender"], row["control_id"], row["digest"]) for row in seen.journal).items():
         if count > 1 and key[1]:
             yield key[1]
+
+
+def waits_twice(seen: Evidence) -> Found:
+    """C3c: two rows of work of one message and patient."""
+    for (message, lane), count in Counter((row["message"], row["lane"]) for row in seen.work).items():
+        if count > 1:
+            yield f"M{message} {lane}"
+
+
+def done_twice(seen: Evidence) -> Found:
+    """C3d: processed more than once: a second line of the audit says so, or its results are there more often than it has."""
+    ended = Counter(row["subject"] for row in seen.audit if row["action"] == "done")
+    patients = Counter(f"M{row['message']}" for row in seen.work)
+    again = {row["subject"] for row in seen.audit if row["action"] == "reprocessed"}
+    yield from (key for key, count in ended.items() if count > max(1, patients[key]) and key not in again)
+    by_sha = {one["sha"]: one for one in seen.sends if one["kind"] in RESULTS and one["pseq"] >= 0}
+    kind = {row["id"]: by_sha.get(row["digest"].hex()) for row in seen.journal}
+    for row in seen.results:
+        sent = kind.get(row["message"])
+        if sent is not None and row["count"] != RESULTS[sent["kind"]][sent["pseq"] > 0]:
+            yield f"M{row['message']} has {row['count']} results"
 
 
 def answered_differently(seen: Evidence) -> Found:
@@ -115,6 +138,13 @@ def parked_for_nothing(seen: Evidence) -> Found:
     yield from (f"M{row['message']}" for row in seen.work if row["state"] == "parked" and row["reason"] == "crashed")
 
 
+def versions_in_order(seen: Evidence) -> Found:
+    """C4e: a version of a case speaks of an older message than the version before it."""
+    for before, after in itertools.pairwise(seen.drafts):
+        if before["case"] == after["case"] and (after["subject_message"] or 0) < (before["subject_message"] or 0):
+            yield f"C{after['case']}@{after['version']}"
+
+
 def two_cases(seen: Evidence) -> Found:
     """C4c: a patient whose results all fall on one day has two cases: a message did not see the one before it."""
     for lane, count in Counter(row["lane"] for row in seen.cases).items():
@@ -153,11 +183,15 @@ def answers_counted(seen: Evidence) -> Found:
 
 
 def audited(seen: Evidence) -> Found:
-    """C12: a gap in the audit, or a state without its line in it."""
+    """C12: a gap in the audit, other lines than were sealed, or a state without its line in it."""
     ids = [row["id"] for row in seen.audit]
-    yield from (f"line {one + 1} is missing" for one, after in itertools.pairwise(ids) if after != one + 1)
-    if ids and ids[0] != 1:
-        yield "it does not begin at 1"
+    if seen.numbered:
+        yield from (f"line {one + 1} is missing" for one, after in itertools.pairwise(ids) if after != one + 1)
+        if ids and ids[0] != 1:
+            yield "it does not begin at 1"
+    sealed = sum({row.get("node", ""): row["entries"] for row in seen.seals}.values())
+    if seen.seals and sealed != len(ids):
+        yield f"{sealed} lines were sealed, {len(ids)} are there"
     lines = {(row["subject"], row["action"]) for row in seen.audit}
     for row in seen.journal:
         if not {(f"M{row['id']}", "received"), (f"M{row['id']}", "refused")} & lines:
@@ -186,10 +220,13 @@ CHECKS = {
     "C2": phantom,
     "C3": stored_twice,
     "C3b": answered_differently,
+    "C3c": waits_twice,
+    "C3d": done_twice,
     "C4": order_in,
     "C4b": left_waiting,
     "C4c": two_cases,
     "C4d": parked_for_nothing,
+    "C4e": versions_in_order,
     "C5": refused_but_processed,
     "C5b": refused_and_gone,
     **checker_out.CHECKS,
@@ -202,7 +239,7 @@ CHECKS = {
 }
 
 
-def check(folder: Path, database: Path, *, without: Sequence[str] = (), recovery_bound_s: float = 60.0) -> Verdict:
+def check(folder: Path, database: Database, *, without: Sequence[str] = (), recovery_bound_s: float = 60.0) -> Verdict:
     """Judge what an experiment left. `without`: checks whose rule the experiment itself breaks (a LIS that is away leaves
     comments waiting)."""
     return judge(load(folder, database, recovery_bound_s), without)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from tests.faults import journal
+from tests.faults import beside, journal
+from tests.faults.beside import Database, Row
 from tests.faults.journal import Event
 
-Row = dict[str, Any]
 TABLES = {
     "journal": "SELECT id, sender, control_id, digest, received, state, reason, duplicates, raw FROM journal ORDER BY id",
     "work": "SELECT id, message, lane, state, reason, attempts FROM work ORDER BY id",
+    "results": "SELECT message, lane, count(*) AS count FROM results WHERE kind = 'result' GROUP BY message, lane",
     "cases": "SELECT id, lane, version, state FROM cases ORDER BY id",
-    "drafts": 'SELECT "case", version, text, created FROM drafts ORDER BY "case", version',
+    "drafts": 'SELECT "case", version, subject_message, text, created FROM drafts ORDER BY "case", version',
     "outbox": 'SELECT id, "case", version, receiver, lane, control_id, raw, state, attempts, expires, updated FROM outbox'
     " ORDER BY id",
     "audit": "SELECT id, at, actor, action, subject, detail FROM audit ORDER BY id",
+    "seals": "SELECT * FROM seals ORDER BY id",
     "tally": "SELECT name, labels, count FROM tally",
 }
 REFUSALS = {"AE", "AR", "CE", "CR"}
@@ -30,8 +30,9 @@ RECEIVED = re.compile(r"^labbridge_messages_received_total\{.*\} ([0-9.e+]+)$", 
 
 @dataclass
 class Evidence:
-    """Events in the order of their time, rows in the order of their number. `metrics`: what the metrics page counted as
-    received, where it was asked for."""
+    """Events in the order of their time, rows in the order of their number. `numbered`: the numbers of rows have no gap (those
+    of a server have one for each transaction that was undone). `metrics`: what the metrics page counted as received, where it
+    was asked for."""
 
     senders: list[Event] = field(default_factory=list)
     lis: list[Event] = field(default_factory=list)
@@ -40,11 +41,14 @@ class Evidence:
     faults: list[Event] = field(default_factory=list)
     journal: list[Row] = field(default_factory=list)
     work: list[Row] = field(default_factory=list)
+    results: list[Row] = field(default_factory=list)
     cases: list[Row] = field(default_factory=list)
     drafts: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
+    seals: list[Row] = field(default_factory=list)
     tally: list[Row] = field(default_factory=list)
+    numbered: bool = True
     integrity: str = "ok"
     metrics: int | None = None
     recovery_bound_s: float = 60.0
@@ -120,7 +124,8 @@ class Evidence:
 
     @cached_property
     def kills(self) -> list[float]:
-        return [one["t"] for one in self.nemesis if one["ev"] == "kill"]
+        """When a service was killed, or its database."""
+        return [one["t"] for one in self.nemesis if one["ev"] in ("kill", "down")]
 
     @cached_property
     def in_flight(self) -> list[int]:
@@ -163,9 +168,9 @@ class Evidence:
         }
 
 
-def load(folder: Path, database: Path, recovery_bound_s: float = 60.0) -> Evidence:
+def load(folder: Path, database: Database, recovery_bound_s: float = 60.0) -> Evidence:
     """Read all of it. A sender's history is any that has a `send` in it; a LIS's any that has an `arrival`."""
-    seen = Evidence(recovery_bound_s=recovery_bound_s)
+    seen = Evidence(recovery_bound_s=recovery_bound_s, numbered=isinstance(database, Path))
     for path in sorted(folder.glob("*.jsonl")):
         events = journal.read(path)
         kinds = {one["ev"] for one in events}
@@ -188,12 +193,7 @@ def load(folder: Path, database: Path, recovery_bound_s: float = 60.0) -> Eviden
     return seen
 
 
-def _tables(seen: Evidence, database: Path) -> None:
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
-    connection.row_factory = sqlite3.Row
-    try:
-        for name, sql in TABLES.items():
-            setattr(seen, name, [dict(row) for row in connection.execute(sql)])
-        seen.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    finally:
-        connection.close()
+def _tables(seen: Evidence, database: Database) -> None:
+    for name, rows in beside.named(database, TABLES).items():
+        setattr(seen, name, rows)
+    seen.integrity = beside.soundness(database)

@@ -38,4 +38,9 @@ def lines(path: Path) -> Iterator[Event]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.endswith("\n"):
-                yield json.loads(line)
+                yield parsed(line)
+
+
+def parsed(line: str | bytes) -> Event:
+    event: Event = json.loads(line)
+    return event

@@ -8,7 +8,6 @@ import itertools
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +16,9 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.faults import beside
+from tests.faults.beside import Database, Unanswered
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "samples/site"
@@ -50,7 +52,8 @@ def until(met: Callable[[], Any], within_s: float = PATIENCE_S, step_s: float = 
 
 class Service:
     """`role` is what is run of it. `extra` are further lines of the configuration; `receivers` maps names to ports;
-    `patched` is a folder put in front of the installed package."""
+    `patched` is a folder put in front of the installed package. `database`: the store as it is asked beside the service, a
+    file or the URL of a server; `store`: the URL by which the service reaches it, where that is another one."""
 
     role = "all"
 
@@ -61,13 +64,17 @@ class Service:
         receivers: Mapping[str, int] | None = None,
         extra: str = "",
         patched: Path | None = None,
-        database: Path | None = None,
+        database: Database | None = None,
+        store: str = "",
+        role: str = "",
         timeout_s: float = 2,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port, self.admin = folder, free_port(), free_port()
-        self.database = database or folder / "store.db"
+        self.role = role or self.role
+        self.database: Any = database or folder / "store.db"
+        self.store = store or (str(database) if isinstance(database, str) else f"sqlite:///{self.database}")
         self.receivers = dict(receivers or {"lis": free_port()})
         self.extra, self._timeout_s = extra, timeout_s
         self._environment = {**os.environ, **(environment or {})}
@@ -80,13 +87,21 @@ class Service:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def control(self) -> Path:
+        """What its control socket lies beside."""
+        if isinstance(self.database, Path):
+            return self.database
+        return self.folder / "var" / self.store.partition("?")[0].rpartition("/")[2]
+
     def configure(self, feeds: str = "", more: str = "") -> Path:
         """Write labbridge.toml; `feeds` in place of the one feed `myolis`."""
         feed = f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\nsettle_s = 0\n'
         if len(self.receivers) > 1:
             feed += f'receiver = "{next(iter(self.receivers))}"\n'
         lines = [
-            f'facility = "LABA"\n[store]\nurl = "sqlite:///{self.database}"\nvolatile = true\n{feeds or feed}',
+            f'facility = "LABA"\n[store]\nurl = "{self.store}"\nfolder = "{self.folder / "var"}"\nvolatile = true\n',
+            feeds or feed,
             *(
                 f'[receivers.{name}]\naddress = "127.0.0.1:{port}"\ntimeout_s = {self._timeout_s}\n'
                 for name, port in self.receivers.items()
@@ -188,17 +203,21 @@ class Service:
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says, read beside the service."""
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
+        return beside.rows(self.database, sql, *values)
+
+    def _waiting(self) -> tuple[int, int] | None:
+        """How many messages and deliveries wait; None where the database does not say so now."""
+        with contextlib.suppress(Unanswered):
+            ((work, deliveries),) = self.rows(WAITING)
+            return work, deliveries
+        return None
 
     def at_rest(self) -> bool:
-        return self.rows(WAITING) == [(0, 0)]
+        return self._waiting() == (0, 0)
 
     def processed(self) -> bool:
-        return self.rows(WAITING)[0][0] == 0
+        waiting = self._waiting()
+        return waiting is not None and waiting[0] == 0
 
     def quiesce(self, within_s: float = 120.0) -> bool:
         """Wait until nothing waits to be processed or sent; whether it came to that."""

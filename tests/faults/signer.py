@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.faults import beside
+from tests.faults.beside import Database, Unanswered
 from tests.faults.journal import History
 
 AT_ONCE = 32
@@ -25,22 +27,21 @@ OPEN = (
 )
 
 
-def worklist(database: Path) -> list[str]:
+def worklist(database: Database) -> list[str]:
     """What waits for a signature, as `C12@3`."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)
+    return [f"C{case}@{version}" for case, version in beside.rows(database, OPEN, AT_ONCE)]
+
+
+def ask(control: Path, request: dict[str, Any], within_s: float = 60.0) -> dict[str, Any] | None:
+    """The service's answer over its control socket, which lies beside the database's file; None where it gave none."""
     try:
-        return [f"C{case}@{version}" for case, version in connection.execute(OPEN, (AT_ONCE,))]
-    finally:
-        connection.close()
-
-
-def ask(database: Path, request: dict[str, Any], within_s: float = 60.0) -> dict[str, Any] | None:
-    """The service's answer over its control socket; None where it gave none."""
-    folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)  # a socket's name has at most 107 bytes
+        folder = os.open(control.parent, os.O_RDONLY | os.O_DIRECTORY)  # a socket's name has at most 107 bytes
+    except FileNotFoundError:
+        return None
     try:
         with socket.socket(socket.AF_UNIX) as channel:
             channel.settimeout(within_s)
-            channel.connect(f"/proc/self/fd/{folder}/{database.name}.sock")
+            channel.connect(f"/proc/self/fd/{folder}/{control.name}.sock")
             channel.sendall(json.dumps(request).encode() + b"\n")
             with channel.makefile("rb") as lines:
                 answer = lines.readline()
@@ -51,11 +52,11 @@ def ask(database: Path, request: dict[str, Any], within_s: float = 60.0) -> dict
         os.close(folder)
 
 
-def sign(database: Path, keys: list[str], history: History) -> list[dict[str, Any]]:
+def sign(control: Path, keys: list[str], history: History) -> list[dict[str, Any]]:
     """Release these case versions; what became of each, nothing where the service gave no answer. Written down before
     and after."""
     history.write({"ev": "sign", "keys": keys})
-    answer = ask(database, {"command": "release", "keys": keys, "as": "Alex Smith"})
+    answer = ask(control, {"command": "release", "keys": keys, "as": "Alex Smith"})
     if answer is None:
         history.write({"ev": "unanswered", "keys": keys})
         return []
@@ -66,16 +67,17 @@ def sign(database: Path, keys: list[str], history: History) -> list[dict[str, An
 
 def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_text())
-    database, history = Path(settings["database"]), History(Path(settings["history"]))
+    database = settings["database"] if "://" in settings["database"] else Path(settings["database"])
+    control, history = Path(settings["control"]), History(Path(settings["history"]))
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
     refused: dict[str, int] = {}
     while True:
         try:
             keys = [key for key in worklist(database) if refused.get(key, 0) < 3]
-        except sqlite3.Error:
+        except (sqlite3.Error, Unanswered):
             keys = []
-        if keys and sign(database, keys, history):
+        if keys and sign(control, keys, history):
             for key in keys:
                 refused[key] = refused.get(key, 0) + 1
         elif stopping and not keys:

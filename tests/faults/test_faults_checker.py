@@ -21,7 +21,7 @@ from tests.faults.proxy import damaged
 from tests.faults.world import World
 
 HERE = Path(__file__).parent
-OFFLINE = ("checker", "checker_out", "evidence", "journal")
+OFFLINE = ("beside", "checker", "checker_out", "evidence", "journal")
 BEGUN = 1_790_000_000.0
 
 
@@ -83,7 +83,7 @@ class Run:
         self.now += 20
         created = datetime.fromtimestamp(BEGUN + self.now, UTC).isoformat()
         self.seen.cases = [{"id": case, "lane": "p:LABA|S", "version": version, "state": "signed"}]
-        self.seen.drafts.append({"case": case, "version": version, "text": "Anti-SRP", "created": created})
+        self.seen.drafts.append({"case": case, "version": version, "subject_message": version, "text": "Anti-SRP", "created": created})
         raw = f"MSH|{control_id}".encode()
         key = len(self.seen.outbox) + 1
         self.seen.outbox.append({"id": key, "case": case, "version": version, "receiver": "lis", "lane": "lis/p:LABA|S",
@@ -122,11 +122,15 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C1b", "other bytes than its digest says", change("journal", 1, raw=b"MSH|other")),
     ("C2", "a row that nobody sent", change("journal", 3, digest=b"x" * 32, raw=b"MSH|ghost")),
     ("C3", "the same message twice", lambda run: run.seen.journal.append({**run.seen.journal[0], "id": 99})),
+    ("C3c", "waits twice", lambda run: run.seen.work.append({**run.seen.work[0], "id": 99})),
+    ("C3d", "done twice", lambda run: run.audit("M1", "done")),
+    ("C3d", "its results twice", lambda run: run.seen.results.append({"message": 3, "lane": "p:LABA|S", "count": 6})),
     ("C3b", "AA the first time, AE the second", change("senders", 13, code="AE")),
     ("C4", "received in the wrong order", lambda run: run.seen.journal.insert(0, run.seen.journal.pop(1))),
     ("C4", "processed in the wrong order", swap_work),
     ("C4b", "left waiting", change("work", 1, state="kept")),
     ("C4c", "two cases of one patient", lambda run: run.seen.cases.append({**run.seen.cases[0], "id": 2})),
+    ("C4e", "a version of an older message", change("drafts", 1, subject_message=0)),
     ("C4d", "parked by the kills", change("work", 1, state="parked", reason="crashed")),
     ("C5", "refused and processed", change("journal", 4, state="done")),
     ("C5b", "refused and not kept", lambda run: run.seen.journal.pop(4)),
@@ -144,7 +148,7 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C7", "the newer comment first", lambda run: run.seen.lis.reverse()),
     ("C8", "an older version after a newer one", lambda run: arrival(run, 0)),
     ("C8", "sent long after a newer version was written", lambda run: run.seen.drafts.append(
-        {"case": 1, "version": 3, "text": "Anti-SRP", "created": datetime.fromtimestamp(BEGUN, UTC).isoformat()})),
+        {"case": 1, "version": 3, "subject_message": 9, "text": "Anti-SRP", "created": datetime.fromtimestamp(BEGUN, UTC).isoformat()})),
     ("C9", "nobody's message", lambda run: arrival(run, 0, id="LB9")),
     ("C9", "signed by nobody", lambda run: [one.update(actor="labbridge") for one in run.seen.audit]),
     ("C10", "the answer names another", change("senders", 1, msa2="A1")),
@@ -152,6 +156,7 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C11", "the metrics differ", lambda run: setattr(run.seen, "metrics", 6)),
     ("C11b", "answered and not received", change("journal", 0, duplicates=0)),
     ("C12", "a line is missing", lambda run: run.seen.audit.pop(3)),
+    ("C12", "a line that was not sealed", lambda run: run.seen.seals.append({"node": "", "entries": 1})),
     ("C12", "a state without its line", change("audit", 3, action="x")),
     ("integrity", "the database is damaged", lambda run: setattr(run.seen, "integrity", "page 7 is never used")),
     ("C13", "a slow recovery", change("nemesis", 0, t=-LATER)),

@@ -89,6 +89,15 @@ class World:
         until(lambda: listens(port))
         return port
 
+    def pgproxy(self, name: str, port: int, target: int, **settings: Any) -> None:
+        """A proxy at this port in front of a PostgreSQL server."""
+        self.part("pgproxy", name, port=port, target=target, **settings)
+        until(lambda: listens(port))
+
+    def pgproxy_ways(self, name: str, **ways: Mapping[str, float]) -> None:
+        """What it does from now on with the answers to which kinds of commits; to none where none is named."""
+        self._control(name, {"ways": ways})
+
     def proxy_ways(self, name: str, **ways: Mapping[str, float]) -> None:
         self._control(name, ways)
 
@@ -102,7 +111,8 @@ class World:
         return self.part("sender", name, **{"port": self.service.port, "window": 8, **settings})
 
     def signer(self, **settings: Any) -> subprocess.Popen[bytes]:
-        return self.part("signer", "signer", database=str(self.service.database), **settings)
+        where = {"database": str(self.service.database), "control": str(self.service.control)}
+        return self.part("signer", "signer", **{**where, **settings})
 
     def sign(self, within_s: float = 60.0) -> list[str]:
         """A person signs what there is, from the row itself; the keys of the deliveries."""
@@ -111,7 +121,7 @@ class World:
         done: list[str] = []
         until(self.service.processed, within_s)
         while (keys := signer.worklist(self.service.database)) and time.monotonic() < deadline:
-            done += [one["result"] for one in signer.sign(self.service.database, keys, history) if one["ok"]]
+            done += [one["result"] for one in signer.sign(self.service.control, keys, history) if one["ok"]]
         history.close()
         return done
 
