@@ -58,8 +58,8 @@ class PostgresConnection:
 
     def __init__(self, connect: Callable[[], Session], *, reader: bool) -> None:
         self._connect, self._reader = connect, reader
-        self._session = connect()
-        self._begun = False
+        self._session = self._heard(connect())
+        self._begun = self._warned = False
         self._turn = threading.RLock()
         self._pause_s, self._not_before = 0.0, 0.0
 
@@ -132,9 +132,12 @@ class PostgresConnection:
         """Nothing of a transaction whose session is lost may run on another one."""
         if self._session.closed:
             raise Unreachable("ConnectionLost")
+        self._warned = False
         cursor = self._run(text, parameters)
         if text == "COMMIT" and cursor.statusmessage != "COMMIT":
             raise DriverFault("RolledBack")  # the server answers a COMMIT of a failed transaction without an error
+        if text == "COMMIT" and self._warned:
+            raise Unreachable("NotReplicated")  # the wait for the standby was called off: it may be on one disk alone
         return cursor
 
     def _run(self, text: str, parameters: Sequence[Any]) -> _Cursor:
@@ -146,6 +149,14 @@ class PostgresConnection:
     def _sent(self, text: str, parameters: Sequence[Any]) -> _Cursor:
         return _Cursor(self._session).execute(text, parameters or None, binary=True)
 
+    def _heard(self, session: Session) -> Session:
+        """A COMMIT whose wait for a standby was called off is answered as if it had been waited for, with a warning."""
+        session.add_notice_handler(self._notice)
+        return session
+
+    def _notice(self, told: psycopg.errors.Diagnostic) -> None:
+        self._warned |= told.severity_nonlocalized == "WARNING"
+
     def _renew(self) -> None:
         """At once the first time; then after a pause that grows. Meanwhile each who asks is told."""
         if time.monotonic() < self._not_before:
@@ -153,7 +164,7 @@ class PostgresConnection:
         self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
         self._not_before = time.monotonic() + self._pause_s
         try:
-            self._session = self._connect()
+            self._session = self._heard(self._connect())
         except StoreRefused as refusal:
             raise DriverFault("StoreRefused", str(refusal)) from None
         self._pause_s, self._not_before = 0.0, 0.0

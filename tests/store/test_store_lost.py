@@ -213,6 +213,29 @@ async def with_case(store: Store) -> None:
     assert store.finish(store.work.claim(NOON)[0], change()) == [True]
 
 
+async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_no_commit_yet(
+    store: Store, ask: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    """The server answers such a COMMIT as done, and the row is on one disk alone. What comes again is waited for."""
+    waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
+    ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        ask("SELECT pg_reload_conf()")
+        for number in range(100):  # until the server has taken it in
+            sent = asyncio.create_task(store.intake.keep(arrival(control_id=f"C{number}"), event()))
+            if not (await asyncio.wait({sent}, timeout=0.5))[0]:
+                break
+        while not await asyncio.to_thread(ask, f"SELECT pg_cancel_backend(pid) {waiting}"):
+            assert not sent.done()
+        with pytest.raises(StoreUnavailable, match="NotReplicated"):
+            await sent
+    finally:
+        ask("ALTER SYSTEM RESET synchronous_standby_names")
+        ask("SELECT pg_reload_conf()")
+    again = await store.intake.keep(arrival(control_id=f"C{number}"), event())
+    assert (again.key, again.duplicate) == (number + 1, True)
+
+
 # ---------------------------------------------------------------- one writer
 
 
