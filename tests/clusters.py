@@ -62,11 +62,15 @@ class Cluster:
         self._tables: set[str] = set()
 
     def _make(self, follows: Cluster | None) -> None:
-        made = ("initdb", "-D", "data", "-U", OWNER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
-        if follows is not None:
-            there = f"host=127.0.0.1 port={follows.port} user={OWNER} application_name={STANDBY}"
-            made = ("pg_basebackup", "-D", "data", "-R", "-d", there, "--checkpoint=fast", "--no-sync")
-        assert self._run(*made).wait(PATIENCE_S) == 0, self.log()
+        if follows is None:
+            made = ("initdb", "-D", "data", "-U", OWNER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
+            assert self._run(*made).wait(PATIENCE_S) == 0, self.log()
+            return
+        there = f"host=127.0.0.1 port={follows.port} user={OWNER}"
+        copied = ("pg_basebackup", "-D", "data", "-R", "-d", there, "--checkpoint=fast", "--no-sync")
+        assert self._run(*copied).wait(PATIENCE_S) == 0, self.log()
+        with (self.folder / "data/postgresql.auto.conf").open("a") as file:  # the copying itself must not bear the name:
+            file.write(f"primary_conninfo = '{there} application_name={STANDBY}'\n")  # commits would wait for it
 
     def follow(self, primary: Cluster) -> None:
         """Made anew as a standby of another one, at its own port; it must have been stopped."""

@@ -100,7 +100,7 @@ def _synchronous(run: Run, found: Outcome) -> None:
             if number % 4:
                 pair.part()
                 time.sleep(world.rng.uniform(0.2, 0.5))
-                _call_off(pair.primary, WAYS[number % 4 - 1])
+                found.must(_call_off(pair.primary, WAYS[number % 4 - 1]), "no commit waited for the standby")
             world.nemesis.write({"ev": "down", "how": f"failover {number}"})
             pair.promote()
             world.nemesis.write({"ev": "up"})
@@ -119,11 +119,14 @@ def _synchronous(run: Run, found: Outcome) -> None:
         found.note += f"; first AA at most {max(waits):.1f} s after the standby followed"
 
 
-def _call_off(server: Cluster, way: str) -> None:
-    """What an administrator may do to a commit that waits; then time for an answer to be given wrongly."""
-    if way:
+def _call_off(server: Cluster, way: str) -> bool:
+    """What an administrator may do to the commits that wait, one group after the other, and time for an answer to be given
+    wrongly. Whether one waited."""
+    waits = until(lambda: server.ask("postgres", f"SELECT pid {WAITING}"), 5)
+    for _time in range(6 if way else 0):
         server.ask("postgres", f"SELECT {way}(pid) {WAITING}")
-        time.sleep(0.3)
+        time.sleep(0.1)
+    return bool(waits)
 
 
 def _asynchronous(run: Run, found: Outcome) -> None:
