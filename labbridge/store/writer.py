@@ -267,6 +267,8 @@ def _answer(answers: Sequence[tuple[Any, Any]]) -> None:
     for future, answer in answers:
         if isinstance(future, asyncio.Future):
             by_loop.setdefault(future.get_loop(), []).append((future, answer))
+        elif not future.set_running_or_notify_cancel():
+            continue  # whoever asked waits no more
         elif isinstance(answer, BaseException):
             future.set_exception(answer)
         else:
