@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -21,14 +21,14 @@ _log = logs.logger("audit")
 
 
 class Anchoring:
-    """AnchorError for a key that cannot be used."""
+    """AnchorError for a key that cannot be used. `node`: whose chain is anchored, by the session that writes now."""
 
-    def __init__(self, audit: AuditSection, clock: Clock) -> None:
+    def __init__(self, audit: AuditSection, clock: Clock, node: Callable[[], int] = lambda: 0) -> None:
         from labbridge.store import anchors  # loads cryptography
 
         self._sign, self._append = anchors.anchored, anchors.append
         self._key = anchors.private_key(Path(audit.key))
-        self._audit, self._clock = audit, clock
+        self._audit, self._clock, self._node = audit, clock, node
         self._newest = Seal()
         self._at: datetime | None = None
 
@@ -58,8 +58,8 @@ class Anchoring:
 
     def anchor(self, store: Connection, *, at_once: bool = False) -> bool:
         """Append an anchor if one is due (`at_once`: if anything was written since). OSError where it cannot be written."""
-        now, seal = self._clock.now(), last_seal(store)
-        new = seal.entries - self._newest.entries
+        now, seal = self._clock.now(), last_seal(store, self._node())
+        new = seal.entries - (self._newest.entries if seal.node == self._newest.node else 0)
         late = self._at is None or (now - self._at).total_seconds() >= self._audit.anchor_s
         if not new or not (at_once or late or new >= self._audit.anchor_entries):
             return False
@@ -68,6 +68,6 @@ class Anchoring:
         return True
 
 
-def of(config: Config, clock: Clock) -> Anchoring | None:
+def of(config: Config, clock: Clock, node: Callable[[], int]) -> Anchoring | None:
     """Whoever signs the audit's anchors; None where no key is configured."""
-    return Anchoring(config.audit, clock) if config.audit.key else None
+    return Anchoring(config.audit, clock, node) if config.audit.key else None

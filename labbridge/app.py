@@ -7,22 +7,20 @@ import contextlib
 import gc
 import os
 import platform
-import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
-from labbridge import __version__, anchoring, gate, pipeline, processing, sections
+from labbridge import __version__, anchoring, gate, processing, sections
 from labbridge.acts import Acts
 from labbridge.beside import Beside
 from labbridge.certificates import Certificates
 from labbridge.config import Config, FeedSection, split_address
 from labbridge.control import ControlServer
-from labbridge.delivery.retry import retry_delay
-from labbridge.delivery.worker import DeliveryWorker
+from labbridge.delivering import Deliveries
 from labbridge.errors import StoreUnavailable
 from labbridge.feed_settings import feed_of, mllp_feeds
 from labbridge.feeds.mllp import MllpServer
@@ -31,17 +29,15 @@ from labbridge.judging import JudgeProcess
 from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
 from labbridge.listening import handlers
+from labbridge.membership import Membership, node_of
 from labbridge.memory import large_blocks_go_back
-from labbridge.model.work import AuditEvent
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
 from labbridge.observe.standing import standing
 from labbridge.observe.traffic import GIVEN, Traffic
 from labbridge.polling import Views
-from labbridge.ports import Receiver
 from labbridge.processing import SystemClock
-from labbridge.receivers import receiver_of
 from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
 from labbridge.sources import read_all
@@ -49,19 +45,21 @@ from labbridge.store import opening
 from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake
+from labbridge.store.nodes import Node
 from labbridge.store.outbox import StoreOutbox
 from labbridge.store.people import StorePeople
-from labbridge.store.sqlite import SqliteStatus, status
+from labbridge.store.sqlite import SqliteStatus, StoreLock, status
 from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
 from labbridge.supervising import Supervisor
 from labbridge.workbench import Workbench
 
 Role = Literal["listen", "process", "deliver", "web", "all"]
+ANOTHERS_FOLDER = "Another labbridge service has its control socket there; name a folder of its own in [store] folder"
 FORCED = 75  # EX_TEMPFAIL: what was in hand is taken up at the next start
 PROBE = (
     "INSERT INTO tally(name, labels, count) VALUES ('probe', '', 1)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + 1"
+    " ON CONFLICT(name, labels, node) DO UPDATE SET count = tally.count + 1"
 )
 
 _log = logs.logger("service")
@@ -74,12 +72,19 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     large_blocks_go_back()
     feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
     languages = {name: config.language_of(name) for name in config.feeds}
+    node = node_of(config, role)
     settings = processing.Settings(
-        opening.absolute(config.store.url), config.knowledge.site, feeds, config.application, json_logs, languages
+        opening.absolute(config.store.url),
+        config.knowledge.site,
+        feeds,
+        config.application,
+        json_logs,
+        languages,
+        node.instance if node is not None else "",
     )
     gate.check(config, SystemClock().now())
     certificates = Certificates(config, SystemClock())
-    with opening.held(config.store.url) as store:
+    with _store(config, node) as store:
         worker: processing.Started | None = None
         texts = gate.enough(read_all(config.knowledge.site), config)
         if role in ("process", "all"):
@@ -93,9 +98,22 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
         )
         try:
             workbench = Workbench(config, writer, json_logs) if config.web.listen and role in ("web", "all") else None
-            asyncio.run(Service(config, role, texts, writer, supervisor, certificates, workbench).run())
+            asyncio.run(Service(config, role, texts, writer, supervisor, certificates, workbench, node).run())
         finally:
             writer.close()
+
+
+@contextlib.contextmanager
+def _store(config: Config, node: Node | None) -> Iterator[opening.Held]:
+    """The store, and of a server's also the folder of this service alone."""
+    with contextlib.ExitStack() as entered:
+        if node is None:
+            yield entered.enter_context(opening.held(config.store.url))
+            return
+        folder = entered.enter_context(StoreLock(config.store.beside, ANOTHERS_FOLDER))
+        strict = config.store.durability == "strict"
+        held = entered.enter_context(opening.held(config.store.url, node, strict=strict))
+        yield msgspec.structs.replace(held, files=(*held.files, folder.file))
 
 
 def _stop_at_once() -> None:
@@ -116,6 +134,7 @@ class Service:
         supervisor: Supervisor | None,
         certificates: Certificates,
         workbench: Workbench | None = None,
+        node: Node | None = None,
     ) -> None:
         self._config, self._role, self._certificates, self._workbench = config, role, certificates, workbench
         self._writer, self._supervisor = writer, supervisor
@@ -124,7 +143,9 @@ class Service:
         self._since = self._clock.now()
         self._reader = opening.reader(config.store.url)
         self._scrapes = opening.reader(config.store.url)
-        self._intake, self._outbox = StoreIntake(writer), StoreOutbox(writer)
+        self._membership = Membership(config, role, node, writer, self._woken)
+        leases = self._membership.leases
+        self._intake = StoreIntake(writer)
         self._desk = StoreDesk(writer, self._reader)
         self._judge = JudgeProcess()
         people = StorePeople(self._reader, LocalUnits(writer))
@@ -135,19 +156,22 @@ class Service:
         self._reloading: Reloading | None = None
         if supervisor is not None:
             self._reloading = Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
-            self._beside = Beside(config, texts, self._desk, self._acts, parts, self._reloading.reload)
+            self._beside = Beside(
+                config, texts, self._desk, self._acts, parts, self._reloading.reload, self._membership
+            )
         self._sqlite: SqliteStatus | None = status() if config.store.file else None
-        self._deliveries: list[DeliveryWorker] = []
+        self._deliveries = Deliveries(config, StoreOutbox(writer, leases), leases, self._clock)
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
-        self._views = Views(config, role, writer, self._traffic)
-        self._anchoring = anchoring.of(config, self._clock)
+        self._views = Views(config, role, writer, self._traffic, leases)
+        self._anchoring = anchoring.of(config, self._clock, writer.node)
         self._stage, self._drain_by = "starting", 0.0
         self._asked: set[signal.Signals] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop_asked, name, stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
@@ -158,6 +182,7 @@ class Service:
                 self._anchors,
                 self._control,
                 self._admin,
+                self._nodes,
                 self._processing,
                 self._delivery,
                 self._watching,
@@ -170,8 +195,7 @@ class Service:
             _log.info("ready", version=__version__)
             await stop.wait()
             self._stage, self._drain_by = "draining", loop.time() + self._config.limits.drain_s
-            for delivery in self._deliveries:
-                delivery.stop()  # each has the time of the drain for its answer
+            self._deliveries.stop()  # each has the time of the drain for its answer
             if self._reloading is not None and self._beside is not None:
                 self._reloading.stop()
                 self._beside.stop()
@@ -207,8 +231,17 @@ class Service:
         await asyncio.to_thread(self._judge.close)
 
     def _wake(self) -> None:
-        for delivery in self._deliveries:
-            delivery.wake()
+        self._deliveries.wake()
+
+    def _woken(self) -> None:
+        """Another node has committed, or our share is another: from any thread."""
+        if self._supervisor is not None:
+            self._supervisor.wake()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _nodes(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._membership.running(self._part_ended)
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._stage != "running":
@@ -305,27 +338,10 @@ class Service:
         if self._role not in ("deliver", "all"):
             yield
             return
-        now = self._clock.now()
-        event = AuditEvent(at=now, actor="labbridge", action="recovered", subject="outbox")
-        self._stage = "recovering"
-        await self._outbox.recover(now, event)
-        self._stage = "starting"
-        tasks = []
-        for name, section in self._config.receivers.items():
-            receiver = receiver_of(name, section, self._certificates, self._traffic)
-            worker = DeliveryWorker(receiver, self._attempt(receiver))
-            self._deliveries.append(worker)
-            task = asyncio.create_task(worker.run())
-            task.add_done_callback(self._part_ended)
-            tasks.append(task)
-        yield
-        for worker in self._deliveries:
-            worker.stop()
-        if tasks:
-            left = max(1.0, self._drain_by - asyncio.get_running_loop().time())
-            _done, late = await asyncio.wait(tasks, timeout=left)
-            for task in late:  # an answer that never comes: the message waits again at the next start
-                task.cancel()
+        async with self._deliveries.running(
+            self._certificates, self._traffic, self._part_ended, lambda: self._drain_by
+        ):
+            yield
 
     def _part_ended(self, task: asyncio.Task[Any]) -> None:
         """A bug in delivery or in a watch ends the service, so that its supervisor starts it again: nothing may stop
@@ -337,12 +353,6 @@ class Service:
         _log.critical("part_failed", error=type(error).__name__, place=logs.place(error))
         if self._stage != "draining":
             os.kill(os.getpid(), signal.SIGTERM)
-
-    def _attempt(self, receiver: Receiver) -> Callable[[], Awaitable[bool]]:
-        def delay(attempt: int) -> Any:
-            return retry_delay(attempt, random.random)
-
-        return lambda: pipeline.deliver(receiver, self._outbox, self._clock, delay)
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:

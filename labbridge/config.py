@@ -46,6 +46,9 @@ class StoreSection(Section):
         " (`postgresql+psycopg://user@host:5432/database`; the password here, in PGPASSWORD or in ~/.pgpass)",
     )
     folder: str = Field("var", description="folder of the control socket, where the store is no file")
+    durability: Literal["server", "strict"] = Field(
+        "server", description="PostgreSQL: strict starts only where commits wait for a standby too"
+    )
     volatile: bool = Field(False, description="permit a store in memory (tmpfs), for a trial: a restart empties it")
 
     @property
@@ -86,6 +89,16 @@ class StoreSection(Section):
             "write sqlite:///path/to/file.db, or postgresql+psycopg://user@host:5432/database with @ : / ? # of a password"
             " as %40 %3A %2F %3F %23"
         )
+
+
+class NodeSection(Section):
+    name: str = Field("", description="this node among several on one PostgreSQL store; empty: the name of the machine")
+    renewal_s: float = Field(
+        10.0,
+        ge=1,
+        le=300,
+        description="a node that has said nothing for so long is taken for lost, and others take over",
+    )
 
 
 class KnowledgeSection(Section):
@@ -162,6 +175,7 @@ class Config(BaseSettings):
     )
 
     store: StoreSection = StoreSection()
+    node: NodeSection = NodeSection()
     feeds: dict[str, FeedSection] = {}
     receivers: dict[str, ReceiverSection] = {}
     knowledge: KnowledgeSection = KnowledgeSection()
@@ -245,6 +259,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "store": StoreSection,
+    "node": NodeSection,
     "feeds": FeedSection,
     "receivers": ReceiverSection,
     "knowledge": KnowledgeSection,

@@ -90,7 +90,7 @@ def into_store(folder: Path, config: Config, told: Told) -> dict[str, int]:
     if study.settings.feed.name not in config.feeds:
         raise Refused(f"There is no feed {study.settings.feed.name} that the rows of this study could be of")
     counts = {"messages": 0, "kept": 0, "known": 0}
-    with opening.held(config.store.url) as store, closing(Writer(store.writer())) as writer:
+    with opening.held(config.store.url, alone=True) as store, closing(Writer(store.writer())) as writer:
         for bucket in range(BUCKETS):
             for some in _together(_arrivals(study, bucket)):
                 receipts = writer.submit(partial(journal.keep_all, wanted=some)).result()

@@ -19,15 +19,18 @@ from labbridge.feeds.odbc_intake import Feeder, Started
 from labbridge.feeds.odbc_link import Link, Wanted
 from labbridge.feeds.odbc_poller import Poller, Polling
 from labbridge.feeds.odbc_window import Progress
+from labbridge.membership import view
 from labbridge.observe import logs
 from labbridge.observe.traffic import Polled, Traffic
 from labbridge.odbc_settings import polling_of
 from labbridge.processing import SystemClock
 from labbridge.store import opening, polls
+from labbridge.store.leases import Leases
 from labbridge.store.polls import StorePolls
 from labbridge.store.writer import Writer
 
 GRACE_S = 15.0  # beyond what a statement may take, and a rest
+LOOK_S = 1.0
 
 _log = logs.logger("feeds")
 _encode = msgspec.json.Encoder().encode
@@ -35,12 +38,12 @@ _progress = msgspec.json.Decoder(Progress).decode
 
 
 class Views:
-    """All views of the configuration, read while the service listens."""
+    """All views of the configuration, each read while the service listens and holds it."""
 
-    def __init__(self, config: Config, role: str, writer: Writer, traffic: Traffic) -> None:
-        self._config, self._writer, self._traffic = config, writer, traffic
+    def __init__(self, config: Config, role: str, writer: Writer, traffic: Traffic, leases: Leases) -> None:
+        self._config, self._writer, self._traffic, self._leases = config, writer, traffic, leases
         self._names = odbc_feeds(config) if role in ("listen", "all") else ()
-        self._feeders: list[Feeder] = []
+        self._feeders: dict[str, tuple[int, Feeder]] = {}  # since when we hold the view, and who reads it
 
     @property
     def code(self) -> str:
@@ -51,15 +54,39 @@ class Views:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         for name in self._names:
-            feeder = self._feeder(name)
-            self._feeders.append(feeder)
-            feeder.start()
-            _log.info("odbc_started", feed=name)
-        yield
-        for feeder in self._feeders:
+            await self._look(name)
+        watch = asyncio.create_task(self._watch()) if self._names and self._leases.several else None
+        try:
+            yield
+        finally:
+            if watch is not None:
+                watch.cancel()
+            for _since, feeder in self._feeders.values():
+                feeder.stop()
+            for _since, feeder in self._feeders.values():
+                await asyncio.to_thread(feeder.join, GRACE_S)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for name in self._names:
+                await self._look(name)
+
+    async def _look(self, name: str) -> None:
+        """Read a view that has come to us, and read it no more where another node does. What two of them read for a moment
+        is kept once: the journal knows a row."""
+        held = self._leases.holds(view(name))
+        since, feeder = self._feeders.pop(name, (0, None))
+        if feeder is not None and since == held:
+            self._feeders[name] = since, feeder
+            return
+        if feeder is not None:
             feeder.stop()
-        for feeder in self._feeders:
             await asyncio.to_thread(feeder.join, GRACE_S)
+        if held:
+            self._feeders[name] = held, self._feeder(name)
+            self._feeders[name][1].start()
+            _log.info("odbc_started", feed=name)
 
     def _feeder(self, name: str) -> Feeder:
         section = self._config.feeds[name]

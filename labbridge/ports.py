@@ -146,8 +146,9 @@ class Outbox(Protocol):
     async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
         """Record what the receiver answered. Only pipeline.set_delivery calls this."""
 
-    async def recover(self, now: datetime, audit: AuditEvent) -> int:
-        """At start: messages left SENT by a stopped process wait again with the same bytes. Returns how many."""
+    async def recover(self, receiver: str, now: datetime, audit: AuditEvent) -> int:
+        """Once a receiver is ours: messages left SENT by a process that ended wait again with the same bytes. Returns how
+        many."""
 
 
 class Answer(Protocol):

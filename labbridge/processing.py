@@ -27,6 +27,7 @@ from labbridge.model.work import Feed
 from labbridge.observe import logs
 from labbridge.sources import read_all, understood
 from labbridge.store import opening
+from labbridge.store.choosing import Partitions
 from labbridge.store.units import RemoteUnits
 from labbridge.store.work import BEGUN_AT_MOST, StoreWork
 
@@ -43,7 +44,7 @@ class SystemClock:
 
 class Settings(msgspec.Struct, frozen=True):
     """What the processing process has to know; small enough to hand to a process started afresh. `languages`: that of the
-    comments by feed, as the feed's receiver has it. `store`: its URL."""
+    comments by feed, as the feed's receiver has it. `store`: its URL. `instance`: of which node of it; empty: of a file."""
 
     store: str
     site: str
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True):
     application: str
     json_logs: bool
     languages: dict[str, str] = {}
+    instance: str = ""
 
 
 def reader_of(settings: Settings, texts: Sequence[Source] | None = None) -> drafting.Reader:
@@ -144,7 +146,9 @@ def _run(settings: Settings, reader: drafting.Reader, units: Connection, wake: i
     logs.configure(json=settings.json_logs)
     if not _wait(wake, units, None):  # the database is there once the main process says so
         return
-    work = StoreWork(opening.reader(settings.store), RemoteUnits(units))
+    store = opening.reader(settings.store)
+    share = Partitions(store, settings.instance) if settings.instance else None
+    work = StoreWork(store, RemoteUnits(units), share)
     loop(work, reader, lambda seconds: _wait(wake, units, seconds))
 
 

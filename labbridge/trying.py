@@ -4,7 +4,7 @@ come; people say of each whether it is meant."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from labbridge.config import Config
@@ -41,8 +41,9 @@ class Trying:
         stores: tuple[StoreReplays, StoreChanges, StoreUnmapped],
         clock: Clock,
         texts: Sequence[Source],
+        others: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._config, self._clock, self._texts = config, clock, texts
+        self._config, self._clock, self._texts, self._others = config, clock, texts, others
         self._store, self._changes, self._unmapped = stores
         self._task: asyncio.Task[None] | None = None
 
@@ -50,8 +51,10 @@ class Trying:
         self._texts = texts
 
     async def run(self) -> None:
-        """What ran when the service before ended has failed; then there is nothing to do but when asked."""
-        await asyncio.to_thread(self._store.left)
+        """What ran when the service before ended has failed, but where other nodes run some; then there is nothing to do but
+        when asked."""
+        if not self._others():
+            await asyncio.to_thread(self._store.left)
         await asyncio.Event().wait()
 
     async def perform(self, request: dict[str, Any]) -> dict[str, Any]:

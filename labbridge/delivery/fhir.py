@@ -14,6 +14,7 @@ import msgspec
 
 from labbridge.delivery.destinations import Destination
 from labbridge.delivery.http import Authorize, Exchange, HttpSettings, Reply, client, nobody
+from labbridge.delivery.turn import MaySend, always, check
 from labbridge.errors import Retry
 from labbridge.fhir import answers
 from labbridge.fhir.answers import Resource, Unreadable, Wanted
@@ -80,6 +81,7 @@ class FhirReceiver:
         how: How = How(),  # noqa: B008  it is frozen
     ) -> None:
         self.name, self.failures, self.tls = name, 0, None
+        self.may_send: MaySend = always
         self._system: ssl.SSLContext | None = None  # with the authorities of the system, once it is needed
         self._destination, self._settings, self._answered, self._how = destination, settings, answered, how
         self._turn = asyncio.Lock()
@@ -98,6 +100,7 @@ class FhirReceiver:
             try:
                 async with client(await self._context(), self._settings) as connections:
                     to = self._destination, await self._destination.addresses()
+                    check(self.may_send)
                     exchange = Exchange(connections, to, self._settings, self._how.authorize, self._how.forget)
                     written = await _write(_Server(exchange), wanted, self._how.whole)
                     written = msgspec.structs.replace(written, control_id=control_id)

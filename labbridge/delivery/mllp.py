@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from labbridge.delivery.channel import Channel, connect
+from labbridge.delivery.turn import MaySend, always, check
 from labbridge.errors import Retry
 from labbridge.hl7.ack import POSITIVE, Acknowledgement, read_ack
 from labbridge.hl7.mllp import Event, Frame, Framer, Oversize, frame
@@ -58,6 +59,7 @@ class MllpReceiver:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name, self.failures = name, 0
+        self.may_send: MaySend = always  # asked last of all before the first byte
         self._answered = answered
         self._settings = settings
         self.tls = tls
@@ -120,6 +122,7 @@ class MllpReceiver:
         channel = self._channel = self._channel or await self._connect()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
+                check(self.may_send)
                 await channel.send(block)
                 return await self._answer(channel, control_id)
         except ConnectionError:

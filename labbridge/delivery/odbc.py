@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from labbridge.delivery.odbc_link import Answer, Differs, Done, Failed, Write, answer, encode
+from labbridge.delivery.turn import MaySend, always, check
 from labbridge.errors import Refuse, Retry
 from labbridge.observe.logs import logger
 from labbridge.rows import body
@@ -62,6 +63,7 @@ class OdbcReceiver:
         answered: Callable[[str, float], None] = lambda code, seconds: None,
     ) -> None:
         self.name, self.failures = name, 0
+        self.may_send: MaySend = always
         self._start, self._silent_s, self._answered = start, silent_s, answered
         self._child: Started | None = None
         self._turn = asyncio.Lock()
@@ -74,6 +76,7 @@ class OdbcReceiver:
             try:
                 if not _holds(raw, control_id):
                     return Written(OTHER_KIND)
+                check(self.may_send)
                 found = await asyncio.to_thread(self._asked, raw)
                 if isinstance(found, Failed):
                     self._failed(found.code)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from labbridge.store.connection import Connection, StoreRefused
-from labbridge.store.sealing import Seal, last_seal
+from labbridge.store.sealing import CHAIN, Seal, last_seal
 
 PUBLIC = ".pub"
 
@@ -135,7 +135,6 @@ def _read_anchors(path: Path) -> bytes:
 
 def compare(connection: Connection, anchors: Sequence[Anchor], key: Ed25519PublicKey) -> Iterator[str]:
     """What the anchors say against this database, a sentence each."""
-    newest = last_seal(connection)
     for anchor in anchors:
         try:
             key.verify(bytes.fromhex(anchor.signature), anchor.signed_bytes())
@@ -143,7 +142,8 @@ def compare(connection: Connection, anchors: Sequence[Anchor], key: Ed25519Publi
             yield f"the anchor of {anchor.at} was not signed with this key"
             continue
         row = connection.execute("SELECT entries, digest FROM seals WHERE id = ?", (anchor.seal,)).fetchone()
-        if row is None and anchor.seal:
+        if row is None and anchor.seal % CHAIN:
+            newest = last_seal(connection, anchor.seal // CHAIN)
             yield (
                 f"the anchor of {anchor.at} knows {anchor.entries} lines, and the audit ends after {newest.entries}:"
                 " it was cut off, or this is an older database"

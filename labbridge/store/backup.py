@@ -142,7 +142,7 @@ def _looked_over(copied: SqliteConnection, part: Path, now: datetime) -> Manifes
         verified = sealing.verify(copied)
         if verified.faults:
             raise Refused(f"The audit in the copy is not whole: {verified.faults[0]}")
-        seal = verified.newest
+        seal = next(iter(verified.newest), seal)
         rows = {name: copied.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in COUNTED}  # noqa: S608
     return Manifest(
         taken=now.isoformat(),

@@ -58,6 +58,20 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
 
+    @property
+    def node(self) -> int:
+        """The number of the node that writes through it."""
+
+    @property
+    def epoch(self) -> int:
+        """Raised with each session that takes the node's number: what was begun under an older one may be another's now."""
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """An INSERT of one row, for all of these in one statement; their keys, in order."""
+
+    def alone(self, what: str) -> None:
+        """Until this transaction ends no other node is alone with the same. Where one is now, wait."""
+
     def hold(self, statements: Sequence[Statement]) -> bool:
         """Run these within a transaction; whether each changed as many rows as it must. Where not, who asked undoes what was
         run. A server is sent all of them in one go, behind a guard that does not hold too: False also where one failed."""
@@ -88,6 +102,7 @@ class Unreachable(DriverFault, StoreUnavailable):
 
 
 FAULTS = (sqlite3.Error, DriverFault)
+MET = frozenset({"UniqueViolation", "DeadlockDetected", "SerializationFailure"})
 
 
 def name_of(error: Exception) -> str:
@@ -99,6 +114,11 @@ def fatal(error: Exception) -> bool:
     """Nothing more may be written here: what is on the disk cannot be trusted (the kernel may have dropped pages, so the
     same fsync is never retried, reliability.md F3), another process writes, or the server came back without its promises."""
     return name_of(error) in FATAL
+
+
+def met(error: Exception) -> bool:
+    """Two nodes wrote the same at one moment: what was undone is done again, and finds what the other has written."""
+    return name_of(error) in MET
 
 
 @lru_cache(maxsize=512)

@@ -51,7 +51,8 @@ def _counts(connection: Connection, now: datetime) -> Counts:
     last: dict[str, float] = {}
     for name, joined, count, updated in connection.execute("SELECT name, labels, count, updated FROM tally"):
         labels = tuple(joined.split(SEPARATOR)) if joined else ()
-        tally.setdefault(name, {})[labels] = count
+        its = tally.setdefault(name, {})
+        its[labels] = its.get(labels, 0) + count
         if name in NAMES and updated:
             last[labels[0]] = max(last.get(labels[0], 0.0), datetime.fromisoformat(updated).timestamp())
     total = {name: sum(tally[name].values()) for name in NAMES}

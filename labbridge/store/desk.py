@@ -60,8 +60,8 @@ LANES = f"SELECT {whole.WORK.format('w')} FROM work w WHERE message = ?"  # noqa
 AGAIN_WAITING = (
     "UPDATE outbox SET state = 'waiting', due = '', refusals = 0, updated = ? WHERE id = ? AND state = 'failed'"
 )
-NEXT = "UPDATE tally SET count = count + 1 WHERE name = ? RETURNING labels, count"
-FIRST = "INSERT INTO tally(name, labels, count) VALUES (?, ?, 1) RETURNING labels, count"
+NEXT = "UPDATE tally SET count = count + 1 WHERE name = ? AND node = 0 RETURNING labels, count"  # one row for all nodes
+FIRST = "INSERT INTO tally(name, labels, node, count) VALUES (?, ?, 0, 1) RETURNING labels, count"
 CONFIRM = "UPDATE restores SET confirmed = ?, confirmed_by = ? WHERE confirmed = ''"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from labbridge.notes import note
 from labbridge.states import Reason, State
 from labbridge.store import known, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.connection import Connection, Cursor, lookup_key, of_rows
+from labbridge.store.connection import Connection, lookup_key, of_rows
 from labbridge.store.tally import COUNT, labels
 from labbridge.store.writer import Writer
 
@@ -64,6 +64,8 @@ def keep_all(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
     """Everything that came in while the last group was committed: in a few statements where none of their control ids
     was ever seen, which is nearly always; else each on its own."""
     arrivals = [arrival for arrival, _audit in wanted]
+    for feed in sorted({arrival.feed for arrival in arrivals if any(known.conditions(arrival))}):
+        connection.alone(f"known {feed}")  # what is created only where there is none, on whichever node it is asked for
     if _strangers(connection, arrivals) and known.all_new(connection, arrivals):
         return _keep_new(connection, wanted)
     return [_keep_one(connection, arrival, audit) for arrival, audit in wanted]
@@ -78,8 +80,8 @@ def _strangers(connection: Connection, arrivals: Sequence[Arrival]) -> bool:
 
 
 def _keep_new(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]:
-    last = _insert(connection, INSERT_JOURNAL, [_row(arrival) for arrival, _audit in wanted]).lastrowid or 0
-    keys = range(last - len(wanted) + 1, last + 1)  # one statement numbers its rows in order, without a gap
+    rows = [_row(arrival) for arrival, _audit in wanted]
+    keys = [key for some in _in_parts(rows) for key in connection.insert(INSERT_JOURNAL, some)]
     kept = [(key, arrival) for key, (arrival, _audit) in zip(keys, wanted, strict=True)]
     work = [
         work_row(key, lane, arrival.received.isoformat())
@@ -99,16 +101,21 @@ def _keep_new(connection: Connection, wanted: Sequence[Wanted]) -> list[Receipt]
     return [Receipt(key) for key in keys]
 
 
-def _insert(connection: Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> Cursor:
-    """All rows in one statement (a message of very many patients in several); the cursor of the last."""
-    for some in (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)):
-        cursor = connection.execute(of_rows(sql, len(some)), [value for row in some for value in row])
-    return cursor
+def _insert(connection: Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """All rows in one statement (a message of very many patients in several)."""
+    for some in _in_parts(rows):
+        connection.execute(of_rows(sql, len(some)), [value for row in some for value in row])
+
+
+def _in_parts(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
 
 
 def _keep_one(connection: Connection, arrival: Arrival, audit: AuditEvent) -> Receipt:
     execute = connection.execute
-    before = execute(FIND, _ledger(arrival)).fetchone()  # the one writer asks: nobody else can keep it meanwhile
+    before = execute(
+        FIND, _ledger(arrival)
+    ).fetchone()  # one that another node keeps at this moment undoes ours: writer.py
     if before is not None:
         return _again(connection, arrival, *before)
     there, several = known.matches(connection, arrival) if arrival.resources else ({}, None)
@@ -206,8 +213,7 @@ def take_up(connection: Connection, key: int, lanes: tuple[str, ...], now: str) 
     for lane in lanes:
         connection.execute(INSERT_WORK, work_row(key, lane, now))
     before = "oversize" if reason == Reason.OVERSIZE else "quarantined"
-    less = "UPDATE tally SET count = count - 1 WHERE name = ? AND labels = ?"
-    connection.execute(less, (before, labels(feed, OTHER_TYPE)))
+    connection.execute(COUNT, (before, labels(feed, OTHER_TYPE), -1, ""))
     connection.execute(COUNT, ("stored", labels(feed, message_type), 1, received))  # no message came now
 
 

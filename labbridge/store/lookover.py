@@ -41,8 +41,8 @@ LOST = (  # an edit, or a reprocessing from before there were sums, may have nam
 )
 PARKED = "SELECT count(*) FROM work w WHERE w.state IN ('kept', 'parked') AND w.reason = 'work_damaged'"
 TOLD = (
-    "INSERT INTO tally(name, labels, count) VALUES ('damaged', ?, ?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = excluded.count"
+    "INSERT INTO tally(name, labels, node, count) VALUES ('damaged', ?, 0, ?)"
+    " ON CONFLICT(name, labels, node) DO UPDATE SET count = excluded.count"
 )
 
 

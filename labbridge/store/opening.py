@@ -11,22 +11,24 @@ import msgspec
 
 from labbridge.store import sqlite
 from labbridge.store.connection import Connection
+from labbridge.store.nodes import NOBODY, Node
 
 SQLITE = "sqlite:///"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A store that no other process writes. `files`: what a forked process must close. `writer` gives the one connection
-    that writes; who asked closes it."""
+    """A store that this process may write. `files`: what a forked process must close. `writer` gives the one connection
+    through which it does; who asked closes it."""
 
     files: tuple[int, ...]
     writer: Callable[[], Connection]
 
 
 @contextmanager
-def held(url: str) -> Iterator[Held]:
-    """Nobody else writes this store while the block runs. StoreRefused where another process does, or where the store
-    cannot be opened, with the repair; StoreUnavailable where its server does not answer."""
+def held(url: str, node: Node = NOBODY, *, alone: bool = False, strict: bool = False) -> Iterator[Held]:
+    """Nobody else writes this file while the block runs; a PostgreSQL store is written by several nodes, but where one must
+    be `alone`. StoreRefused where another process is in the way, or where the store cannot be opened, with the repair;
+    StoreUnavailable where its server does not answer."""
     path = file_of(url)
     if path is not None:
         with sqlite.StoreLock(path) as lock:
@@ -34,7 +36,7 @@ def held(url: str) -> Iterator[Held]:
         return
     from labbridge.store import server
 
-    connection = server.open_writer(url)
+    connection = server.open_writer(url, node, alone=alone, strict=strict)
     try:
         yield Held((connection.fileno(),), lambda: connection)
     finally:

@@ -13,6 +13,7 @@ from labbridge.states import CaseState, DeliveryState
 from labbridge.store import decisions, links, orders, releases, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
+from labbridge.store.leases import Everything, Leases
 from labbridge.store.tally import add_counts
 from labbridge.store.writer import Job, Writer
 
@@ -23,7 +24,7 @@ DUE = (
 VERSION = f"SELECT c.version, c.lane, {whole.CASE} FROM cases c WHERE c.id = ?"  # noqa: S608
 UNREAD = "SELECT 1 FROM work WHERE lane = ? AND state IN ('kept', 'parked') LIMIT 1"
 PUT_OFF_AT_MOST = timedelta(minutes=10)  # longer than any retry_delay; due later only by a clock set back since
-SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ?"
+SENT = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, updated = ? WHERE id = ? AND state = 'waiting'"
 CANCELLED = "UPDATE outbox SET state = 'cancelled', reason = ?, updated = ? WHERE id = ?"
 ANSWERED = "UPDATE outbox SET state = 'acknowledged', reason = ?, updated = ? WHERE id = ? AND state = 'waiting'"
 UNWANTED = "What it was ordered for is not open any more"
@@ -31,23 +32,26 @@ NEWER, EXPIRED = "A newer version came", "It did not leave in time: to be read a
 SUSPENDED = "Release by rule was suspended before it left"
 DAMAGED = "Its bytes on the disk are no longer those that were signed: to be signed again; look at the disk"
 VOID = "UPDATE comments SET void = 1 WHERE id = (SELECT comment FROM outbox WHERE id = ?)"
-SETTLE = "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND state = 'sent'"
-RECOVER = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent'"
+SETTLE = (  # of this attempt: once another node has tried it is that one's; what was acknowledged meanwhile is
+    "UPDATE outbox SET state = ?, reason = ?, due = ?, refusals = ?, updated = ? WHERE id = ? AND attempts = ?"
+    " AND (state = 'sent' OR (state = 'waiting' AND ? = 'acknowledged'))"
+)
 LEFT_SENT = "UPDATE outbox SET state = 'waiting', due = '', updated = ? WHERE state = 'sent' AND receiver = ?"
 TRIED = "INSERT INTO attempts(delivery, at, sent, reason, answer) VALUES (?,?,?,?,?)"
 LEFT_UNKNOWN = (  # their answers, if any came, went with the process that waited for them
     "INSERT INTO attempts(delivery, at, sent, reason, answer)"
-    " SELECT id, ?, 'unanswered', ?, substr(raw, 1, 0) FROM outbox WHERE state = 'sent'"
+    " SELECT id, ?, 'unanswered', ?, substr(raw, 1, 0) FROM outbox WHERE state = 'sent' AND receiver = ?"
 )
 ENDED = "The service ended before an answer was on the disk"
 UNCONFIRMED = "SELECT 1 FROM restores WHERE confirmed = '' LIMIT 1"
 
 
 class StoreOutbox:
-    """ports.Outbox on the writer. One worker per receiver claims and settles, one delivery after the other."""
+    """ports.Outbox on the writer. One worker per receiver claims and settles, one delivery after the other; of several
+    nodes the one that holds the receiver."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, leases: Leases | None = None) -> None:
+        self._writer, self._leases = writer, leases or Everything()
         self._owed: dict[str, Job] = {}  # by receiver: what its last attempt came to, where that could not be written
 
     async def claim_delivery(self, receiver: str, now: datetime) -> Delivery | None:
@@ -56,6 +60,8 @@ class StoreOutbox:
         owed = self._owed.get(receiver, _nothing)
 
         def job(connection: Connection) -> Delivery | None:
+            if not self._leases.mine(connection, holding(receiver)):
+                return None
             owed(connection)
             if receiver in self._owed:
                 connection.execute(LEFT_SENT, (now.isoformat(), receiver))
@@ -67,7 +73,17 @@ class StoreOutbox:
     async def settle(self, delivery: Delivery, settled: Settled, counts: Sequence[Count], audit: AuditEvent) -> None:
         def job(connection: Connection) -> None:
             due = settled.due.isoformat() if settled.due else ""
-            row = (settled.state.value, settled.reason, due, settled.refusals, audit.at.isoformat(), delivery.key)
+            said = settled.state.value
+            row = (
+                said,
+                settled.reason,
+                due,
+                settled.refusals,
+                audit.at.isoformat(),
+                delivery.key,
+                delivery.attempts,
+                said,
+            )
             if connection.execute(SETTLE, row).rowcount:  # else it was written, and only the word of it was lost
                 tried = (delivery.key, audit.at.isoformat(), settled.sent.value, settled.reason, settled.answer)
                 connection.execute(TRIED, tried)
@@ -88,10 +104,12 @@ class StoreOutbox:
         self._owed.pop(receiver, None)
         return found
 
-    async def recover(self, now: datetime, audit: AuditEvent) -> int:
+    async def recover(self, receiver: str, now: datetime, audit: AuditEvent) -> int:
         def job(connection: Connection) -> int:
-            connection.execute(LEFT_UNKNOWN, (now.isoformat(), ENDED))
-            count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
+            if not self._leases.mine(connection, holding(receiver)):
+                return 0
+            connection.execute(LEFT_UNKNOWN, (now.isoformat(), ENDED, receiver))
+            count = connection.execute(LEFT_SENT, (now.isoformat(), receiver)).rowcount
             if count:
                 connection.execute(INSERT_AUDIT, audit_row(audit))
             return count
@@ -101,6 +119,11 @@ class StoreOutbox:
 
     async def _soon(self, job: Callable[[Connection], Any]) -> Any:
         return await self._writer.submit_soon(job, asyncio.get_running_loop())
+
+
+def holding(receiver: str) -> str:
+    """By what name a node holds a receiver."""
+    return f"receiver {receiver}"
 
 
 def _nothing(connection: Connection) -> None:
@@ -129,7 +152,8 @@ def _claim(connection: Connection, receiver: str, now: datetime) -> Delivery | N
         if not sums.is_whole(raw, digest):
             _give_up(connection, open_one, DAMAGED, now)
             continue
-        connection.execute(SENT, (now.isoformat(), id))
+        if connection.execute(SENT, (now.isoformat(), id)).rowcount != 1:
+            continue  # cancelled at this moment by the node that wrote something newer
         if open_one.order:
             orders.leaves(connection, id, now)
         return Delivery(

@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumperUnknown
 
-from labbridge.store.connection import DriverFault, Statement, StoreRefused, Unreachable
+from labbridge.store.connection import DriverFault, Statement, StoreRefused, Unreachable, of_rows
 from labbridge.store.dialect import statement
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0  # senders are to be answered within 5 s of the server's return (T-21)
@@ -31,6 +31,8 @@ DEFAULTS = {  # a host that vanished is noticed within a minute, not within a qu
     "tcp_user_timeout": "50000",
     "application_name": "labbridge",
 }
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))"
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -56,12 +58,22 @@ class PostgresConnection:
     asked once more on a new one, and so is what a `reader` asks outside of a transaction. Within one that fails the
     transaction: its group fails, and the next one finds a new session."""
 
-    def __init__(self, connect: Callable[[], Session], *, reader: bool) -> None:
-        self._connect, self._reader = connect, reader
+    def __init__(
+        self, connect: Callable[[], Session], *, reader: bool, borne: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    ) -> None:
+        self._connect, self._reader, self._borne = connect, reader, borne
         self._session = self._heard(connect())
         self._begun = self._warned = False
         self._turn = threading.RLock()
         self._pause_s, self._not_before = 0.0, 0.0
+
+    @property
+    def node(self) -> int:
+        return self._borne()[0]
+
+    @property
+    def epoch(self) -> int:
+        return self._borne()[1]
 
     @property
     def in_transaction(self) -> bool:
@@ -82,6 +94,14 @@ class PostgresConnection:
                 return self._asked(text, parameters)
             self._begun = text not in ("COMMIT", "ROLLBACK")  # over, whatever becomes of it
             return self._within(text, parameters)
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        asked = f"{of_rows(sql, len(rows))} RETURNING id"
+        found = self.execute(asked, [value for row in rows for value in row]).fetchall()
+        return sorted(int(key) for (key,) in found)  # they were given in the order of the rows
+
+    def alone(self, what: str) -> None:
+        self.execute(ALONE, (what,))
 
     def hold(self, statements: Sequence[Statement]) -> bool:
         with self._turn:

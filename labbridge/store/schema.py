@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from labbridge.model.messages import ACTS
 from labbridge.store.schema_base import metadata, text
 from labbridge.store.schema_knowledge import KNOWLEDGE
+from labbridge.store.schema_nodes import NODES
 from labbridge.store.schema_people import WORKBENCH
 from labbridge.store.schema_polls import POLLS
 from labbridge.store.schema_retests import RETESTS
@@ -301,12 +302,13 @@ audit = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     text("detail"),
+    sa.Column("node", sa.Integer, nullable=False, server_default="0"),
 )
 sa.Index(
     "audit_acts", audit.c.subject, sqlite_where=audit.c.action.in_(ACTS)
 )  # what the service does itself is no part
 
-seals = sa.Table(  # the audit's chain (sealing.py): one for each commit that wrote lines
+seals = sa.Table(  # the audit's chains (sealing.py), one of each node: a seal for each commit that wrote lines
     "seals",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -354,6 +356,7 @@ tally = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("labels", sa.Text, primary_key=True),
+    sa.Column("node", sa.Integer, primary_key=True, server_default="0"),  # each counts in rows of its own
     sa.Column("count", sa.Integer, nullable=False),
     text("updated"),
     sqlite_with_rowid=False,
@@ -374,7 +377,7 @@ def script() -> str:
 
     dialect = sqlite.dialect()
     made = []
-    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS | POLLS
+    assert set(metadata.tables) >= WORKBENCH | KNOWLEDGE | RETESTS | POLLS | NODES
     for table in metadata.sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         made += [

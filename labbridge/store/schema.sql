@@ -44,6 +44,7 @@ CREATE TABLE audit (
 	action TEXT NOT NULL,
 	subject TEXT NOT NULL,
 	detail TEXT DEFAULT '' NOT NULL,
+	node INTEGER DEFAULT '0' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX audit_acts ON audit (subject) WHERE action IN ('edited', 'identity other', 'identity same', 'raw opened', 'reprocess', 'unlinked', 'who is who opened');
@@ -178,6 +179,15 @@ CREATE TABLE grants (
 )
  WITHOUT ROWID;
 CREATE INDEX grants_expires ON grants (expires);
+CREATE TABLE holdings (
+	id INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	node INTEGER,
+	epoch INTEGER DEFAULT '0' NOT NULL,
+	leaving INTEGER DEFAULT '0' NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (name)
+);
 CREATE TABLE holds (
 	id INTEGER NOT NULL,
 	lane TEXT NOT NULL,
@@ -277,6 +287,18 @@ CREATE TABLE merged (
 )
  WITHOUT ROWID;
 CREATE INDEX merged_surviving ON merged (surviving);
+CREATE TABLE nodes (
+	number INTEGER NOT NULL,
+	epoch INTEGER NOT NULL,
+	instance TEXT DEFAULT '' NOT NULL,
+	name TEXT DEFAULT '' NOT NULL,
+	processes INTEGER DEFAULT '0' NOT NULL,
+	renewed INTEGER DEFAULT '0' NOT NULL,
+	within INTEGER DEFAULT '0' NOT NULL,
+	session INTEGER DEFAULT '0' NOT NULL,
+	since TEXT DEFAULT '' NOT NULL,
+	PRIMARY KEY (number)
+);
 CREATE TABLE numbers (
 	number TEXT NOT NULL,
 	lane TEXT NOT NULL,
@@ -578,9 +600,10 @@ CREATE TABLE suspensions (
 CREATE TABLE tally (
 	name TEXT NOT NULL,
 	labels TEXT NOT NULL,
+	node INTEGER DEFAULT '0' NOT NULL,
 	count INTEGER NOT NULL,
 	updated TEXT DEFAULT '' NOT NULL,
-	PRIMARY KEY (name, labels)
+	PRIMARY KEY (name, labels, node)
 )
  WITHOUT ROWID;
 CREATE TABLE texts (

@@ -1,7 +1,7 @@
-"""Opening a PostgreSQL store: what a server must promise, one writer for a database, the version gate, the migrations.
+"""Opening a PostgreSQL store: what a server must promise, who may write beside whom, the version gate, the migrations.
 
-The lock is the server's own (a session-level advisory lock) and is held by the writing session: who writes holds it, and it
-goes with the session. It needs a session of one's own: no pooler that shares sessions may stand between.
+The locks are the server's own (session-level advisory locks) and are held by the writing session: who writes holds them, and
+they go with the session. They need a session of one's own: no pooler that shares sessions may stand between.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from typing import Any
 
 import psycopg
 
-from labbridge.store.connection import ANOTHER_WRITES, DriverFault, StoreRefused, Unreachable
+from labbridge.store import nodes
+from labbridge.store.connection import ANOTHER_WRITES, StoreRefused, Unreachable
+from labbridge.store.nodes import NOBODY, Borne, Node
 from labbridge.store.postgres import PostgresConnection, Session, connected, fault
 from labbridge.store.sqlite import REVISION
 
-LOCK = int.from_bytes(b"labbridg", "big")
+LOCK = int.from_bytes(b"labbridg", "big")  # nodes share it; who must write alone holds it alone
+MIGRATING = LOCK + 1
 OLDEST = 130000
+VERSIONED = "SELECT to_regclass('alembic_version')"
 FREED_WITHIN_S = 2.0  # the server may take a moment to see that a killed process has gone
 SETTINGS = (
     "SET synchronous_commit = on",
@@ -29,7 +33,7 @@ SETTINGS = (
 )
 PROMISES = (
     "SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'),"
-    " current_setting('synchronous_commit'), pg_is_in_recovery()"
+    " current_setting('synchronous_commit'), pg_is_in_recovery(), current_setting('synchronous_standby_names')"
 )
 NO_IDLE_END = ("SET idle_session_timeout = 0",)
 READER = (
@@ -37,23 +41,15 @@ READER = (
     "SET default_transaction_isolation = 'repeatable read'",  # all counts of one moment
 )
 WRITER = ("SET enable_seqscan = off",)  # it asks by key alone; a plan made while a table was empty must not stay
-HOLDER = (
-    "SELECT a.pid, a.backend_start FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = %s::int8::oid"
-    " AND l.objid = %s::int8::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 
 
-def open_writer(url: str) -> PostgresConnection:
-    """The one session that writes. Makes the tables of a fresh database; migrates an older one."""
-    sessions = _WritingSessions(url)
-    connection = PostgresConnection(sessions.next, reader=False)
-    try:
-        _to_newest(url, connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def open_writer(url: str, node: Node = NOBODY, *, alone: bool = False, strict: bool = False) -> PostgresConnection:
+    """The one session that this process writes through, as a node of the store. Makes the tables of a fresh database;
+    migrates an older one. `alone`: no other process may write meanwhile. `strict`: StoreRefused where commits do not wait
+    for a standby."""
+    sessions = _WritingSessions(url, node, alone=alone, strict=strict)
+    sessions.prepare()
+    return PostgresConnection(sessions.next, reader=False, borne=lambda: sessions.bears)
 
 
 def open_reader(url: str) -> PostgresConnection:
@@ -64,7 +60,7 @@ def open_reader(url: str) -> PostgresConnection:
 def present(url: str) -> bool:
     """Whether there is a store already."""
     with _reached(url) as session:
-        return _one(session, "SELECT to_regclass('alembic_version')") is not None
+        return _one(session, VERSIONED) is not None
 
 
 def examined(url: str) -> str:
@@ -79,54 +75,61 @@ def examined(url: str) -> str:
 
 
 class _WritingSessions:
-    """The sessions that hold the lock, one after the other."""
+    """The sessions that this process writes through, one after the other; each bears a number (nodes.py)."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._mine: tuple[int, Any] | None = None  # process and start of the session that last held the lock
+    def __init__(self, url: str, node: Node, *, alone: bool, strict: bool) -> None:
+        self._url, self._node, self._alone, self._strict = url, node, alone, strict
+        self._mine: Borne | None = None  # of the session that wrote last
+
+    @property
+    def bears(self) -> tuple[int, int]:
+        """Number and epoch of the session that writes."""
+        return (self._mine.number, self._mine.epoch) if self._mine is not None else (0, 0)
+
+    def prepare(self) -> None:
+        """The tables as this code knows them. One process at a time makes or migrates them; the others wait."""
+        with _reached(self._url) as session:
+            self._check(session)
+            self._enter(session)
+            session.execute(f"SELECT pg_advisory_lock({MIGRATING})")
+            _to_newest(self._url, session)
 
     def next(self) -> Session:
-        """A session that is durable and holds the lock. DriverFault AnotherWriter where another one took it meanwhile."""
+        """A session that is durable and bears a number. Of the one before it is known what became of its last commit."""
         session = _reached(self._url)
         try:
             self._check(session)
             _set_up(session, WRITER)
-            self._lock(session)
-            pid = session.info.backend_pid
-            since = _one(session, "SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+            if self._mine is not None:
+                nodes.end(session, self._mine)
+            self._enter(session)
+            self._mine = nodes.register(session, self._node, self._mine.number if self._mine is not None else 0)
         except psycopg.Error as error:
             session.close()
             raise fault(error) from None
         except BaseException:
             session.close()
             raise
-        self._mine = (pid, since)
         return session
 
     def _check(self, session: Session) -> None:
         try:
-            check_server(session)
+            check_server(session, strict=self._strict)
         except _Standby:
             if self._mine is None:
                 raise
             raise Unreachable("Standby") from None  # we had a primary: it, or its successor, is waited for
 
-    def _lock(self, session: Session) -> None:
+    def _enter(self, session: Session) -> None:
+        """Beside other nodes, or alone. StoreRefused where another process is in the way, Unreachable where it came into it
+        while we had lost our session."""
         patience = time.monotonic() + FREED_WITHIN_S
-        while not _one(session, f"SELECT pg_try_advisory_lock({LOCK})"):
-            if self._mine is None:
-                if time.monotonic() > patience:
-                    raise StoreRefused(ANOTHER_WRITES)
-                time.sleep(0.1)
-                continue
-            holder = session.execute(HOLDER, (LOCK >> 32, LOCK & 0xFFFFFFFF)).fetchone()
-            if holder == self._mine:  # the server has not seen yet that our last session is lost
-                session.execute("SELECT pg_terminate_backend(%s::int)", (holder[0],))
-            elif holder is not None:
-                raise DriverFault("AnotherWriter")
+        while not _one(session, f"SELECT pg_try_advisory_lock{'' if self._alone else '_shared'}({LOCK})"):
             if time.monotonic() > patience:
+                if self._mine is None:
+                    raise StoreRefused(ANOTHER_WRITES)
                 raise Unreachable("LockNotAvailable")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
 
 # ---------------------------------------------------------------- the gate
@@ -136,10 +139,11 @@ class _Standby(StoreRefused):
     """A server that takes no writes, now."""
 
 
-def check_server(session: Session) -> None:
-    """StoreRefused where this server cannot promise what an acknowledgement says, with the repair."""
+def check_server(session: Session, *, strict: bool = False) -> None:
+    """StoreRefused where this server cannot promise what an acknowledgement says, with the repair. `strict`: that is also
+    that a second server has it."""
     check_version(session.info.server_version)
-    encoding, fsync, full_pages, commit, standby = session.execute(PROMISES).fetchall()[0]
+    encoding, fsync, full_pages, commit, standby, names = session.execute(PROMISES).fetchall()[0]
     if encoding != "UTF8":
         raise StoreRefused(f"The database's encoding is {encoding}; create it with ENCODING 'UTF8'")
     for setting, value in (("fsync", fsync), ("full_page_writes", full_pages), ("synchronous_commit", commit)):
@@ -147,6 +151,10 @@ def check_server(session: Session) -> None:
             raise StoreRefused(f"The server runs with {setting} {value} and may lose what it has committed; set it on")
     if standby:
         raise _Standby("The server is a standby and takes no writes; name the primary in [store] url")
+    if strict and not names:
+        raise StoreRefused(
+            "[store] durability is strict, and the server waits for no standby: set synchronous_standby_names, or say server"
+        )
 
 
 def check_version(version: int) -> None:
@@ -164,19 +172,15 @@ def check_rights(session: Session) -> None:
         )
 
 
-def _to_newest(url: str, connection: PostgresConnection) -> None:
+def _to_newest(url: str, session: Session) -> None:
     revision = None
-    if present(url):
-        ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    if _one(session, VERSIONED) is not None:
+        revision = _one(session, "SELECT version_num FROM alembic_version")
     if revision == REVISION:
         return
-    if (
-        revision is None
-        and connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() LIMIT 1").fetchone()
-    ):
+    if revision is None and _one(session, "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() LIMIT 1"):
         raise StoreRefused("The database is one of something else; name an empty one in [store] url")
-    with _reached(url) as session:
-        check_rights(session)
+    check_rights(session)
     from labbridge.store import migrate  # loads Alembic: only where there is something to migrate
 
     migrate.upgrade(migrate.on_postgres(url), revision)

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
-from labbridge.store.connection import ANOTHER_WRITES, Statement, StoreRefused
+from labbridge.store.connection import ANOTHER_WRITES, Statement, StoreRefused, of_rows
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-REVISION = "0016"
+REVISION = "0017"
 ALEMBIC = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -45,7 +46,16 @@ def status(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> SqliteStat
 
 
 class SqliteConnection(sqlite3.Connection):
-    """connection.Connection by sqlite3 itself."""
+    """connection.Connection by sqlite3 itself: of a file there is one writer, and nobody takes anything from it."""
+
+    node, epoch = 0, 0
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        last = self.execute(of_rows(sql, len(rows)), [value for row in rows for value in row]).lastrowid or 0
+        return list(range(last - len(rows) + 1, last + 1))  # one statement numbers its rows in order, without a gap
+
+    def alone(self, what: str) -> None:
+        """Nobody else writes."""
 
     def hold(self, statements: Sequence[Statement]) -> bool:
         for sql, params, rows in statements:
@@ -67,10 +77,10 @@ class SqliteConnection(sqlite3.Connection):
 
 
 class StoreLock:
-    """One process writes a store. The lock goes with the process, however it ends."""
+    """One process writes a store, or has what lies beside one. The lock goes with the process, however it ends."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
+    def __init__(self, path: Path, refusal: str = ANOTHER_WRITES) -> None:
+        self._path, self._refusal = path.with_name(path.name + ".lock"), refusal
         self._file: int | None = None
 
     @property
@@ -86,7 +96,7 @@ class StoreLock:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
-            raise StoreRefused(ANOTHER_WRITES) from None
+            raise StoreRefused(self._refusal) from None
         self._file = handle
         return self
 

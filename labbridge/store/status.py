@@ -81,7 +81,7 @@ class StoreStatus:
         newest: dict[str, datetime] = {}
         for name, joined, count, updated in self._reader.execute(TALLY).fetchall():
             labels = tuple(joined.split(SEPARATOR)) if joined else ()
-            tally[name][labels] = count
+            tally[name][labels] = tally[name].get(labels, 0) + count
             if name in ARRIVED and updated:
                 at = datetime.fromisoformat(updated)
                 newest[labels[0]] = max(newest.get(labels[0], at), at)

@@ -1,4 +1,7 @@
-"""The tally: how often something happened, by name and labels. The counters of the metrics, kept with what they count."""
+"""The tally: how often something happened, by name and labels. The counters of the metrics, kept with what they count.
+
+Of several nodes each counts in rows of its own, so that none waits for another's commit; who reads adds them up.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from labbridge.store.connection import Connection, of_rows
 
 COUNT = (
     "INSERT INTO tally(name, labels, count, updated) VALUES (?,?,?,?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + excluded.count,"
+    " ON CONFLICT(name, labels, node) DO UPDATE SET count = tally.count + excluded.count,"
     " updated = CASE WHEN excluded.updated > tally.updated THEN excluded.updated ELSE tally.updated END"
 )
 COUNT_ALL = (
     "INSERT INTO tally(name, labels, count) VALUES (?,?,?)"
-    " ON CONFLICT(name, labels) DO UPDATE SET count = tally.count + excluded.count"
+    " ON CONFLICT(name, labels, node) DO UPDATE SET count = tally.count + excluded.count"
 )
 SEPARATOR = "\t"
 

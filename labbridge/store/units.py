@@ -17,7 +17,7 @@ from labbridge.store.connection import Statement
 from labbridge.store.writer import Writer, all_of
 
 _encoder = msgspec.msgpack.Encoder()
-_units = msgspec.msgpack.Decoder(list[list[Statement]])
+_units = msgspec.msgpack.Decoder(tuple[list[list[Statement]], Statement | None])
 _verdicts: msgspec.msgpack.Decoder[list[bool] | str] = msgspec.msgpack.Decoder(list[bool] | str)
 
 
@@ -30,8 +30,8 @@ class LocalUnits:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
-        found: Future[list[bool]] = self._writer.submit(all_of(units))
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Verdicts:
+        found: Future[list[bool]] = self._writer.submit(all_of(units, fence))
         return found.result
 
 
@@ -41,8 +41,8 @@ class RemoteUnits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
-        self._connection.send_bytes(_encoder.encode(units))
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Verdicts:
+        self._connection.send_bytes(_encoder.encode((units, fence)))
         return self._receive
 
     def _receive(self) -> list[bool]:
@@ -58,9 +58,9 @@ class SharedUnits:
     def __init__(self, remote: RemoteUnits) -> None:
         self._remote, self._turn = remote, threading.Lock()
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Verdicts:
         with self._turn:
-            verdicts = self._remote.post(units)()
+            verdicts = self._remote.post(units, fence)()
         return lambda: verdicts
 
 
@@ -71,11 +71,11 @@ def serve_units(connection: Connection, writer: Writer) -> threading.Thread:
         local = LocalUnits(writer)
         while True:
             try:
-                units = _units.decode(connection.recv_bytes())
+                units, fence = _units.decode(connection.recv_bytes())
             except (EOFError, OSError):
                 return
             try:
-                answer: list[bool] | str = local.post(units)()
+                answer: list[bool] | str = local.post(units, fence)()
             except StoreUnavailable as failure:
                 answer = str(failure)
             try:

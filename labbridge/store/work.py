@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from labbridge.model.worklist import words
 from labbridge.states import Reason, State
 from labbridge.store import edits, links, orders, reading, retests, sums, unmapped, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
+from labbridge.store.choosing import Row, Share, Whole
 from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
 from labbridge.store.releases import NOTE_LOT
 from labbridge.store.tally import counted
@@ -28,10 +29,6 @@ AHEAD = 2  # batches begun while one is worked on and one is on its way to the d
 BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
 RESULTS_AT_ONCE = 100
-OPEN = (
-    f"SELECT w.id, coalesce(m.surviving, w.lane), {whole.WORK.format('w')} FROM work w"  # noqa: S608
-    " LEFT JOIN merged m ON m.lane = w.lane WHERE w.state IN ('kept', 'parked') ORDER BY w.id LIMIT ?"
-)
 BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
     " WHERE j.id IN ({})"
@@ -55,6 +52,8 @@ SETTLED = (
     "UPDATE work SET state = ?, reason = ?, sentence = ?, notes = ?, updated = ?,"  # noqa: S608
     f" crc = ? + attempts * {sums.ATTEMPT} + forgiven * {sums.FORGIVEN} WHERE message = ? AND lane = ? AND state = ?"
 )
+# Of two lanes of a message, one node after the other.
+TURN = "UPDATE journal SET reason = reason WHERE id = ? AND instr(lanes, ?) > 0"
 MESSAGE = (
     "UPDATE journal SET state = CASE WHEN EXISTS (SELECT 1 FROM work WHERE message = ?1 AND state = 'parked') THEN 'parked'"
     " WHEN EXISTS (SELECT 1 FROM work WHERE message = ?1 AND state = 'kept') THEN 'kept' ELSE 'done' END, reason = ?2"
@@ -109,25 +108,9 @@ _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 class UnitWriter(Protocol):
     """Whoever commits units: the writer of this process, or the other end of a pipe."""
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Callable[[], list[bool]]:
-        """Have units committed in one go. What comes back waits for one verdict per unit; it is called once, before the
-        next post. StoreUnavailable where the commit failed."""
-
-
-class Row(NamedTuple):
-    """A row of work that was chosen. `patient` is the lane that its own was merged into, else its own."""
-
-    id: int
-    message: int
-    lane: str
-    attempts: int
-    patient: str
-    reason: str
-    undone: int = 0
-
-    def tried(self, alone: bool, undone: int) -> Row:
-        """The row as it is once it was begun."""
-        return self._replace(attempts=self.attempts + 1 if alone else max(1, self.attempts), undone=undone)
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Callable[[], list[bool]]:
+        """Have units committed in one go, where the fence holds. What comes back waits for one verdict per unit; it is
+        called once, before the next post. StoreUnavailable where the commit failed, or the fence does not hold."""
 
 
 class StoreWork:
@@ -137,8 +120,11 @@ class StoreWork:
     are of other lanes: nothing of the lanes on their way is read until they have arrived.
     """
 
-    def __init__(self, reader: Connection, writer: UnitWriter) -> None:
+    def __init__(self, reader: Connection, writer: UnitWriter, share: Share | None = None) -> None:
         self._reader, self._writer = reader, writer
+        self._share = share or Whole(reader)
+        self._fence: Statement | None = None  # under which all in hand was taken up
+        self._careful = 0  # so many are taken singly: another node may have begun them
         self._units: list[list[Statement]] = []
         self._unit: list[Statement] | None = None
         self._notes = ""  # of the message of this unit: written with its state
@@ -150,21 +136,28 @@ class StoreWork:
         self._posted: Callable[[], list[bool]] | None = None
 
     def claim(self, now: datetime, singly: bool = False) -> list[Kept]:
-        if singly:
+        alone = singly or self._careful > 0
+        if alone:
             self._give_back()
         elif not self._ahead:
             self._settle()
         if self._ahead:
             self._taken = self._ahead.popleft()
         else:
-            self._taken = self._begun(self._chosen((), 1 if singly else BATCH), alone=singly)
-        return self._kept(self._taken, alone=singly)
+            if self._share.look():
+                alone, self._careful = True, BEGUN_AT_MOST
+            self._fence = self._share.fence()
+            self._taken = self._begun(self._chosen((), 1 if alone else BATCH), alone=alone)
+            self._careful = max(0, self._careful - 1) if self._taken else 0
+            if not self._taken and (given := self._share.leaving(())):
+                self._commit([given])
+        return self._kept(self._taken, alone=alone)
 
     def _chosen(self, others: Iterable[Row], most: int) -> list[Row]:
         """The oldest rows that wait, one of each patient, none of a patient of the others."""
         found: list[Row] = []
         patients = {one.patient for one in others}
-        for id, patient, *row in self._reader.execute(OPEN, (LOOK_AHEAD,)).fetchall():
+        for id, patient, *row in self._share.open(LOOK_AHEAD):
             message, lane, state, reason, *_rest, attempts, _forgiven, _crc = row
             if patient not in patients and state == State.KEPT and len(found) < most and whole.work(row):
                 found.append(Row(id, message, lane, attempts, patient, reason))
@@ -201,15 +194,25 @@ class StoreWork:
         units, self._units, taken, self._taken = self._units, [], self._taken, []
         self._settle()
         self._sent = taken
-        rows = self._chosen((*taken, *(one for some in self._ahead for one in some)), AHEAD * BATCH)
+        ahead = [one for some in self._ahead for one in some]
+        if self._share.look():
+            self._careful = BEGUN_AT_MOST
+        self._asked = [] if self._careful else self._next((*taken, *ahead))
+        asked = [one for some in self._asked for one in some]
+        given = [some] if (some := self._share.leaving((*ahead, *asked))) else []
+        begun = [_begin(asked)] if asked else []
+        posted = [*units, *given, *begun]
+        self._posted = self._writer.post(posted, self._fence) if posted else None
+
+    def _next(self, others: Sequence[Row]) -> list[list[Row]]:
+        """The next batches, as many as may be begun ahead."""
+        rows = self._chosen(others, AHEAD * BATCH)
         some = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        self._asked = some[: AHEAD - len(self._ahead)]
-        begun = [_begin([one for some in self._asked for one in some])] if self._asked else []
-        self._posted = self._writer.post([*units, *begun]) if units or begun else None
+        return some[: AHEAD - len(self._ahead)]
 
     def _commit(self, units: Sequence[Sequence[Statement]]) -> list[bool]:
         self._settle()
-        return self._writer.post(units)() if units else []
+        return self._writer.post(units, self._fence)() if units else []
 
     def _settle(self) -> None:
         """Wait for what is on its way. A unit that was undone is still KEPT, and is chosen again."""
@@ -329,6 +332,8 @@ class StoreWork:
 
     def set_state(self, message: Kept, state: State, reason: Reason, sentence: str, audit: AuditEvent) -> None:
         before = message.state.value
+        if self._share.several and self._unit is not None:
+            self._unit.insert(0, Statement(TURN, (message.key, "\n")))
         said = (state.value, reason.value, sentence, self._notes, audit.at.isoformat())
         crc = sums.of_work((message.key, message.lane, *said))
         self._add(SETTLED, *said, crc, message.key, message.lane, before, rows=1)

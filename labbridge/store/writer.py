@@ -14,10 +14,11 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
-from labbridge.store.connection import FAULTS, Connection, Statement, Unreachable, fatal, name_of
+from labbridge.store.connection import FAULTS, Connection, Statement, Unreachable, fatal, met, name_of
 from labbridge.store.sealing import Sealer
 
 GROUP = 64
+MET_AT_MOST = 3  # in a row, by one group: how often several nodes are believed to write the same at one moment
 
 Job = Callable[[Connection], Any]
 Handler = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -43,6 +44,10 @@ class GuardFailed(Exception):
     """A statement changed other rows than expected: what was read is no longer so."""
 
 
+class Overtaken(StoreUnavailable):
+    """Another node has taken over what this was begun for."""
+
+
 class Writer:
     """Submit jobs from any thread; results come back once they are on disk."""
 
@@ -56,6 +61,10 @@ class Writer:
         self._sealer = Sealer(connection)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
+
+    def node(self) -> int:
+        """The number of the node that this writer is, by its session."""
+        return self._connection.node
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this in the writer's thread after each group that reached the disk."""
@@ -120,7 +129,7 @@ class Writer:
                 self._connection.close()
                 return
 
-    def _commit(self, group: Sequence[Queued]) -> None:
+    def _commit(self, group: Sequence[Queued], again: int = MET_AT_MOST) -> None:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -130,6 +139,9 @@ class Writer:
         except FAULTS as error:
             self._sealer.in_doubt()
             self._undo(error)
+            if again and met(error):
+                self._commit(group, again - 1)
+                return
             failure = StoreUnavailable(f"The store could not commit ({name_of(error)})")
             _answer([(future, failure) for _job, _guarded, future in group])
             return
@@ -176,7 +188,7 @@ class Writer:
         self._connection.execute("SAVEPOINT unit")
         try:
             answer = job(self._connection)
-        except (GuardFailed, Refused) as refusal:
+        except (GuardFailed, Refused, Overtaken) as refusal:
             self._connection.execute("ROLLBACK TO unit")
             answer = refusal
         self._connection.execute("RELEASE unit")
@@ -208,11 +220,14 @@ def unit(statements: Sequence[Statement]) -> Job:
     return run
 
 
-def all_of(units: Sequence[Sequence[Statement]]) -> Job:
+def all_of(units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Job:
     """A job that runs units, each all or nothing, and answers for each whether it stands. A guard seldom fails: only
-    then is each unit given a savepoint of its own."""
+    then is each unit given a savepoint of its own. Where the `fence` does not hold none is run: Overtaken is raised, and
+    what else is in the group stands."""
 
     def run(connection: Connection) -> list[bool]:
+        if fence is not None:
+            within(connection, fence)
         if connection.hold([one for statements in units for one in statements]):
             return [True] * len(units)
         connection.execute("ROLLBACK TO unit")  # the job's own savepoint
@@ -233,6 +248,12 @@ def _stands(connection: Connection, statements: Sequence[Statement]) -> bool:
     return stands
 
 
+def within(connection: Connection, fence: Statement) -> None:
+    """Overtaken where this node is not the one any more that it was when something was begun."""
+    if connection.execute(fence.sql, fence.params).rowcount != fence.rows:
+        raise Overtaken("Another node has taken over")
+
+
 def _execute(connection: Connection, statements: Sequence[Statement]) -> None:
     for sql, params, rows in statements:
         cursor = connection.execute(sql, params)
@@ -246,6 +267,8 @@ def _answer(answers: Sequence[tuple[Any, Any]]) -> None:
     for future, answer in answers:
         if isinstance(future, asyncio.Future):
             by_loop.setdefault(future.get_loop(), []).append((future, answer))
+        elif not future.set_running_or_notify_cancel():
+            continue  # whoever asked waits no more
         elif isinstance(answer, BaseException):
             future.set_exception(answer)
         else:

@@ -156,7 +156,7 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C11", "the metrics differ", lambda run: setattr(run.seen, "metrics", 6)),
     ("C11b", "answered and not received", change("journal", 0, duplicates=0)),
     ("C12", "a line is missing", lambda run: run.seen.audit.pop(3)),
-    ("C12", "a line that was not sealed", lambda run: run.seen.seals.append({"node": "", "entries": 1})),
+    ("C12", "a line that was not sealed", lambda run: run.seen.seals.append({"id": 1, "entries": 1})),
     ("C12", "a state without its line", change("audit", 3, action="x")),
     ("integrity", "the database is damaged", lambda run: setattr(run.seen, "integrity", "page 7 is never used")),
     ("C13", "a slow recovery", change("nemesis", 0, t=-LATER)),
