@@ -24,6 +24,7 @@ VERSIONED = "SELECT to_regclass('alembic_version')"
 FREED_WITHIN_S = 2.0  # the server may take a moment to see that a killed process has gone
 SETTINGS = (
     "SET synchronous_commit = on",
+    "SET jit = off",  # where reading a whole table is made dear (WRITER) every such statement would be compiled
     "SET statement_timeout = 0",
     "SET lock_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
