@@ -69,7 +69,9 @@ class Cluster:
         there = f"host=127.0.0.1 port={follows.port} user={OWNER}"
         copied = ("pg_basebackup", "-D", "data", "-R", "-d", there, "--checkpoint=fast", "--no-sync")
         assert self._run(*copied).wait(PATIENCE_S) == 0, self.log()
-        with (self.folder / "data/postgresql.auto.conf").open("a") as file:  # the copying itself must not bear the name:
+        with (self.folder / "data/postgresql.auto.conf").open(
+            "a"
+        ) as file:  # the copying itself must not bear the name:
             file.write(f"primary_conninfo = '{there} application_name={STANDBY}'\n")  # commits would wait for it
 
     def follow(self, primary: Cluster) -> None:
@@ -200,10 +202,10 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def die_with_parent() -> None:
+def die_with_parent(number: signal.Signals = signal.SIGQUIT) -> None:
     """No server outlives a test run that was killed."""
     with contextlib.suppress(AttributeError):  # not on Linux
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGQUIT)
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, number)
 
 
 def free_port() -> int:

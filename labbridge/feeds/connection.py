@@ -240,8 +240,8 @@ class Connection(asyncio.Protocol):
             self.paused = False
 
     def _fall_silent(self) -> None:
-        """The store cannot keep: no answer, closed later. The message stays with its sender. What still comes is passed over,
-        so that its end is seen: a sender who gives up and comes again must not hold one place after the other."""
+        """The store cannot keep: no answer, closed later. The message stays with its sender. What still comes is passed
+        over, so that its end is seen: a sender who gives up and comes again must not hold one place after the other."""
         self._discarding = True
         self._waiting.clear()
         if self.gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -30,9 +31,9 @@ RECEIVED = re.compile(r"^labbridge_messages_received_total\{.*\} ([0-9.e+]+)$", 
 
 @dataclass
 class Evidence:
-    """Events in the order of their time, rows in the order of their number. `numbered`: the numbers of rows have no gap (those
-    of a server have one for each transaction that was undone). `metrics`: what the metrics page counted as received, where it
-    was asked for."""
+    """Events in the order of their time, rows in the order of their number. `numbered`: the numbers of rows have no gap
+    (those of a server have one for each transaction that was undone). `metrics`: what the metrics page counted as received,
+    where it was asked for."""
 
     senders: list[Event] = field(default_factory=list)
     lis: list[Event] = field(default_factory=list)
@@ -146,7 +147,7 @@ class Evidence:
         accepted = [one["t"] for one in self.replies if one["code"] in ("AA", "CA")]
         starts = [one["t"] for one in self.nemesis if one["ev"] == "start"]
         found, at = [], 0
-        for start, until in zip(starts, [*starts[1:], float("inf")], strict=True):
+        for start, until in itertools.pairwise([*starts, float("inf")]):
             while at < len(accepted) and accepted[at] < start:
                 at += 1
             if at < len(accepted) and accepted[at] < until:

@@ -102,7 +102,7 @@ class Lis:
         if mode == "previous" and self._before == control_id:
             mode = "plain"  # the one before was this one
         self._history.write({"ev": "arrival", "id": control_id.decode(), "sha": hashlib.sha256(raw).hexdigest(),
-                             "mode": mode, "connection": connection,
+                             "mode": mode, "connection": connection, "port": writer.get_extra_info("sockname")[1],
                              "applied": mode not in REFUSED, "trusted": mode in TRUSTED,
                              "raw": raw.decode("utf-8", "surrogateescape")})  # fmt: skip
         before, self._before = self._before, control_id
@@ -133,11 +133,13 @@ async def _step(step: Step, writer: asyncio.StreamWriter) -> None:
 
 async def run(settings: dict[str, Any]) -> None:
     lis = Lis(settings)
-    server = await asyncio.start_server(lis.serve, "127.0.0.1", settings["port"], limit=2**24)
+    ports = settings.get("ports", [settings["port"]])  # one for each node, where it matters which one it was
+    servers = [await asyncio.start_server(lis.serve, "127.0.0.1", port, limit=2**24) for port in ports]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
-    server.close()
+    for server in servers:
+        server.close()
 
 
 if __name__ == "__main__":

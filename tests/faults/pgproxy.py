@@ -1,12 +1,14 @@
 """A proxy between a service and PostgreSQL, in a process of its own: `python -m tests.faults.pgproxy SETTINGS.json`.
 
-It understands the protocol as far as it must (PostgreSQL's manual, Message Formats): which statements a transaction has run,
-so which kind of commit it is, and where the server's answer to that COMMIT is. What is drawn for a kind of commit by a seed
-from `ways` (kind: {way: weight}; a file named `control` beside the history changes it while it runs) is done with the answer:
+It understands the protocol as far as it must (PostgreSQL's manual, Message Formats): which statements a transaction has
+run, so which kind of commit it is, and where the server's answer to that COMMIT is. What is drawn for a kind of commit by a
+seed from `ways` (kind: {way: weight}; a file named `control` beside the history changes it while it runs) is done with it:
 
     swallow   the server has committed; the answer does not arrive, and the connection is closed on both sides
     vanish    the same, and the server goes on believing that its client is there
     hold      the answer arrives `hold_s` later
+
+Each commit of what one node alone may do is written down, with its session and when it was asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import random
 import signal
 import struct
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -35,6 +38,7 @@ KINDS = {  # by what a statement begins with
     "INSERT INTO attempts": "settle",
 }
 SSL, GSS = 80877103, 80877104
+FENCED = {"begun", "processing", "claim", "settle"}
 COMMITTED = b"COMMIT\0"
 BELIEVED_S = 2.0
 
@@ -46,10 +50,11 @@ class Cut(Exception):
 class Session:
     """What one connection has run: by the names of its prepared statements, and within its transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self._prepared: dict[bytes, str] = {}
         self._kinds: set[str] = set()
-        self.committing: deque[set[str]] = deque()  # a COMMIT each that was sent and not answered yet
+        self.committing: deque[tuple[set[str], float]] = deque()  # COMMITs that were asked for and not answered yet
 
     def sent(self, code: bytes, body: bytes) -> None:
         if code == b"P":
@@ -66,7 +71,7 @@ class Session:
         if sql.startswith("BEGIN"):
             self._kinds = set()
         elif sql.startswith("COMMIT"):
-            self.committing.append(self._kinds)
+            self.committing.append((self._kinds, time.monotonic()))
             self._kinds = set()
         self._kinds |= {kind for start, kind in KINDS.items() if sql.startswith(start)}
 
@@ -79,7 +84,7 @@ class PgProxy:
         self._rng = random.Random(f"{settings['seed']}-{settings['name']}")
         self._ways: dict[str, dict[str, float]] = settings.get("ways", {})
         self._read_at = 0.0
-        self._connections: set[asyncio.Task[None]] = set()
+        self._sessions = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -87,7 +92,8 @@ class PgProxy:
         except OSError:
             writer.close()
             return
-        session = Session()
+        self._sessions += 1
+        session = Session(self._sessions)
         tasks = [
             asyncio.create_task(self._forth(reader, writer, back, session)),
             asyncio.create_task(self._back(there, writer, session)),
@@ -113,18 +119,20 @@ class PgProxy:
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: Session) -> None:
         async for code, head, body in _messages(reader):
             if code == b"C" and body in (COMMITTED, b"ROLLBACK\0") and session.committing:
-                kinds = session.committing.popleft()
+                kinds, asked = session.committing.popleft()
                 if body == COMMITTED and kinds:
-                    await self._committed(kinds)
+                    await self._committed(kinds, session.number, asked)
             elif code == b"E":
                 session.committing.clear()
             writer.write(head + body)
             if not reader._buffer:  # type: ignore[attr-defined]  # else more is here already: written in one go
                 await writer.drain()
 
-    async def _committed(self, kinds: set[str]) -> None:
+    async def _committed(self, kinds: set[str], session: int, asked: float) -> None:
         """The server has committed, and this is its word of it."""
         self._obey()
+        if kinds & FENCED:
+            self._history.write({"ev": "commit", "kinds": sorted(kinds), "session": session, "asked": asked})
         what = "pass"
         for kind in sorted(kinds):
             weights = self._ways.get(kind, {})
@@ -143,9 +151,7 @@ class PgProxy:
             self._ways = json.loads(self._control.read_text())["ways"]
 
 
-async def _started(
-    reader: asyncio.StreamReader, client: asyncio.StreamWriter, server: asyncio.StreamWriter
-) -> None:
+async def _started(reader: asyncio.StreamReader, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
     """The first message has no letter. A wish to encrypt is denied in the server's place, in its one letter."""
     while True:
         head = await reader.readexactly(8)

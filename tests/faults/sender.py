@@ -52,7 +52,8 @@ class Sender:
             if not self._open or time.monotonic() > deadline:
                 return
             try:
-                with wire.connect(self._settings["port"], timeout=self._settings.get("timeout_s", 5)) as channel:
+                source, timeout_s = self._settings.get("source", ""), self._settings.get("timeout_s", 5)
+                with wire.connect(self._settings["port"], source, timeout_s) as channel:
                     self._talk(channel, deadline)
             except OSError as fault:
                 self._history.write({"ev": "lost", "why": type(fault).__name__})

@@ -72,9 +72,10 @@ def main() -> None:
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
     refused: dict[str, int] = {}
+    most = settings.get("refusals", 3)  # more where the store is away again and again
     while True:
         try:
-            keys = [key for key in worklist(database) if refused.get(key, 0) < 3]
+            keys = [key for key in worklist(database) if refused.get(key, 0) < most]
         except (sqlite3.Error, Unanswered):
             keys = []
         if keys and sign(control, keys, history):

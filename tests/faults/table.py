@@ -6,11 +6,14 @@ from tests.faults.outcome import Row
 from tests.faults.rows import (
     clocks,
     corrections,
+    database,
     deaths,
     disk,
+    failover,
     framing,
     keeping,
     ledger,
+    nodes,
     orders,
     outbound,
     peers,
@@ -19,9 +22,6 @@ from tests.faults.rows import (
     syscalls,
     tables,
 )  # fmt: skip
-
-LOST = "not from here; a lost session in tests/store/test_store_lost.py, a killed server in tests/service"
-NODES = "needs several nodes"
 
 ROWS = (
     Row("T-01", "the process dies at a random moment", "4 kills", "210 kills and 101,000 accepted messages",
@@ -34,6 +34,8 @@ ROWS = (
     Row("T-04", "it dies while it recovers", "1 chain of 3 kills", "40 chains of 5 kills", deaths.killed_while_recovering),
     Row("T-05", "configuration changed with comments queued", "1 change", "10 changes", deaths.reconfigured),
     Row("T-06", "frozen: service, processing process, LIS", "3 freezes", "36 freezes of up to 12 s", deaths.frozen),
+    Row("T-06 N", "several nodes: killed, frozen past their renewal, their database killed", "1 round of 7 faults",
+        "12 rounds: 36 kills, 36 freezes of 4 to 6 s, 12 kills of the database", nodes.several),
     Row("T-10", "the answer is lost", "4 senders behind a proxy, 120 messages each", "the same, 4,000 each",
         ledger.answer_lost),
     Row("T-11", "the same MSH-10 with other bytes", "40 pairs", "2,000 pairs", ledger.id_used_again),
@@ -42,9 +44,12 @@ ROWS = (
     Row("T-13", "the same message long after", "after a kill, a stop, 1 hour, 34 days",
         "also after 25 hours and 8 days, 500 messages", ledger.long_after),
     Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
-    Row("T-21", "the database restarts", later=LOST),
-    Row("T-22", "the outcome of a commit is unknown", later=LOST),
-    Row("T-23", "the database fails over", later=NODES),
+    Row("T-21", "the database is away: killed, stopped, frozen", "5 outages, one of 8 s",
+        "200 outages, 20 of them of 10 to 20 s", database.away),
+    Row("T-22", "the outcome of a commit is unknown", "30 answers swallowed", "1,000 answers swallowed, 40 of each kind",
+        database.unanswered),
+    Row("T-23", "the database fails over", "3 failovers to a synchronous standby, 1 to an asynchronous one",
+        "50 to a synchronous standby, 5 to an asynchronous one", failover.failed_over),
     Row("T-24", "fdatasync fails", "once", "30 times", syscalls.fsync_fails),
     Row("T-25", "bits rot", "4 flips, 6 in rows with a sum", "100 flips, 6 in rows with a sum", disk.rotten,
         stands_open="a flip in the head of a message or of a delivery (sender, control id, state; receiver, lane, expiry)"
@@ -72,7 +77,7 @@ ROWS = (
         "60,000 rows each of PostgreSQL and MariaDB, 8 kills (a million: `python -m tests.odbc`)", tables.late),
     Row("T-51", "the ODBC source hangs, its columns change", "once each, 200 acknowledgements meanwhile",
         "once each in 100,000 rows, 2,000 acknowledgements meanwhile", tables.hangs_and_drifts, alone=True),
-    Row("T-60", "workers at once", later=NODES),
+    Row("T-60", "eight processing nodes, killed and frozen", "3 faults", "60 faults", nodes.eight),
     Row("T-61", "the clock jumps", "4 jumps, 1 back over a waiting comment", "18 jumps, 1 back over a waiting comment",
         clocks.jumps),
     Row("T-62", "retention runs during a backlog", "21 messages in every state, 40 days later", "2,001 messages",

@@ -83,7 +83,9 @@ class Run:
         self.now += 20
         created = datetime.fromtimestamp(BEGUN + self.now, UTC).isoformat()
         self.seen.cases = [{"id": case, "lane": "p:LABA|S", "version": version, "state": "signed"}]
-        self.seen.drafts.append({"case": case, "version": version, "subject_message": version, "text": "Anti-SRP", "created": created})
+        self.seen.drafts.append(
+            {"case": case, "version": version, "subject_message": version, "text": "Anti-SRP", "created": created}
+        )
         raw = f"MSH|{control_id}".encode()
         key = len(self.seen.outbox) + 1
         self.seen.outbox.append({"id": key, "case": case, "version": version, "receiver": "lis", "lane": "lis/p:LABA|S",
@@ -148,7 +150,8 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("C7", "the newer comment first", lambda run: run.seen.lis.reverse()),
     ("C8", "an older version after a newer one", lambda run: arrival(run, 0)),
     ("C8", "sent long after a newer version was written", lambda run: run.seen.drafts.append(
-        {"case": 1, "version": 3, "subject_message": 9, "text": "Anti-SRP", "created": datetime.fromtimestamp(BEGUN, UTC).isoformat()})),
+        {"case": 1, "version": 3, "subject_message": 9, "text": "Anti-SRP",
+         "created": datetime.fromtimestamp(BEGUN, UTC).isoformat()})),
     ("C9", "nobody's message", lambda run: arrival(run, 0, id="LB9")),
     ("C9", "signed by nobody", lambda run: [one.update(actor="labbridge") for one in run.seen.audit]),
     ("C10", "the answer names another", change("senders", 1, msa2="A1")),

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +37,7 @@ class World:
         self.service = Service(folder, patched=patched, **service)
         self.nemesis = History(folder / "nemesis.jsonl")
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
+        self.nodes: dict[str, Service] = {}  # several services on one store, in place of the one (nodes.py)
 
     def __enter__(self) -> World:
         return self
@@ -49,7 +50,8 @@ class World:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait()
-        self.service.close()
+        for service in (self.service, *self.nodes.values()):
+            service.close()
         self.nemesis.close()
         if error is None and not self.violated:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -64,8 +66,11 @@ class World:
         before = [] if self.patched is None else [str(self.patched)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*before, str(ROOT)])}
         command = [sys.executable, "-m", f"tests.faults.{module}", str(path)]
+        return self.program(name, command, env=environment)
+
+    def program(self, name: str, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         with (self.folder / "parts.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **options)
         self._parts[name] = process
         return process
 
@@ -181,6 +186,9 @@ class World:
             (self.folder / "metrics.txt").write_text(self.service.metrics())
             self.nemesis.write({"ev": "stop"})
             self.service.stop()
+        for name, node in self.nodes.items():
+            self.nemesis.write({"ev": "stop", "what": name})
+            node.stop()
         found = checker.check(self.folder, self.service.database, **asked)
         self.violated = bool(found.count)
         return found

@@ -66,29 +66,32 @@ class Accepted:
         self.times.sort()
         return self.times
 
-    def after(self, moment: float) -> float | None:
-        return next((one for one in self.look() if one > moment), None)
+    def next(self, after: float = 0, within_s: float = 60) -> float | None:
+        """Wait for the first one after a moment, or after now; None where there is none in time."""
+        moment = after or time.monotonic()
+        found: float | None = until(lambda: next((one for one in self.look() if one > moment), None), within_s)
+        return found
 
 
 # ---------------------------------------------------------------- T-21
 
 
 def away(run: Run) -> Outcome:
-    """T-21. The server is killed, stopped, frozen, or the session that writes is killed; meanwhile nothing is accepted, afterwards
-    all goes on by itself."""
+    """T-21. The server is killed, stopped, frozen, or the session that writes is killed; meanwhile nothing is accepted,
+    afterwards all goes on by itself."""
     found, waits = Outcome(), []
     with stored() as (server, url), World(run.folder / "w", run.seed, run.patched, database=url) as world:
         world.lis()
         world.start()
         names = begin(world, 5, timeout_s=1, a_second=30, serology=0.1, malformed=0.01)
-        world.signer()
+        world.signer(refusals=1000)
         accepted, pid = Accepted(world.folder, names), world.service.pid
         for number in range(run.size(5, 200)):
             how = ("killed", "frozen", "stopped", "session")[number % 4]
             seconds = _down_s(world.rng, number, run)
-            until(lambda before=time.monotonic(): accepted.after(before))  # type: ignore[misc]
+            accepted.next()
             down, ending, up = _outage(world, server, how, seconds, found)
-            first = until(lambda moment=ending: accepted.after(moment), 30)  # type: ignore[misc]
+            first = accepted.next(ending, 30)
             waits.append(max(0.0, first - up) if first else 30.0)
             found.must(waits[-1] <= BACK_WITHIN_S, f"{how} for {seconds:.1f} s: first AA {waits[-1]:.1f} s after")
             told = [one for one in accepted.times if down + IN_HAND_S < one < ending]
@@ -101,7 +104,9 @@ def away(run: Run) -> Outcome:
         found.add(verdict)
         found.exposures = int(sum(load(world.folder, url).in_flight))
         found.figures([verdict], "acked", "duplicates", "delivered")
-        found.note += f"; first AA {sorted(waits)[len(waits) // 2]:.1f} s after the server was up, at most {max(waits):.1f} s"
+        found.note += (
+            f"; first AA {sorted(waits)[len(waits) // 2]:.1f} s after the server was up, at most {max(waits):.1f} s"
+        )
     return found
 
 
@@ -115,8 +120,7 @@ def _down_s(rng: random.Random, number: int, run: Run) -> float:
 def _outage(world: World, server: Cluster, how: str, seconds: float, found: Outcome) -> tuple[float, float, float]:
     """When it went, when it was let come back, and when it answered again."""
     if how == "session":
-        for (pid,) in beside.rows(world.service.database, WRITER):
-            os.kill(pid, signal.SIGKILL)  # the server ends all sessions and recovers, by itself
+        _session_killed(world, server)
     else:
         {"frozen": lambda: server.signal(signal.SIGSTOP), "killed": server.crash, "stopped": server.stop}[how]()
     world.nemesis.write({"ev": "down", "how": how})
@@ -132,6 +136,14 @@ def _outage(world: World, server: Cluster, how: str, seconds: float, found: Outc
     until(lambda: _answers(world))
     world.nemesis.write({"ev": "up"})
     return down, ending, time.monotonic()
+
+
+def _session_killed(world: World, server: Cluster) -> None:
+    """The server ends all its sessions and recovers, by itself."""
+    before = set(server.processes()[1:])
+    for (pid,) in beside.rows(world.service.database, WRITER):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: before.isdisjoint(server.processes()))
 
 
 def _answers(world: World) -> bool:
@@ -161,7 +173,7 @@ def unanswered(run: Run) -> Outcome:
             world.lis()
             world.start()
             names = begin(world, 4, timeout_s=0.3, window=4, serology=0.15, malformed=0.01, again=0.01)
-            world.signer(pause_s=0.05)
+            world.signer(pause_s=0.05, refusals=1000)
             world.pgproxy_ways("pg", **_ways(run))
             swallowed = _swallowed(world, run.size(30, 1000), run.size(2, 40), run.size(60, 1500))
             world.pgproxy_ways("pg")
@@ -180,7 +192,15 @@ def unanswered(run: Run) -> Outcome:
 
 def _ways(run: Run) -> dict[str, dict[str, float]]:
     """Rarer where commits are frequent, so that there are enough of each kind."""
-    share = {"intake": 0.1, "again": 0.05, "begun": 0.03, "processing": 0.1, "release": 0.3, "claim": 0.1, "settle": 0.4}
+    share = {
+        "intake": 0.1,
+        "again": 0.05,
+        "begun": 0.03,
+        "processing": 0.1,
+        "release": 0.3,
+        "claim": 0.1,
+        "settle": 0.4,
+    }
     return {kind: {way: weight * one for way, weight in WAYS.items()} for kind, one in share.items()}
 
 
@@ -189,9 +209,9 @@ def _swallowed(world: World, enough: int, of_each: int, within_s: float) -> Coun
     found: Counter[str] = Counter()
 
     def met() -> bool:
-        events = journal.read(world.folder / "pg.jsonl")
+        events = [one for one in journal.read(world.folder / "pg.jsonl") if one["ev"] == "fault"]
         found.clear()
-        found.update(kind for one in events if one["ev"] == "fault" for kind in one["kinds"])
+        found.update(kind for one in events for kind in one["kinds"])
         return len(events) >= enough and all(found[kind] >= of_each for kind in SWALLOWED)
 
     until(met, within_s, 0.5)

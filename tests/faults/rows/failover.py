@@ -95,7 +95,7 @@ def _synchronous(run: Run, found: Outcome) -> None:
         names = _at_work(world)
         accepted = Accepted(world.folder, names)
         for number in range(run.size(3, 50)):
-            until(lambda before=time.monotonic(): accepted.after(before))  # type: ignore[misc]
+            accepted.next()
             time.sleep(world.rng.uniform(0.2, 0.8))
             if number % 4:
                 pair.part()
@@ -106,13 +106,15 @@ def _synchronous(run: Run, found: Outcome) -> None:
             world.nemesis.write({"ev": "up"})
             found.must(pair.mend(), "the standby does not follow")
             up = time.monotonic()
-            first = until(lambda moment=up: accepted.after(moment), BACK_WITHIN_S)  # type: ignore[misc]
+            first = accepted.next(up, BACK_WITHIN_S)
             waits.append(first - up if first else BACK_WITHIN_S)
             found.must(first, f"nothing was accepted within {BACK_WITHIN_S:.0f} s of failover {number}")
             found.must(goes_on(world), f"what was accepted before failover {number} is not processed")
             found.trials += 1
         found.must(world.settle(*names, signer=True), "not everything came to rest")
-        verdict = world.check(without=("C6d",))  # what became of a delivery may be lost with the commit that was not awaited
+        verdict = world.check(
+            without=("C6d",)
+        )  # what became of a delivery may be lost with the commit that was not awaited
         found.add(verdict)
         found.exposures = int(sum(load(world.folder, pair.url).in_flight))
         found.figures([verdict], "acked", "duplicates", "delivered")
@@ -136,11 +138,10 @@ def _asynchronous(run: Run, found: Outcome) -> None:
         accepted = Accepted(world.folder, names)
         for _number in range(run.size(1, 5)):
             pair.part()
-            until(lambda before=time.monotonic(): accepted.after(before))  # type: ignore[misc]
+            accepted.next()
             time.sleep(0.5)
             pair.promote()
-            up = time.monotonic()
-            found.must(until(lambda moment=up: accepted.after(moment), BACK_WITHIN_S), "async: nothing is accepted any more")  # type: ignore[misc]
+            found.must(accepted.next(within_s=BACK_WITHIN_S), "async: nothing is accepted any more")
             found.must(pair.mend(), "async: the standby does not follow")
         world.end(*names, "signer")
         found.must(until(world.service.processed, 60), "async: not everything was processed")
@@ -173,5 +174,5 @@ def _at_work(world: World) -> list[str]:
     world.lis()
     world.start()
     names = begin(world, 4, timeout_s=1, a_second=40, serology=0.1, malformed=0.01)
-    world.signer()
+    world.signer(refusals=1000)
     return names
