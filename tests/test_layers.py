@@ -107,6 +107,8 @@ WIRING = {
     "trying",
     "wholeness",
     "beside",
+    "delivering",
+    "membership",
     "suspended",
     "suspending",
     "checking",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from labbridge.observe import logs
 from labbridge.store import nodes
@@ -153,15 +153,13 @@ class NodeLeases:
 
     def _share_out(self, connection: Connection) -> None:
         alive = {(number, epoch): processes for number, epoch, processes in connection.execute(ALIVE).fetchall()}
-        rows = connection.execute(ALL).fetchall()
+        rows = self._all(connection)
         mine = {id for id, _name, node, epoch, _leaving in rows if (node, epoch) == (connection.node, connection.epoch)}
         for id in self._locked - mine:  # the process that works has given it back
             connection.execute(FREE, (id,))
         self._locked &= mine
         free = [id for id, _name, node, epoch, _leaving in rows if id not in mine and (node, epoch) not in alive]
         named = {name: id for id, name, *_whose in rows}
-        for name in set(self._wanted) - set(named):  # where two nodes name at one moment, one does the next time
-            connection.execute(NAME, (name,))
         wanted = [named[name] for name in self._wanted if named.get(name) in free]
         if self._node.processes:
             share = math.ceil(PARTITIONS / max(1, sum(alive.values())))
@@ -170,6 +168,15 @@ class NodeLeases:
             wanted += [one for one in free if one < PARTITIONS][: max(0, share - len(parts))]
         self._take(connection, wanted)
         self._held = {name: self._epoch for name, id in named.items() if id in self._locked}
+
+    def _all(self, connection: Connection) -> list[Any]:
+        """Every row of what is held. What nobody has named yet is named; where two nodes do at one moment, one does the next
+        time."""
+        rows = connection.execute(ALL).fetchall()
+        new = set(self._wanted) - {name for _id, name, *_whose in rows}
+        for name in sorted(new):
+            connection.execute(NAME, (name,))
+        return connection.execute(ALL).fetchall() if new else rows
 
     def _ask_back(self, connection: Connection, parts: Sequence[int], share: int, asked: set[int]) -> None:
         """What is beyond our share is given back by the process that works, once it has nothing of it in hand."""

@@ -120,7 +120,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._held = opening.held(url)
+        self._held = self._opened(url)
         self.connection = self._held.__enter__().writer()
         self.writer = Writer(self.connection)
         self._readers: list[Connection] = []
@@ -129,6 +129,9 @@ class Store:
         self.work = StoreWork(self.reader, LocalUnits(self.writer))
         self.desk = StoreDesk(self.writer, self.another_reader())
         self.outbox = StoreOutbox(self.writer)
+
+    def _opened(self, url: str) -> contextlib.AbstractContextManager[opening.Held]:
+        return opening.held(url)
 
     @property
     def path(self) -> Path:

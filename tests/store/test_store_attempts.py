@@ -109,7 +109,7 @@ async def test_an_attempt_that_a_stop_cut_off_is_told(store: Store) -> None:
     await waiting(store)
     await store.outbox.claim_delivery("lis", later(1))
     audit = AuditEvent(at=later(2), actor="labbridge", action="recovered", subject="outbox")
-    assert await store.outbox.recover(later(2), audit) == 1
+    assert await store.outbox.recover("lis", later(2), audit) == 1
     assert attempts(store) == [(1, later(2).isoformat(), "unanswered", outbox.ENDED, b"")]
-    assert await store.outbox.recover(later(3), audit) == 0
+    assert await store.outbox.recover("lis", later(3), audit) == 0
     assert len(attempts(store)) == 1

@@ -246,9 +246,9 @@ class FailsOnce:
     def __init__(self, units: LocalUnits) -> None:
         self._units, self._posts = units, 0
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Verdicts:
         self._posts += 1
-        return self._units.post(units) if self._posts != 2 else self._fail
+        return self._units.post(units, fence) if self._posts != 2 else self._fail
 
     def _fail(self) -> list[bool]:
         raise StoreUnavailable("The store could not commit (SQLITE_FULL)")

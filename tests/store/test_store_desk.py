@@ -201,7 +201,7 @@ async def test_what_a_stopped_process_left_in_flight_waits_again(store: Store) -
     await with_case(store)
     released(store)
     await claimed(store)
-    assert await store.outbox.recover(NOON, event("recovered", "outbox")) == 1
+    assert await store.outbox.recover("lis", NOON, event("recovered", "outbox")) == 1
     again = await claimed(store)
     assert again is not None
     assert (again.control_id, again.attempts) == ("LB1", 2)

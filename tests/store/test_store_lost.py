@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -12,7 +13,7 @@ from store_build import LANE, NOON, Store, arrival, change, event, outgoing
 from store_proxy import Proxy
 
 from labbridge.errors import Refused, StoreUnavailable
-from labbridge.store import server
+from labbridge.store import opening, sealing, server
 from labbridge.store.connection import FAULTS, Connection, DriverFault, Statement, Unreachable
 from labbridge.store.counts import counts
 from labbridge.store.dialect import statement
@@ -246,18 +247,37 @@ def test_a_session_that_its_server_still_believes_in_gives_the_lock_to_the_next(
     assert names(far) == {"before", "after"}
 
 
-def test_a_writer_whose_lock_was_taken_meanwhile_ends_its_process(place: str, ask: Callable[[str], object]) -> None:
-    fatal = threading.Event()
-    writer = Writer(server.open_writer(place), on_fatal=fatal.set)
+def test_a_writer_whose_number_was_taken_meanwhile_goes_on_under_another(place: str, ask: Callable[[str], object]) -> None:
+    writer = Writer(server.open_writer(place))
     assert writer.submit(add("before")).result(PATIENCE_S)
     ask(END_WRITER)
     other = server.open_writer(place)
-    with pytest.raises(StoreUnavailable, match="AnotherWriter"):
-        writer.submit(add("second writer")).result(PATIENCE_S)
-    assert fatal.is_set()
-    assert other.execute("SELECT name FROM tally").fetchall() == [("before",)]
+    assert writer.submit(add("after")).result(PATIENCE_S)
+    assert (other.node, writer.node()) == (0, 1)
+    assert other.execute("SELECT name, node FROM tally ORDER BY node").fetchall() == [("before", 0), ("after", 1)]
+    assert sealing.verify(other).faults == ()
     writer.close()
     other.close()
+
+
+def test_a_writer_waits_while_another_must_be_alone(place: str, ask: Callable[[str], object]) -> None:
+    writer = Writer(server.open_writer(place))
+    assert writer.submit(add("before")).result(PATIENCE_S)
+    ask(END_WRITER)
+    with opening.held(place, alone=True), pytest.raises(StoreUnavailable, match="LockNotAvailable"):
+        writer.submit(add("not now")).result(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while not _submitted(writer):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    writer.close()
+
+
+def _submitted(writer: Writer) -> bool:
+    try:
+        return bool(writer.submit(add("now")).result(PATIENCE_S))
+    except StoreUnavailable:
+        return False
 
 
 def test_a_server_that_is_away_is_asked_at_once_and_then_with_pauses() -> None:

@@ -1,4 +1,4 @@
-"""Opening on PostgreSQL: what a server must promise, one writer for a database, the version gate, and what is refused."""
+"""Opening on PostgreSQL: what a server must promise, who may write beside whom, the version gate, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -44,8 +45,8 @@ def serving(postgres: Cluster, setting: str, value: str) -> Iterator[None]:
         set_to(f"ALTER SYSTEM RESET {setting}", before)
 
 
-def refusal(url: str) -> str:
-    with pytest.raises(StoreRefused) as caught, opening.held(url):
+def refusal(url: str, *, alone: bool = False, strict: bool = False) -> str:
+    with pytest.raises(StoreRefused) as caught, opening.held(url, alone=alone, strict=strict):
         pass
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -165,16 +166,49 @@ def test_what_the_server_is_in_a_sentence(postgres: Cluster) -> None:
 def test_a_fresh_database_gets_its_tables_and_an_opened_one_keeps_its_rows(postgres: Cluster) -> None:
     url = postgres.empty()
     with opening.held(url) as store:
-        store.writer().execute("INSERT INTO tally VALUES ('stored', 'lis', 7, '')")
+        store.writer().execute("INSERT INTO tally(name, labels, count) VALUES ('stored', 'lis', 7)")
     with opening.held(url) as store:
         assert store.writer().execute("SELECT count FROM tally").fetchone() == (7,)
 
 
-def test_a_second_writer_is_refused_while_the_first_is_there(emptied: str) -> None:
+def test_several_nodes_write_one_store_under_numbers_of_their_own(emptied: str) -> None:
+    with opening.held(emptied) as first, opening.held(emptied) as second:
+        assert (first.writer().node, second.writer().node) == (0, 1)
+    with opening.held(emptied) as again:
+        assert (again.writer().node, again.writer().epoch) == (0, 2)
+
+
+def test_who_must_write_alone_waits_for_nobody_and_lets_nobody_in(emptied: str) -> None:
     with opening.held(emptied):
+        assert refusal(emptied, alone=True) == ANOTHER
+    with opening.held(emptied, alone=True):
         assert refusal(emptied) == ANOTHER
     with opening.held(emptied):
         pass
+
+
+def test_two_nodes_that_start_at_once_make_the_tables_once(postgres: Cluster) -> None:
+    url, faults = postgres.empty(), list[BaseException]()
+
+    def start() -> None:
+        try:
+            with opening.held(url) as store:
+                assert store.writer().execute("SELECT count(*) FROM journal").fetchone() == (0,)
+        except BaseException as fault:
+            faults.append(fault)
+            raise
+
+    threads = [threading.Thread(target=start) for _node in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(PATIENCE_S)
+    assert faults == []
+
+
+def test_strict_durability_is_refused_where_commits_wait_for_no_standby(emptied: str) -> None:
+    said = "[store] durability is strict, and the server waits for no standby: set synchronous_standby_names, or say server"
+    assert refusal(emptied, strict=True) == said
 
 
 def test_another_database_of_the_same_server_is_another_store(postgres: Cluster, emptied: str) -> None:
@@ -202,7 +236,7 @@ def test_a_forked_process_that_ends_leaves_the_session_alone(emptied: str) -> No
             os._exit(0)
         os.waitpid(child, 0)
         assert store.writer().execute("SELECT 1").fetchone() == (1,)
-        assert refusal(emptied) == ANOTHER
+        assert refusal(emptied, alone=True) == ANOTHER
 
 
 def test_a_reader_writes_nothing(emptied: str) -> None:

@@ -95,7 +95,7 @@ def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
 
 
 def test_a_store_opens_again_with_what_it_held(store: Store) -> None:
-    store.connection.execute("INSERT INTO tally VALUES ('stored', 'lis', 7, '')")
+    store.connection.execute("INSERT INTO tally(name, labels, count) VALUES ('stored', 'lis', 7)")
     store.close()
     again = open_writer(store.path)
     assert again.execute("SELECT count FROM tally").fetchone() == (7,)

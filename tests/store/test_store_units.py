@@ -222,7 +222,7 @@ def test_the_asker_that_goes_away_ends_its_server_and_not_the_writer(store: Stor
 def test_units_of_an_asker_that_died_before_the_answer_are_on_disk(store: Store) -> None:
     """They were whole when they came; the attempt they carry was begun, and is counted."""
     ours, theirs = multiprocessing.Pipe()
-    ours.send_bytes(msgspec.msgpack.encode([[add("begun")]]))
+    ours.send_bytes(msgspec.msgpack.encode(([[add("begun")]], None)))
     ours.close()
     thread = serve_units(theirs, store.writer)
     thread.join(PATIENCE_S)
@@ -232,7 +232,7 @@ def test_units_of_an_asker_that_died_before_the_answer_are_on_disk(store: Store)
 
 def test_half_a_frame_of_a_killed_asker_writes_nothing(store: Store) -> None:
     ours, theirs = multiprocessing.Pipe()
-    whole = msgspec.msgpack.encode([[add("half")]])
+    whole = msgspec.msgpack.encode(([[add("half")]], None))
     with open(ours.fileno(), "wb", closefd=False, buffering=0) as raw:
         raw.write(len(whole).to_bytes(4, "big") + whole[: len(whole) // 2])
     ours.close()
@@ -283,7 +283,7 @@ def test_what_goes_through_the_pipe_are_statements_and_their_parameters(store: S
     ours, theirs = multiprocessing.Pipe()
     theirs.send_bytes(msgspec.msgpack.encode([True]))
     assert commit(RemoteUnits(ours), [[add("x'); DROP TABLE tally; --", 2)]]) == [True]
-    assert msgspec.msgpack.decode(theirs.recv_bytes()) == [[[ADD, ["x'); DROP TABLE tally; --", 2], 1]]]
+    assert msgspec.msgpack.decode(theirs.recv_bytes()) == [[[[ADD, ["x'); DROP TABLE tally; --", 2], 1]]], None]
     ours.close()
     theirs.close()
     assert commit(LocalUnits(store.writer), [[add("x'); DROP TABLE tally; --", 2)]]) == [True]

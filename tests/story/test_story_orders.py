@@ -495,7 +495,7 @@ async def test_a_stop_between_sending_and_the_answer_leaves_it_unknown(lab: Labo
     assert claimed is not None
     assert (claimed.order, states(lab)) == (lab.orders()[0][0], ["unknown"])
     await lab.outbox.recover(
-        lab.clock.now(), AuditEvent(at=lab.clock.now(), actor="labbridge", action="recovered", subject="outbox")
+        "lis", lab.clock.now(), AuditEvent(at=lab.clock.now(), actor="labbridge", action="recovered", subject="outbox")
     )
     lis = Lis("UA")
     await lab.deliver(lis)

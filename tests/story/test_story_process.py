@@ -175,8 +175,8 @@ class OneGuardFails(LocalUnits):
         super().__init__(writer)
         self.subject, self.left = f"M{message}", most
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Verdicts:
-        return super().post([[*unit, *self._fails(unit)] for unit in units])
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Verdicts:
+        return super().post([[*unit, *self._fails(unit)] for unit in units], fence)
 
     def _fails(self, unit: Sequence[Statement]) -> list[Statement]:
         drafted = any("drafted" in one.params and self.subject in one.params for one in unit)
