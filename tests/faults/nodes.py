@@ -28,6 +28,7 @@ listen results
 BACK = "    server {name} 127.0.0.1:{port} send-proxy-v2 check inter 300ms fall 2 rise 1 on-marked-down shutdown-sessions\n"
 FEED = '[feeds.myolis]\nlisten = "127.0.0.1:{}"\nproxies = ["127.0.0.1"]\ntimezone = "Europe/Paris"\nsettle_s = 0\n'
 QUIET_S = 2.0  # so long after a node woke nothing else is done to any
+WORK = "SELECT id, message, lane FROM work"
 DONE = "SELECT j.control_id, w.updated FROM work w JOIN journal j ON j.id = w.message WHERE w.state = 'done'"
 
 
@@ -149,15 +150,33 @@ def spells(nemesis: list[Event], longer_than_s: float) -> Iterator[tuple[str, fl
 
 
 def written_awake(world: World, longer_than_s: float) -> list[str]:
-    """What a node wrote, after it had been taken for lost, in a session from before: of what one node alone may do."""
+    """What a node wrote after it had been taken for lost: in a session from before, or of work that it had begun before."""
     found = []
+    rows = {id: (message, lane) for id, message, lane in beside.rows(world.service.database, WORK)}
     nemesis = journal.read(world.folder / "nemesis.jsonl")
     for name, slept, woke in spells(nemesis, longer_than_s):
         commits = [one for one in journal.read(world.folder / f"pg-{name}.jsonl") if one["ev"] == "commit"]
         before = {one["session"] for one in commits if one["asked"] < slept}
         late = [one for one in commits if one["asked"] > woke and one["session"] in before]
         found += [f"{name} wrote {one['kinds']} {one['asked'] - woke:.2f} s after it woke" for one in late]
+        found += [
+            f"{name} settled M{message} {after:.2f} s after it woke"
+            for message, after in _had(commits, rows, slept, woke)
+        ]
     return found
+
+
+def _had(
+    commits: list[Event], rows: dict[int, tuple[int, str]], slept: float, woke: float
+) -> Iterator[tuple[int, float]]:
+    """The messages that were settled once it was awake, and begun before it slept, not since; and how long after."""
+    begun: dict[tuple[int, str], float] = {}
+    for one in commits:
+        if one["asked"] > woke:
+            for message, lane in one["settled"]:
+                if begun.get((message, lane), woke) < slept:
+                    yield message, one["asked"] - woke
+        begun |= {rows[id]: one["asked"] for id in one["begun"] if id in rows}
 
 
 def sent_awake(world: World, longer_than_s: float) -> list[str]:

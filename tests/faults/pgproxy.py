@@ -8,7 +8,8 @@ seed from `ways` (kind: {way: weight}; a file named `control` beside the history
     vanish    the same, and the server goes on believing that its client is there
     hold      the answer arrives `hold_s` later
 
-Each commit of what one node alone may do is written down, with its session and when it was asked for.
+Each commit of what one node alone may do is written down: its session, when it was asked for, the rows of work that it
+marked as begun, and the messages and lanes that it settled.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ KINDS = {  # by what a statement begins with
     "UPDATE work SET state": "processing",
     "INSERT INTO outbox": "release",
     "UPDATE outbox SET state = 'sent'": "claim",
-    "INSERT INTO attempts": "settle",
+    "INSERT INTO attempts(delivery, at, sent, reason, answer) VALUES": "settle",
 }
 SSL, GSS = 80877103, 80877104
+SETTLED_MESSAGE = 6  # which parameter of it is the message; the next is the lane
 FENCED = {"begun", "processing", "claim", "settle"}
 COMMITTED = b"COMMIT\0"
 BELIEVED_S = 2.0
@@ -47,33 +49,66 @@ class Cut(Exception):
     """This connection ends here; the text says how."""
 
 
+class Transaction:
+    """What was run since BEGIN, and when its COMMIT was asked for."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+        self.begun: list[int] = []
+        self.settled: list[tuple[int, str]] = []
+        self.asked = 0.0
+
+    def run(self, sql: str, values: list[bytes]) -> None:
+        kind = next((kind for start, kind in KINDS.items() if sql.startswith(start)), "")
+        if kind:
+            self.kinds.add(kind)
+        if kind == "begun":
+            self.begun += [int.from_bytes(one, "big") for one in values]
+        elif kind == "processing":
+            self.settled.append((int.from_bytes(values[SETTLED_MESSAGE], "big"), values[SETTLED_MESSAGE + 1].decode()))
+
+
 class Session:
     """What one connection has run: by the names of its prepared statements, and within its transaction."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self._prepared: dict[bytes, str] = {}
-        self._kinds: set[str] = set()
-        self.committing: deque[tuple[set[str], float]] = deque()  # COMMITs that were asked for and not answered yet
+        self._transaction = Transaction()
+        self.committing: deque[Transaction] = deque()  # their COMMITs were asked for and not answered yet
 
     def sent(self, code: bytes, body: bytes) -> None:
         if code == b"P":
             name, sql, _rest = body.split(b"\0", 2)
             self._prepared[name] = sql.decode()
         elif code == b"B":
-            _portal, name, _rest = body.split(b"\0", 2)
-            self._run(self._prepared.get(name, ""))
+            _portal, name, rest = body.split(b"\0", 2)
+            self._run(self._prepared.get(name, ""), _values(rest))
         elif code == b"Q":
             for sql in body.rstrip(b"\0").decode().split(";"):
-                self._run(sql.strip())
+                self._run(sql.strip(), [])
 
-    def _run(self, sql: str) -> None:
+    def _run(self, sql: str, values: list[bytes]) -> None:
         if sql.startswith("BEGIN"):
-            self._kinds = set()
+            self._transaction = Transaction()
         elif sql.startswith("COMMIT"):
-            self.committing.append((self._kinds, time.monotonic()))
-            self._kinds = set()
-        self._kinds |= {kind for start, kind in KINDS.items() if sql.startswith(start)}
+            self._transaction.asked = time.monotonic()
+            self.committing.append(self._transaction)
+        else:
+            self._transaction.run(sql, values)
+
+
+def _values(rest: bytes) -> list[bytes]:
+    """The parameters of a Bind, behind its names: formats, then each with its length; NULL is empty."""
+    (formats,) = struct.unpack_from("!h", rest)
+    place = 2 + 2 * formats
+    (count,) = struct.unpack_from("!h", rest, place)
+    place, found = place + 2, []
+    for _number in range(count):
+        (length,) = struct.unpack_from("!i", rest, place)
+        found.append(rest[place + 4 : place + 4 + max(0, length)])
+        place += 4 + max(0, length)
+    return found
 
 
 class PgProxy:
@@ -119,20 +154,22 @@ class PgProxy:
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: Session) -> None:
         async for code, head, body in _messages(reader):
             if code == b"C" and body in (COMMITTED, b"ROLLBACK\0") and session.committing:
-                kinds, asked = session.committing.popleft()
-                if body == COMMITTED and kinds:
-                    await self._committed(kinds, session.number, asked)
+                transaction = session.committing.popleft()
+                if body == COMMITTED and transaction.kinds:
+                    await self._committed(transaction, session.number)
             elif code == b"E":
                 session.committing.clear()
             writer.write(head + body)
             if not reader._buffer:  # type: ignore[attr-defined]  # else more is here already: written in one go
                 await writer.drain()
 
-    async def _committed(self, kinds: set[str], session: int, asked: float) -> None:
+    async def _committed(self, done: Transaction, session: int) -> None:
         """The server has committed, and this is its word of it."""
         self._obey()
+        kinds = done.kinds
         if kinds & FENCED:
-            self._history.write({"ev": "commit", "kinds": sorted(kinds), "session": session, "asked": asked})
+            told = {"kinds": sorted(kinds), "begun": done.begun, "settled": done.settled}
+            self._history.write({"ev": "commit", "session": session, "asked": done.asked, **told})
         what = "pass"
         for kind in sorted(kinds):
             weights = self._ways.get(kind, {})

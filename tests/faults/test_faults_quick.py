@@ -12,7 +12,7 @@ import pytest
 
 from tests.clusters import binary
 from tests.conftest import missing
-from tests.faults import bugs, clock, seeded, traced
+from tests.faults import bugs, clock, nodes, seeded, traced
 from tests.faults.outcome import Run
 from tests.faults.service import ROOT
 from tests.faults.table import ROWS
@@ -28,6 +28,8 @@ def parts() -> None:
         missing("strace", "apt-get install strace")
     if not clock.present():
         missing("a C compiler", "apt-get install gcc libc6-dev")
+    if nodes.haproxy() is None:
+        missing("HAProxy", "apt-get install haproxy")
     if importlib.util.find_spec("pyodbc") is None or binary("initdb") is None:
         missing("pyodbc or PostgreSQL", "pip install pyodbc; apt-get install unixodbc odbc-postgresql postgresql")
     if subprocess.run((sys.executable, "-c", "import pyodbc"), capture_output=True).returncode != 0:
@@ -57,7 +59,7 @@ def test_a_seeded_bug_is_found(name: str, tmp_path: Path) -> None:
 
 def test_every_seeded_bug_fits_the_code_of_today(tmp_path: Path) -> None:
     assert bugs.names() == sorted(bug.name for bug in seeded.BUGS)
-    assert len(seeded.BUGS) == 12
+    assert len(seeded.BUGS) == 17
     for bug in seeded.BUGS:
         assert seeded.row(bug.row).run is not None
         assert bugs.applied(bug.name, tmp_path / bug.name).is_dir()

@@ -1,4 +1,4 @@
-"""The twelve seeded bugs of reliability.md 2.3: each a small diff to a copy of the product, put in front of it."""
+"""The seeded bugs of reliability.md 2.3: each a small diff to a copy of the product, put in front of it."""
 
 from __future__ import annotations
 
