@@ -224,7 +224,9 @@ def test_a_session_that_its_server_still_believes_in_gives_the_lock_to_the_next(
     assert names(far) == {"before", "after"}
 
 
-def test_a_writer_whose_number_was_taken_meanwhile_goes_on_under_another(place: str, ask: Callable[[str], object]) -> None:
+def test_a_writer_whose_number_was_taken_meanwhile_goes_on_under_another(
+    place: str, ask: Callable[[str], object]
+) -> None:
     writer = Writer(server.open_writer(place))
     assert writer.submit(add("before")).result(PATIENCE_S)
     ask(END_WRITER)
