@@ -141,6 +141,15 @@ def audit_verify(
 
 
 @app.command()
+def nodes(config: ConfigPath = None, format: Format = "text") -> None:
+    """The services that have this store in hand, and what each of them holds."""
+    from labbridge.keeping import nodes_text
+
+    with reading(config) as store:
+        typer.echo(nodes_text(store, load_config(config), format))
+
+
+@app.command()
 def expire(
     name: Name,
     days: Annotated[int, typer.Option(help="Bytes older than this; without it [retention] raw_d.")] = 0,

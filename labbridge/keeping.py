@@ -13,6 +13,7 @@ from labbridge.ports import Clock
 from labbridge.review import policies
 from labbridge.store import anchors, backup, sealing
 from labbridge.store.connection import Connection
+from labbridge.store.nodes import listed
 from labbridge.store.sealing import Verified
 
 
@@ -41,6 +42,21 @@ def _of(manifest: backup.Manifest) -> str:
 
 def _printed(manifest: backup.Manifest, format: str, text: str) -> str:
     return json.dumps(msgspec.to_builtins(manifest)) if format == "json" else text
+
+
+def nodes_text(store: Connection, config: Config, format: str) -> str:
+    """Who works on the store: of a file, the one service; of a server, each node that has renewed in time."""
+    if config.store.file is not None:
+        return "[]" if format == "json" else "The store is a file: one service works on it, and holds everything"
+    found = listed(store)
+    if format == "json":
+        return json.dumps(msgspec.to_builtins(found))
+    lines = [
+        f"{one.number:>3}  {one.name:24} {one.partitions:>2} partitions  renewed {one.renewed_ms / 1000:.1f} s ago"
+        f"{''.join(f', {other}' for other in one.holds)}"
+        for one in found
+    ]
+    return "\n".join(lines or ["No node works on this store"])
 
 
 # ---------------------------------------------------------------- the audit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.pool import NullPool, StaticPool
 
 from labbridge.store.connection import StoreRefused
+
+WAITS = "-c lock_timeout=2000"  # milliseconds
+TRIES, BETWEEN_S = 60, 1.0
 
 
 def upgrade(engine: sa.Engine, revision: str | None) -> None:
@@ -28,6 +32,24 @@ def upgrade(engine: sa.Engine, revision: str | None) -> None:
         command.upgrade(settings, "head")
 
 
+def upgrade_beside(url: str, revision: str | None) -> None:
+    """The same on PostgreSQL, where other nodes may be at work: a statement that would have to wait for them gives way, so
+    that nobody queues up behind it, and all is tried again. StoreRefused where they never let it in."""
+    from psycopg.errors import LockNotAvailable
+
+    engine = on_postgres(url)
+    for _time in range(TRIES):
+        try:
+            upgrade(engine, revision)
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            time.sleep(BETWEEN_S)
+        else:
+            return
+    raise StoreRefused("The tables are in use without a pause; stop what reads them for long, then start again")
+
+
 def on_sqlite(connection: sqlite3.Connection) -> sa.Engine:
     """Over the writer's own connection."""
     return sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
@@ -40,7 +62,9 @@ def on_postgres(url: str) -> sa.Engine:
     from labbridge.store.dialect import ddl
     from labbridge.store.postgres import libpq
 
-    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(libpq(url)), poolclass=NullPool)
+    engine = sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(libpq(url), options=WAITS), poolclass=NullPool
+    )
 
     @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
     def translated(_bound: Any, _cursor: Any, sql: str, parameters: Any, *_how: Any) -> tuple[str, Any]:

@@ -30,6 +30,12 @@ REGISTER = (
 THERE = "SELECT 1 FROM pg_stat_activity WHERE pid = %s::int AND backend_start::text = %s"
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s::int AND backend_start::text = %s"
 FENCE = f"UPDATE nodes SET renewed = {NOW} WHERE instance = ? AND epoch = ?"  # noqa: S608
+PARTITION = "partition "  # the names of the partitions begin so
+ALL_HELD = "SELECT id, name, node, epoch FROM holdings WHERE node IS NOT NULL ORDER BY id"
+AT_WORK = (
+    f"SELECT number, epoch, name, {NOW} - renewed FROM nodes WHERE within > 0 AND renewed + within >= {NOW}"  # noqa: S608
+    " ORDER BY number"
+)
 ENDS_WITHIN_S = 2.0  # the server may take a moment to see that a process has gone
 
 
@@ -44,6 +50,16 @@ class Node(msgspec.Struct, frozen=True):
 
 
 NOBODY = Node()  # a command: it holds nothing
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A node at work: what it holds, and how long ago it was renewed."""
+
+    number: int
+    name: str
+    renewed_ms: int
+    partitions: int
+    holds: tuple[str, ...]
 
 
 class Borne(NamedTuple):
@@ -89,6 +105,23 @@ def others(connection: Connection, instance: str) -> bool:
     """Whether other services have this store in hand now."""
     asked = f"SELECT 1 FROM nodes WHERE instance <> ? AND within > 0 AND renewed + within >= {NOW} LIMIT 1"  # noqa: S608
     return connection.execute(asked, (instance,)).fetchone() is not None
+
+
+def listed(connection: Connection) -> list[Listed]:
+    """Every node that is at work, by number."""
+    held: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    for id, name, *whose in connection.execute(ALL_HELD).fetchall():
+        held.setdefault((whose[0], whose[1]), []).append((id, name))
+    return [
+        Listed(number, name, renewed_ms, *_kinds(held.get((number, epoch), [])))
+        for number, epoch, name, renewed_ms in connection.execute(AT_WORK).fetchall()
+    ]
+
+
+def _kinds(held: list[tuple[int, str]]) -> tuple[int, tuple[str, ...]]:
+    """How many partitions, and what else."""
+    others = tuple(name for _id, name in held if not name.startswith(PARTITION))
+    return len(held) - len(others), others
 
 
 def _one(session: Session, sql: str, params: tuple[Any, ...]) -> Any:

@@ -184,7 +184,7 @@ def _to_newest(url: str, session: Session) -> None:
     check_rights(session)
     from labbridge.store import migrate  # loads Alembic: only where there is something to migrate
 
-    migrate.upgrade(migrate.on_postgres(url), revision)
+    migrate.upgrade_beside(url, revision)
 
 
 # ---------------------------------------------------------------- parts

@@ -19,6 +19,7 @@ from tests.bench.figures import GENERATOR, Line, ratios
 from tests.bench.growth import growth
 from tests.bench.ingest import ingest, latency
 from tests.bench.interpreting import interpreting
+from tests.bench.nodes import nodes
 from tests.bench.reading import reading
 from tests.bench.workbench import workbench
 
@@ -160,6 +161,7 @@ LINES: dict[str, Callable[[], Iterable[Line]]] = {
     "sustained": sustained,
     "two-minutes": two_minutes,
     "growth": growth,
+    "nodes": nodes,
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,

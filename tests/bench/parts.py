@@ -119,7 +119,7 @@ class Labbridge:
         self.config = folder / "bench.toml"
         store = url or f"sqlite:///{folder / 'bench.db'}"
         self.config.write_text(
-            f'facility = "LABA"\n[store]\nurl = "{store}"\nvolatile = true\n'
+            f'facility = "LABA"\n[store]\nurl = "{store}"\nfolder = "{folder}"\nvolatile = true\n'
             f'[feeds.myolis]\nlisten = "127.0.0.1:{self.port}"\ntimezone = "Europe/Paris"\n'
             f'[receivers.lis]\naddress = "127.0.0.1:{free_port()}"\n'
             f'[web]\nlisten = ""\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'

@@ -172,6 +172,23 @@ async def test_a_cancelled_exchange_closes_the_connection() -> None:
         assert await delivered(receiver, "LB2") is True
 
 
+async def test_who_may_not_send_any_more_sends_not_one_byte() -> None:
+    """It is asked once the connection stands: that may have taken long, and another node may have taken over."""
+    async with Adversary("plain") as lis, line(lis, timeout_s=20.0) as receiver:
+        asked: list[bool] = []
+
+        def may_send() -> bool:
+            asked.append(receiver.connected)
+            return False
+
+        receiver.may_send = may_send
+        with pytest.raises(Retry, match="another node may have taken over"):
+            await receiver.send(message("LB1"), "LB1")
+        assert (asked, lis.seen) == ([True], [])
+        receiver.may_send = lambda: True
+        assert await delivered(receiver, "LB2") is True
+
+
 async def test_a_long_mixture_has_no_false_delivery() -> None:
     """Random modes in a row (seeded): delivered exactly where the LIS took this message, and only then."""
     quick = [mode for mode in MODES if mode not in ("late", "endless", "splitbody")]

@@ -78,6 +78,40 @@ def test_a_result_becomes_a_comment_in_the_lis_through_a_kill_of_the_service(ser
     assert reopened["text"].startswith("This replaces the comment dated")
 
 
+def test_two_nodes_share_the_work_and_one_that_is_killed_is_replaced(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Cluster
+) -> None:
+    store = postgres.empty()
+    first, second = (
+        Service(tmp_path_factory.mktemp(name), f'[node]\nname = "{name}"\nrenewal_s = 2\n', store)
+        for name in ("a", "b")
+    )
+    try:
+        for one in (first, second):
+            one.start(stub=False)
+        until(lambda: [one["partitions"] for one in first.json("nodes")] == [32, 32])
+        holders = [name for one in second.json("nodes") for name in one["holds"]]
+        assert sorted(holders) == ["receiver lis", "upkeep"]
+        for one, name in ((first, SEROLOGY), (second, CK)):
+            with sender(one) as line:
+                answer = line.send(sample(name))
+            assert answer is not None
+            assert answer.code == "AA"
+        second.settled()
+        (case,) = waiting(second)
+        assert (case["outcome"]["states"]["SRP"], case["outcome"]["states"]["CK"]) == ("POS_STRONG", "MILD")
+        assert "  a  " in first.run("nodes").stdout
+        first.stop(signal.SIGKILL)
+        until(lambda: [(one["name"], one["partitions"]) for one in second.json("nodes")] == [("b", 64)])
+        send(second, CORRECTION)
+        assert second.run("audit", "verify").returncode == 0
+        assert second.stop() == 0
+        assert second.json("nodes") == []
+    finally:
+        first.close()
+        second.close()
+
+
 def test_every_command_works_beside_it_and_after_it(served: Service) -> None:
     served.start(stub=False)
     second = subprocess.run(
@@ -85,7 +119,7 @@ def test_every_command_works_beside_it_and_after_it(served: Service) -> None:
     )
     assert (second.returncode, second.stderr.strip()) == (
         78,
-        "Another labbridge process writes this store; use the running service, or stop it first",
+        "Another labbridge service has its control socket there; name a folder of its own in [store] folder",
     )
     send(served, SEROLOGY)
     with sender(served) as line:

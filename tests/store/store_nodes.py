@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from store_build import Store
+
 from labbridge.store import opening
 from labbridge.store.choosing import PARTITIONS, Partitions
 from labbridge.store.leases import NodeLeases
@@ -15,7 +17,6 @@ from labbridge.store.postgres import PostgresConnection
 from labbridge.store.units import LocalUnits
 from labbridge.store.work import StoreWork
 from labbridge.store.writer import Writer
-from store_build import Store
 
 WITHIN_S = 10.0
 
@@ -23,7 +24,9 @@ WITHIN_S = 10.0
 class OneNode(Store):
     """Every port of one node. `now` is its own clock, in seconds; nothing is renewed but by `turn`."""
 
-    def __init__(self, url: str, name: str, *, wanted: tuple[str, ...] = ("receiver lis",), processes: bool = True) -> None:
+    def __init__(
+        self, url: str, name: str, *, wanted: tuple[str, ...] = ("receiver lis",), processes: bool = True
+    ) -> None:
         self.now = 1000.0
         self.node = Node(name, name, processes, round(WITHIN_S * 1000))
         self.leases = NodeLeases(self.node, wanted, clock=lambda: self.now)

@@ -228,14 +228,20 @@ def test_a_resource_that_all_nodes_are_asked_to_create_where_there_is_none_is_cr
 
             def create(node: OneNode, which: int, number: int = number, gate: threading.Barrier = gate) -> Future[Any]:
                 resource = PostedResource(
-                    entry=0, kind="Observation", method="POST", only_if_none=f"sys|{number}", known_by=(f"sys|{number}",)
+                    entry=0,
+                    kind="Observation",
+                    method="POST",
+                    only_if_none=f"sys|{number}",
+                    known_by=(f"sys|{number}",),
                 )
                 body = arrival(f"{{{number} {which}}}", control_id=f"F{number}-{which}")
                 asked = msgspec.structs.replace(body, resources=(resource,))
                 gate.wait(30)
                 return node.writer.submit(lambda connection: keep_all(connection, [(asked, event())]))
 
-            told = [one.result().result(30)[0] for one in [pool.submit(create, node, n) for n, node in enumerate(found)]]
+            told = [
+                one.result().result(30)[0] for one in [pool.submit(create, node, n) for n, node in enumerate(found)]
+            ]
             assert sum(not one.known for one in told) == 1
 
 
@@ -268,7 +274,9 @@ async def test_each_node_has_a_chain_of_its_own_and_all_are_verified(
         ask("ALTER TABLE audit ENABLE TRIGGER USER")
 
 
-def test_a_line_of_a_node_that_bears_no_seal_is_found(emptied: str, ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
+def test_a_line_of_a_node_that_bears_no_seal_is_found(
+    emptied: str, ask: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
     with nodes(emptied, "a") as (one,):
         values = "'2026-11-10', 'somebody', 'did', 'M1'"
         ask(f"INSERT INTO audit(at, actor, action, subject, node) VALUES ({values}, 7)")

@@ -10,12 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from labbridge.errors import StoreUnavailable
-from labbridge.store import opening, server
+from labbridge.store import migrate, opening, server
 from labbridge.store.connection import FAULTS, Connection, StoreRefused, Unreachable
+from labbridge.store.postgres import libpq
 from tests.clusters import PATIENCE_S, Cluster, cluster
 
 ANOTHER = "Another labbridge process writes this store; use the running service, or stop it first"
@@ -204,6 +210,30 @@ def test_two_nodes_that_start_at_once_make_the_tables_once(postgres: Cluster) ->
     for one in threads:
         one.join(PATIENCE_S)
     assert faults == []
+
+
+def test_a_migration_that_would_have_to_wait_gives_way_and_is_tried_again(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a table to itself stands in front of everybody who comes after: nodes of before go on working."""
+    monkeypatch.setattr(migrate, "WAITS", "-c lock_timeout=200")
+    url = postgres.empty()
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with migrate.on_postgres(url).begin() as bound:
+        settings.attributes["connection"] = bound
+        command.upgrade(settings, "0016")
+    line = "INSERT INTO audit(at, actor, action, subject) VALUES ('2026-11-10', 'old', 'received', 'M1')"
+    with psycopg.connect(libpq(url)) as reads, ThreadPoolExecutor(1) as pool:
+        reads.execute("SELECT count(*) FROM audit")
+        migrating = pool.submit(lambda: server.open_writer(url).close())
+        for _time in range(10):
+            postgres.ask(name(url), f"SET statement_timeout = 5000; {line}")
+        assert not migrating.done()
+        assert postgres.ask(name(url), "SELECT version_num FROM alembic_version") == [("0016",)]
+        reads.commit()
+        migrating.result(PATIENCE_S)
+    assert postgres.ask(name(url), "SELECT count(*), min(node), max(node) FROM audit") == [(10, 0, 0)]
 
 
 def test_strict_durability_is_refused_where_commits_wait_for_no_standby(emptied: str) -> None:
