@@ -7,6 +7,7 @@ guard fails is undone alone. A failed commit fails every unit of its group, and 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,10 @@ from labbridge.store.connection import FAULTS, Connection, Statement, Unreachabl
 from labbridge.store.sealing import Sealer
 
 GROUP = 64
+
+# psycopg forgets at a rollback what it has prepared, but only at one whose text it has not seen before (3.3.9). What it was
+# to prepare behind a statement that failed is not there: it would be asked for by name, and never found.
+_undone = itertools.count()
 
 Job = Callable[[Connection], Any]
 Handler = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -215,7 +220,7 @@ def all_of(units: Sequence[Sequence[Statement]]) -> Job:
     def run(connection: Connection) -> list[bool]:
         if connection.hold([one for statements in units for one in statements]):
             return [True] * len(units)
-        connection.execute("ROLLBACK TO unit")  # the job's own savepoint
+        connection.execute(f"ROLLBACK TO unit -- {next(_undone)}")  # the job's own savepoint
         return [_stands(connection, statements) for statements in units]
 
     return run
