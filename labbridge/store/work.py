@@ -143,6 +143,8 @@ class StoreWork:
         self._unit: list[Statement] | None = None
         self._notes = ""  # of the message of this unit: written with its state
         self._taken: list[Row] = []  # what the last claim gave
+        self._looked_up: list[Row] = []  # for which `_new` was asked:
+        self._new: frozenset[str] = frozenset()  # the lanes of which nothing is held
         self._sent: list[Row] = []  # whose units are on their way
         self._undone: Counter[int] = Counter()  # how often in a row the unit of a row of work was undone
         self._ahead: deque[list[Row]] = deque()  # begun, and not given yet
@@ -251,6 +253,11 @@ class StoreWork:
 
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
         """A person who sends a message through again has the damaged drafts of its patient made again."""
+        if self._looked_up is not self._taken:
+            self._looked_up = self._taken
+            self._new = reading.new_among(self._reader, [one.lane for one in self._taken])
+        if lane in self._new:
+            return reading.history_of_new(self._reader, patient, lane)
         again = any(one.lane == lane and one.reason == Reason.REPROCESSED for one in self._taken)
         return reading.history(self._reader, patient, lane, again=again)
 
