@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
 from labbridge.store.connection import FAULTS, Connection, Statement, Unreachable, fatal, name_of
+from labbridge.store.joining import joined
 from labbridge.store.sealing import Sealer
 
 GROUP = 64
@@ -218,7 +219,7 @@ def all_of(units: Sequence[Sequence[Statement]]) -> Job:
     then is each unit given a savepoint of its own."""
 
     def run(connection: Connection) -> list[bool]:
-        if connection.hold([one for statements in units for one in statements]):
+        if connection.hold(joined(one for statements in units for one in statements)):
             return [True] * len(units)
         connection.execute(f"ROLLBACK TO unit -- {next(_undone)}")  # the job's own savepoint
         return [_stands(connection, statements) for statements in units]
@@ -239,7 +240,7 @@ def _stands(connection: Connection, statements: Sequence[Statement]) -> bool:
 
 
 def _execute(connection: Connection, statements: Sequence[Statement]) -> None:
-    for sql, params, rows in statements:
+    for sql, params, rows in joined(statements):
         cursor = connection.execute(sql, params)
         if rows is not None and cursor.rowcount != rows:
             raise GuardFailed(sql)
