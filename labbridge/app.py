@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import platform
 import signal
@@ -30,7 +29,7 @@ from labbridge.knowledge.build import version
 from labbridge.knowledge.documents import Source
 from labbridge.listening import handlers
 from labbridge.membership import Membership, node_of
-from labbridge.memory import large_blocks_go_back
+from labbridge.memory import cycles_are_sought_seldom, large_blocks_go_back
 from labbridge.observe import logs
 from labbridge.observe.admin import AdminServer, Readiness
 from labbridge.observe.exposition import Exposition
@@ -85,13 +84,10 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     gate.check(config, SystemClock().now())
     certificates = Certificates(config, SystemClock())
     with _store(config, node) as store:
-        worker: processing.Started | None = None
         texts = gate.enough(read_all(config.knowledge.site), config)
-        if role in ("process", "all"):
-            reader = processing.reader_of(settings, texts)
-            gc.collect()
-            gc.freeze()  # the knowledge stays for good: no collection walks it, and its pages stay shared with the child
-            worker = processing.fork(settings, reader, store.files)
+        reader = processing.reader_of(settings, texts) if role in ("process", "all") else None
+        cycles_are_sought_seldom()
+        worker = processing.fork(settings, reader, store.files) if reader is not None else None
         writer = Writer(store.writer(), on_fatal=_stop_at_once)
         supervisor = (
             Supervisor(settings, texts, worker, writer, drain_s=config.limits.drain_s) if worker is not None else None

@@ -9,7 +9,6 @@ looks once a second. Where the pipe is closed it ends between two batches.
 from __future__ import annotations
 
 import contextlib
-import gc
 import multiprocessing
 import os
 import select
@@ -23,6 +22,7 @@ import msgspec
 from labbridge import drafting, pipeline
 from labbridge.errors import StoreUnavailable
 from labbridge.knowledge.documents import Source
+from labbridge.memory import cycles_are_sought_seldom
 from labbridge.model.work import Feed
 from labbridge.observe import logs
 from labbridge.sources import read_all, understood
@@ -128,8 +128,7 @@ def _run_spawned(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     reader = reader_of(settings, texts)
-    gc.collect()
-    gc.freeze()
+    cycles_are_sought_seldom()
     with contextlib.suppress(OSError):
         risen.send_bytes(RISEN)
     risen.close()

@@ -24,36 +24,44 @@ _LINE_ENDS = re.compile(r"([\r\n]+)")
 _USUAL = "^~\\&"
 
 
-class Segment:
-    """One segment. `text` is the decoded segment without its line end; `occurrence` counts its name from 1.
+class Segment(msgspec.Struct, eq=False):
+    """One segment. `text` is the decoded segment without its line end; `occurrence` counts its name from 1. Its fields are
+    told apart when the first of them is asked for: receiving asks few segments for any.
 
     Field numbers are HL7's: in MSH, field 1 is the separator itself and field 2 the encoding characters.
     """
 
-    __slots__ = ("_fields", "_offset", "ending", "name", "occurrence", "text")
+    text: str
+    ending: str
+    name: str
+    occurrence: int
+    separator: str
+    _apart: list[str] | None = None
 
-    def __init__(self, text: str, ending: str, name: str, occurrence: int, fields: list[str]) -> None:
-        self.text, self.ending, self.name, self.occurrence = text, ending, name, occurrence
-        self._fields = fields
-        self._offset = 1 if name == "MSH" else 0
+    def _fields(self) -> list[str]:
+        if self._apart is None:
+            self._apart = self.text.split(self.separator)
+        return self._apart
 
     def field(self, number: int) -> str:
         """A field as sent, still escaped; empty when it is not there."""
-        index = number - self._offset
+        index = number - 1 if self.name == "MSH" else number
         if index <= 0:
             return self.text[3] if number == 1 else ""
-        return self._fields[index] if index < len(self._fields) else ""
+        fields = self._apart or self._fields()
+        return fields[index] if index < len(fields) else ""
 
     def fields(self, last: int) -> list[str]:
         """The fields as sent, each at its own number, at least to the `last`: empty where nothing was sent. At 0 stands
         the name. Not of MSH, whose first field is the separator itself."""
-        missing = last + 1 - len(self._fields)
-        return [*self._fields, *[""] * missing] if missing > 0 else self._fields
+        fields = self._fields()
+        missing = last + 1 - len(fields)
+        return [*fields, *[""] * missing] if missing > 0 else fields
 
     @property
     def length(self) -> int:
         """The number of the last field sent."""
-        return len(self._fields) - 1 + self._offset
+        return len(self._fields()) - (self.name != "MSH")
 
     @property
     def at(self) -> str:
@@ -177,15 +185,14 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[list[Segment], bool, b
     lines, other_ends = _lines(text)
     separator = delimiters.field
     for line, ending in lines:
-        fields = line.split(separator)
-        name = fields[0]
-        occurrence = counts.get(name, 0)
-        if not occurrence and not _NAME.fullmatch(name):
-            name = _repaired(name, segments)
-            occurrence = counts.get(name, 0)
-            lower = True
-        counts[name] = occurrence = occurrence + 1
-        segments.append(Segment(line, ending, name, occurrence, fields))
+        name = line[:3]
+        if name not in counts or line[3:4] != separator:
+            name = line.partition(separator)[0]
+            if name not in counts and not _NAME.fullmatch(name):
+                name = _repaired(name, segments)
+                lower = True
+        counts[name] = occurrence = counts.get(name, 0) + 1
+        segments.append(Segment(line, ending, name, occurrence, separator))
     return segments, other_ends, lower
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -28,6 +29,16 @@ POSTED = (
 )
 HELD_IN = "SELECT lane, message, kind, collected, body, who, crc FROM results WHERE lane IN ({}) ORDER BY id"
 HELD = "SELECT message, kind, collected, body, who, crc FROM results WHERE lane = ? ORDER BY id"
+NEW = (
+    "WITH wanted(lane) AS (VALUES {}) SELECT lane FROM wanted"
+    " WHERE NOT EXISTS (SELECT 1 FROM results r WHERE r.lane = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.lane = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.lane = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM links l WHERE l.prior = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM links l WHERE l.surviving = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM merged m WHERE m.lane = wanted.lane)"
+    " AND NOT EXISTS (SELECT 1 FROM merged m WHERE m.surviving = wanted.lane)"
+)
 
 _result = msgspec.json.Decoder(Result)
 _context = msgspec.json.Decoder(ContextItem)
@@ -129,6 +140,20 @@ def history(connection: Connection, patient: Identifier | None, lane: str, *, ag
         links=linked,
         retests=retests.of_lanes(connection, lanes) if advised else (),
     )
+
+
+def new_among(connection: Connection, lanes: Sequence[str]) -> frozenset[str]:
+    """Those of these lanes of which nothing is held, in one statement: most patients are seen for the first time, and each
+    look-up of theirs would find nothing."""
+    if not lanes:
+        return frozenset()
+    asked = NEW.format(",".join(["(?)"] * len(lanes)))
+    return frozenset(lane for (lane,) in connection.execute(asked, lanes).fetchall())
+
+
+def history_of_new(connection: Connection, patient: Identifier | None, lane: str) -> StoredHistory:
+    """history() of one of those. The patient may have been stored under another lane all the same."""
+    return StoredHistory(patient=_stored(connection, patient), lanes=(lane,))
 
 
 def _check_whole(case: Case, *, again: bool) -> None:

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
@@ -20,15 +20,15 @@ from labbridge.states import Reason, State
 from labbridge.store import edits, links, orders, reading, retests, sums, unmapped, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.choosing import Row, Share, Whole
-from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
+from labbridge.store.connection import Connection, Statement, lookup_key, marks
+from labbridge.store.joining import INSERT_RESULT, KEEP_PATIENT, NUMBER
 from labbridge.store.releases import NOTE_LOT
-from labbridge.store.tally import counted
+from labbridge.store.tally import COUNT_ALL, counted, params_of
 
 BATCH = 64
 AHEAD = 2  # batches begun while one is worked on and one is on its way to the disk
 BEGUN_AT_MOST = (AHEAD + 2) * BATCH
 LOOK_AHEAD = 512
-RESULTS_AT_ONCE = 100
 BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
     " WHERE j.id IN ({})"
@@ -65,13 +65,7 @@ ACKNOWLEDGE = (
     " EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'parked') THEN ?6 ELSE ?7 END AS raw) WHERE length(raw) > 0"
     " AND NOT EXISTS (SELECT 1 FROM work WHERE message = ?5 AND state = 'kept') ON CONFLICT(control_id) DO NOTHING"
 )
-INSERT_RESULT = "INSERT INTO results(lane, message, who, kind, collected, body, crc) VALUES (?,?,?,?,?,?,?)"
-NUMBER = "INSERT INTO numbers(number, lane, message) VALUES (?,?,?) ON CONFLICT(number, lane, message) DO NOTHING"
 OWN_TEXTS = "SELECT digest FROM texts WHERE digest IN ({})"
-KEEP_PATIENT = (
-    "INSERT INTO patients(authority, identifier, body) VALUES (?,?,?)"
-    " ON CONFLICT(authority, identifier) DO UPDATE SET body = excluded.body"
-)
 OPEN_CASE = (  # none that was not seen, in any lane of the patient: two units at once must not open two
     "INSERT INTO cases(lane, feed, opened_day, version, state, opened, updated, restore, severity, flags, analytes, crc,"  # noqa: S608
     " version_crc, state_crc, put_crc, rank_crc)"
@@ -100,7 +94,6 @@ CANCEL_UNSENT = (  # an order that waits has its own reasons not to leave (retes
     " WHERE \"case\" = ? AND comment > 0 AND state = 'waiting' AND attempts = 0"
 )
 
-T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
@@ -129,6 +122,8 @@ class StoreWork:
         self._unit: list[Statement] | None = None
         self._notes = ""  # of the message of this unit: written with its state
         self._taken: list[Row] = []  # what the last claim gave
+        self._looked_up: list[Row] = []  # for which `_new` was asked:
+        self._new: frozenset[str] = frozenset()  # the lanes of which nothing is held
         self._sent: list[Row] = []  # whose units are on their way
         self._undone: Counter[int] = Counter()  # how often in a row the unit of a row of work was undone
         self._ahead: deque[list[Row]] = deque()  # begun, and not given yet
@@ -254,6 +249,11 @@ class StoreWork:
 
     def history(self, patient: Identifier | None, lane: str) -> StoredHistory:
         """A person who sends a message through again has the damaged drafts of its patient made again."""
+        if self._looked_up is not self._taken:
+            self._looked_up = self._taken
+            self._new = reading.new_among(self._reader, [one.lane for one in self._taken])
+        if lane in self._new:
+            return reading.history_of_new(self._reader, patient, lane)
         again = any(one.lane == lane and one.reason == Reason.REPROCESSED for one in self._taken)
         return reading.history(self._reader, patient, lane, again=again)
 
@@ -265,13 +265,11 @@ class StoreWork:
         found, message = drafted.results, drafted.message
         rows = [("result", one.collected.day.isoformat(), _encode(one)) for one in found.results]
         rows += [("context", item.stated.date().isoformat(), _encode(item)) for item in found.context]
-        for some in _in_parts(rows):
-            told = [((found.lane, message.key, drafted.who, *about), body) for *about, body in some]
-            values = [value for about, body in told for value in (*about, body, sums.of_result(about, body))]
-            self._add(of_rows(INSERT_RESULT, len(some)), *values)
-        for numbers in _in_parts(_numbers(found.results)):
-            named = [value for number in numbers for value in (number, found.lane, message.key)]
-            self._add(of_rows(NUMBER, len(numbers)), *named)
+        told = [((found.lane, message.key, drafted.who, *about), body) for *about, body in rows]
+        self._add(
+            INSERT_RESULT, *(value for about, body in told for value in (*about, body, sums.of_result(about, body)))
+        )
+        self._add(NUMBER, *(value for one in _numbers(found.results) for value in (one, found.lane, message.key)))
         for lot in sorted({lot for one in found.results for lot in one.lots}):
             self._add(NOTE_LOT, message.feed, lookup_key(lot), message.received.isoformat())
         patient = drafted.patient
@@ -280,9 +278,7 @@ class StoreWork:
         if found.unmapped:
             self._run(unmapped.statements(found.unmapped, message, audit.at))
         self._notes = _encode(drafted.notes).decode() if drafted.notes else ""
-        if drafted.counts:
-            sql, params = counted(drafted.counts)
-            self._add(sql, *params)
+        self._add(COUNT_ALL, *params_of(drafted.counts))
         self._identify(drafted, audit.at.isoformat())
         for change in drafted.cases:
             self._change(change, drafted, audit.at.isoformat())
@@ -347,10 +343,6 @@ class StoreWork:
         if self._unit is None:
             raise RuntimeError("a write outside unit()")
         self._unit += statements
-
-
-def _in_parts(rows: list[T]) -> Iterator[list[T]]:
-    return (rows[start : start + RESULTS_AT_ONCE] for start in range(0, len(rows), RESULTS_AT_ONCE))
 
 
 def _numbers(results: Iterable[Result]) -> list[str]:

@@ -290,3 +290,16 @@ def test_what_goes_through_the_pipe_are_statements_and_their_parameters(store: S
     assert tally(store) == {"x'); DROP TABLE tally; --": 2}
     with pytest.raises(FAULTS):
         store.reader.execute("DROP TABLE tally")
+
+
+def test_what_an_undone_batch_was_to_prepare_is_there_the_next_time(store: Store, units: UnitWriter) -> None:
+    """PostgreSQL's driver prepares what it has seen three times; what stood behind a failed statement was not prepared."""
+    commit(units, [[add("twice")]])
+    for name in "ab":
+        assert commit(units, [[add(name)], [nobody(), add("twice")]]) == [True, False]
+    for column in ("x", "y"):
+        new = f"INSERT INTO tally(name, labels, count) VALUES (?, '{column}', 1)"
+        for name in "abc":
+            assert commit(units, [[Statement(new, (name,))]]) == [True]
+        assert commit(units, [[nobody(), add("twice")], [Statement(new, ("d",))]]) == [False, True]
+        assert commit(units, [[Statement(new, ("e",))]]) == [True]
