@@ -63,6 +63,8 @@ general: $(STAMP)
 lock:
 	$(RUN) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header \
 		--allow-unsafe --extra dev --output-file requirements.lock pyproject.toml
+	$(RUN) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header \
+		--no-annotate --extra odbc --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily
 
-from labbridge import config_text
+from labbridge import config_start, config_text
 from labbridge.interpret.facts import REGISTRY
 from labbridge.knowledge.pathway import Node
 from labbridge.notes import NOTES
@@ -190,6 +190,7 @@ def _worth(ranker: Ranker, said: dict[str, str | bool], antibody: str, families:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/command-line.md": command_line.page,
     "docs/reference/configuration.md": config_text.reference,
+    "deploy/labbridge.example.toml": config_start.example,
     "docs/reference/states.md": states,
     "docs/reference/facts.md": facts,
     "docs/reference/rules.md": rules,
