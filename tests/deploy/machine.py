@@ -40,6 +40,7 @@ mount --rbind /dev dev
 mkdir -p .{prefix} .{packages} etc
 mount --bind {base} .{prefix}
 mount --bind {site} .{packages}
+{lent}
 echo {prefix}/lib >etc/ld.so.conf.d/00-lent.conf
 chroot . /sbin/ldconfig
 ip link set lo up
@@ -67,9 +68,10 @@ def until(met: Callable[[], Any], what: str, why: Callable[[], str] = str) -> An
 
 
 class Machine:
-    """`systemd`: whether it has a manager; else its first process waits."""
+    """`systemd`: whether it has a manager; else its first process waits. `lent`: folders of this machine, by their place
+    there (what is seen through the root that is laid over this one's is a copy, and no socket)."""
 
-    def __init__(self, folder: Path, *, systemd: bool = False) -> None:
+    def __init__(self, folder: Path, *, systemd: bool = False, lent: Mapping[str, Path] | None = None) -> None:
         if os.geteuid() != 0 or any(
             shutil.which(one, path=f"{os.environ['PATH']}:/usr/sbin") is None for one in NEEDED
         ):
@@ -85,6 +87,7 @@ class Machine:
             prefix=PREFIX,
             packages=PACKAGES,
             first=SYSTEMD if systemd else FIRST,
+            lent="\n".join(f"mkdir -p .{to}; mount --bind {one} .{to}" for to, one in (lent or {}).items()),
         )
         kinds = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts", "--cgroup", "--kill-child=SIGKILL")
         self._log = (folder.parent / f"{folder.name}.log").open("wb")
@@ -123,21 +126,22 @@ class Machine:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def run(
-        self, *words: str, check: bool = True, env: Mapping[str, str] | None = None
+        self, *words: str, check: bool = True, env: Mapping[str, str] | None = None, within: int | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """A command inside, as root."""
-        done = subprocess.run(
-            self.words(words), capture_output=True, text=True, env=_clean(env), timeout=PATIENCE_S * 2
-        )
+        """A command inside, as root. `within`: a process whose network and view of the files it has."""
+        entering = self.words(words, within)
+        done = subprocess.run(entering, capture_output=True, text=True, env=_clean(env), timeout=PATIENCE_S * 2)
         assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None, log: Path) -> subprocess.Popen[bytes]:
-        """A process inside that goes on."""
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None, log: Path, network: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A process inside that goes on. `network`: a process whose network it has."""
+        other = [f"--net=/proc/{network}/ns/net"] if network else ["-n"]
+        entering = [*(one for one in self.words(()) if one != "-n"), *other, *words]
         with log.open("ab") as file:
-            return subprocess.Popen(
-                self.words(words), stdout=file, stderr=file, env=_clean(env), preexec_fn=die_with_parent
-            )
+            return subprocess.Popen(entering, stdout=file, stderr=file, env=_clean(env), preexec_fn=die_with_parent)
 
     @staticmethod
     def kill(process: subprocess.Popen[bytes]) -> None:
@@ -146,16 +150,16 @@ class Machine:
             os.kill(int(child), signal.SIGKILL)
         process.wait(PATIENCE_S)
 
-    def ask(self, *words: str) -> str:
+    def ask(self, *words: str, within: int | None = None) -> str:
         """What inside.py says, run in here."""
         place = self.root / "tmp/inside.py"
         if not place.exists():
             shutil.copy(Path(__file__).with_name("inside.py"), place)
         authority = {"SSL_CERT_FILE": "/tmp/ca.pem"} if (self.root / "tmp/ca.pem").exists() else {}
-        return self.run(f"{PREFIX}/bin/python3", "/tmp/inside.py", *words, env=authority).stdout.strip()
+        return self.run(f"{PREFIX}/bin/python3", "/tmp/inside.py", *words, env=authority, within=within).stdout.strip()
 
-    def words(self, words: Sequence[str]) -> list[str]:
-        return ["nsenter", "-t", str(self.first), "-m", "-p", "-n", "-i", "-u", "-r", "-w", *words]
+    def words(self, words: Sequence[str], within: int | None = None) -> list[str]:
+        return ["nsenter", "-t", str(within or self.first), "-m", "-p", "-n", "-i", "-u", "-r", "-w", *words]
 
     def close(self) -> None:
         if self._process.poll() is None:
