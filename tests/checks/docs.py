@@ -17,7 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
-from tests.checks import command_line, pack, reports
+from tests.checks import command_line, pack, reports, supply
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -198,6 +198,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/pathway.md": pathway,
     "docs/reference/faults.md": faults,
+    "docs/reference/vendored.md": supply.page,
     "docs/reference/validation-pack.md": pack.page,
     "docs/reference/validation-pack.schema.json": pack.schema,
     "docs/explanation/interpretation.md": interpretation,
