@@ -1,7 +1,7 @@
 """`make pip-audit`: whether an advisory is known for a package that is installed with the service.
 
-Where the database of advisories cannot be reached it says so and ends with 69: nothing was checked, which is not the same as
-nothing found.
+Where the database of advisories cannot be reached, or does not know the packages (a mirror that serves files alone), it says
+so and ends with 69: not checked is not the same as nothing found, which pip-audit by itself says of both.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from tests.checks.supply import LOCK, ROOT
 UNREACHED = re.compile(
     r"ConnectionError|ServiceError|Max retries|timed out|HTTPError|NameResolution|SSLError|JSONDecode"
 )
+SKIPPED = re.compile(r"could not be audited: (\S+)")
 FOUND, UNAVAILABLE = 1, 69
 
 
 def judged(code: int, said: str) -> tuple[int, str]:
     """What a run of pip-audit came to: the exit code, and a line about it."""
+    skipped = len(set(SKIPPED.findall(said)))
+    if skipped:
+        return UNAVAILABLE, f"the database of advisories does not know {skipped} packages: they were not checked"
     if code == 0:
         return 0, "no advisory is known for any package of deploy/requirements.lock"
     if UNREACHED.search(said):

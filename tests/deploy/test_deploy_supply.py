@@ -125,6 +125,7 @@ def test_make_sbom_writes_it(tmp_path: Path) -> None:
     ("code", "said", "meant"),
     [
         (0, "No known vulnerabilities found", (0, "no advisory is known")),
+        (0, "No known ...\nanyio  Dependency not found and could not be audited: anyio (4.16.0)", (69, "not checked")),
         (1, "Found 1 known vulnerability in 1 package\nstarlette 0.1 PYSEC-1", (1, "advisories were found")),
         (1, "ERROR: ConnectionError: Max retries exceeded", (69, "nothing was checked")),
         (1, "pip_audit._service.interface.ServiceError: 403", (69, "nothing was checked")),
