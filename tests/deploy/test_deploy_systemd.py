@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine import Journal, Machine, install, until
+from machine import PACKAGES, PREFIX, Journal, Machine, until
 
 from tests.conftest import ROOT, missing
 
@@ -66,6 +66,15 @@ AS_SERVICE = ("setpriv", "--reuid", "labbridge", "--regid", "labbridge", "--clea
 LABBRIDGE, CONFIG = "/opt/labbridge/bin/labbridge", "/etc/labbridge/labbridge.toml"
 
 
+def commands() -> list[str]:
+    """The blocks of install.md that install it as a service of the machine."""
+    page = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
+    section = page.partition("## A service of the machine")[2].partition("\n## ")[0]
+    found = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert len(found) == 3
+    return found
+
+
 class Installed:
     """A machine with labbridge as docs/how-to/install.md has it."""
 
@@ -82,25 +91,35 @@ class Installed:
         run, root = self.machine.run, self.machine.root
         for address in (OWN, LIS, STRANGER):
             run("ip", "address", "add", f"{address}/32", "dev", "lo")
-        install(self.machine, wheel)
-        shutil.copy(UNIT, root / "etc/systemd/system/labbridge.service")
-        (root / "etc/systemd/system/labbridge.service.d").mkdir()
-        shutil.copy(UNITS / "network.conf", root / "etc/systemd/system/labbridge.service.d/network.conf")
-        shutil.copy(UNITS / "labbridge.sysusers.conf", root / "etc/labbridge.sysusers.conf")
-        run("systemd-sysusers", "/etc/labbridge.sysusers.conf")
-        for folder in ("/etc/labbridge", "/var/lib/labbridge"):
-            run("install", "-d", "-o", "labbridge", "-g", "labbridge", "-m", "0700", folder)
         (root / "tmp/password").write_text(PASSWORD)
-        account = ("--admin", "ada", "--name", "Ada Martin", "--password-file", "/tmp/password")
-        where = ("/etc/labbridge", "--data", "/var/lib/labbridge", "--receiver", f"{STRANGER}:2576")
-        run(*AS_SERVICE, LABBRIDGE, "init", *where, *account)
+        shutil.copytree(ROOT / "deploy", root / "srv/release/deploy")
+        (root / "srv/release/dist").mkdir()
+        shutil.copy(wheel, root / "srv/release/dist")
+        *installing, starting = commands()
+        for block in installing:
+            self.entered(block)
         lis = self.machine.folder.with_name("lis.db")
         with contextlib.closing(sqlite3.connect(lis)) as tables:
             tables.executescript(TABLE)
         shutil.copy(lis, root / "var/lib/labbridge/lis.db")
         run("chown", "labbridge:", "/var/lib/labbridge/lis.db")
-        config = self.config.read_text().replace("127.0.0.1:2575", f"{OWN}:2575").replace("volatile = false", "")
-        self.config.write_text(config.replace("\nsender =", "\nallow_plaintext = true\nsender =", 1) + ODBC)
+        text = self.config.read_text().replace("127.0.0.1:2575", f"{OWN}:2575")
+        text = text.replace("\nsender =", "\nallow_plaintext = true\nsender =", 1)
+        self.config.write_text(text.replace("127.0.0.1:2576", f"{STRANGER}:2576") + ODBC)
+        self.entered(starting)
+        until(self.ready, "ready", self.why)
+
+    def entered(self, block: str) -> None:
+        """Commands of the page, in the folder of the project. What pip would fetch is lent: the environment sees it, so that
+        the lock finds each version there."""
+        made = "python3 -m venv /opt/labbridge"
+        lent = f"echo {PACKAGES} >$(echo /opt/labbridge/lib/python3.*/site-packages)/lent.pth"
+        block = block.replace(made, f"{made}; {lent}").replace(
+            "install --no-deps", "install --force-reinstall --no-deps"
+        )
+        block = block.replace('--name "Ada Martin"', '--name "Ada Martin" --password-file /tmp/password')
+        path = {"PATH": f"{PREFIX}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PIP_NO_INDEX": "1"}
+        self.machine.run("bash", "-euc", f"cd /srv/release\n{block}", env=path)
 
     @property
     def config(self) -> Path:
@@ -114,10 +133,6 @@ class Installed:
 
     def ready(self) -> bool:
         return '"ready":true' in self.machine.ask("get", "http://127.0.0.1:9464/readyz")
-
-    def started(self) -> None:
-        self.systemctl("start", "labbridge.service")
-        until(self.ready, "ready", self.why)
 
     def counts(self) -> dict[str, int]:
         words = (*AS_SERVICE, LABBRIDGE, "messages", "--count", "--format", "json", "--config", CONFIG)
@@ -142,8 +157,6 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Installed]:
     found = Installed(tmp_path_factory.mktemp("systemd"), wheel)
     try:
-        found.systemctl("daemon-reload")
-        found.started()
         yield found
     finally:
         found.close()
@@ -213,6 +226,18 @@ def test_killed_it_is_started_again_and_what_was_acknowledged_is_there(installed
     until(lambda: installed.shown("MainPID") not in ("0", main) and installed.ready(), "again", installed.why)
     assert installed.counts()["received"] == before + 1
     assert installed.shown("NRestarts") == "1"
+
+
+def test_it_goes_on_to_another_version(installed: Installed) -> None:
+    """The commands of the page: a backup, the wheel again, a restart; what was kept is there."""
+    page = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
+    section = page.partition("## Go on to another version")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    before = installed.counts()["received"]
+    installed.entered(block)
+    until(installed.ready, "ready", installed.why)
+    assert (installed.machine.root / "var/lib/labbridge/before.db").is_file()
+    assert installed.counts()["received"] == before
 
 
 def test_stopped_it_drains_and_a_wrong_configuration_is_not_tried_again(installed: Installed) -> None:
