@@ -17,6 +17,10 @@ help:
 	@echo "make mutate [ONLY=..] how many seeded edits of code and knowledge the tests catch"
 	@echo "make faults [ONLY=..] the service under every fault of the reliability bar, at most 75 minutes; QUICK=1: the short way"
 	@echo "make fuzz [SECONDS=..] [ONLY=..] coverage-guided fuzzing of what reads and writes bytes"
+	@echo "make wheel           dist/labbridge-*.whl, byte for byte the same wherever it is built"
+	@echo "make sbom            dist/labbridge.cdx.json: the bill of materials (CycloneDX)"
+	@echo "make pip-audit       whether an advisory is known for a package; needs a database outside"
+	@echo "make image-check     the container image built by podman and run; some minutes, needs root and the registries"
 	@echo "make general         a million messages of a general laboratory: none taken for one of ours"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -60,11 +64,28 @@ fuzz: $(STAMP)
 general: $(STAMP)
 	$(RUN) tests/normalise/general_laboratory.py
 
+wheel: $(STAMP)
+	$(RUN) -c "import shutil; shutil.rmtree('dist', True)"
+	env -u SOURCE_DATE_EPOCH $(RUN) -m hatchling build -t wheel -d dist
+
+sbom: $(STAMP)
+	$(RUN) -m tests.checks.supply dist/labbridge.cdx.json
+
+pip-audit: $(STAMP)
+	@$(RUN) -c 'import pip_audit' 2>/dev/null || \
+		$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[audit]'
+	@$(RUN) -m tests.checks.advisories
+
+image-check: $(STAMP)
+	$(RUN) -m pytest tests/deploy/image_built.py -s $(ARGS)
+
 lock:
 	$(RUN) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header \
 		--allow-unsafe --extra dev --output-file requirements.lock pyproject.toml
+	$(RUN) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --no-header \
+		--no-annotate --extra odbc --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(one, True) for one in ('$(VENV)', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis')]"
 
-.PHONY: help demo test check docs bench mutate fuzz faults general lock clean
+.PHONY: help demo test check docs bench mutate fuzz faults general wheel sbom pip-audit image-check lock clean

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from labbridge import __version__, cli_archive, cli_knowledge, cli_odbc, cli_store, cli_user
+from labbridge import __version__, cli_archive, cli_init, cli_knowledge, cli_odbc, cli_store, cli_user
 from labbridge.cli_parts import (
     CANNOT_CREATE,
     CONFIGURATION,
@@ -27,6 +27,7 @@ from labbridge.cli_parts import (
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 maps = typer.Typer(no_args_is_help=True, help="Help with mapping local codes.")
 app.add_typer(maps, name="map")
+app.add_typer(cli_init.app)
 app.add_typer(cli_store.app)
 app.add_typer(cli_knowledge.app)
 app.add_typer(cli_archive.app)

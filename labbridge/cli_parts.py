@@ -32,6 +32,14 @@ def fail(text: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def typed_password(otherwise: str) -> str:
+    """A password that is asked for twice. `otherwise`: the option that gives it where there is no terminal."""
+    if not sys.stdin.isatty():
+        fail(f"There is no terminal to ask for a password; give it with {otherwise}", WRONG_USE)
+    given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return given
+
+
 def load_config(path: Path | None) -> Any:
     from labbridge.config import load
 

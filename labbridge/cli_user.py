@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labbridge.cli_parts import NEEDS_A_PERSON, WRONG_USE, ConfigPath, Format, Name, act, asked, fail, reading
+from labbridge.cli_parts import NEEDS_A_PERSON, ConfigPath, Format, Name, act, asked, reading, typed_password
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of the workbench, and tokens of programs.")
 Login = Annotated[str, typer.Argument(help="Small letters, digits, dots, dashes, underscores.")]
@@ -117,9 +117,5 @@ def _act(config: Any, format: str, key: str, name: str, **more: Any) -> None:
 def _hashed(from_input: bool, *about: str) -> str:
     from labbridge.web.passwords import hashed
 
-    if from_input:
-        return hashed(sys.stdin.readline().rstrip("\n"), *about)
-    if not sys.stdin.isatty():
-        fail("There is no terminal to ask for a password; give it with --password-stdin", WRONG_USE)
-    given: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    given = sys.stdin.readline().rstrip("\n") if from_input else typed_password("--password-stdin")
     return hashed(given, *about)

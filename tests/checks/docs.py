@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily
 
-from labbridge import config_text
+from labbridge import config_start, config_text
 from labbridge.interpret.facts import REGISTRY
 from labbridge.knowledge.pathway import Node
 from labbridge.notes import NOTES
@@ -17,7 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
-from tests.checks import command_line, pack, reports
+from tests.checks import command_line, pack, reports, supply
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -190,6 +190,7 @@ def _worth(ranker: Ranker, said: dict[str, str | bool], antibody: str, families:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/command-line.md": command_line.page,
     "docs/reference/configuration.md": config_text.reference,
+    "deploy/labbridge.example.toml": config_start.example,
     "docs/reference/states.md": states,
     "docs/reference/facts.md": facts,
     "docs/reference/rules.md": rules,
@@ -197,6 +198,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/pathway.md": pathway,
     "docs/reference/faults.md": faults,
+    "docs/reference/vendored.md": supply.page,
     "docs/reference/validation-pack.md": pack.page,
     "docs/reference/validation-pack.schema.json": pack.schema,
     "docs/explanation/interpretation.md": interpretation,
