@@ -149,5 +149,11 @@ def test_each_attempt_counts_and_only_an_acknowledged_one_ends_the_stage(
     first, *rest = counting.sent(DELIVERY, settled, NOON + timedelta(minutes=2))
     assert first == Count("sent", ("lis", "ORU^R01", outcome))
     assert rest == (
-        [Count("stages", ("acknowledged", "300")), Count("stage_seconds", ("acknowledged",), 120)] if timed else []
+        [
+            Count("comments", ("lis", "acknowledged")),
+            Count("stages", ("acknowledged", "300")),
+            Count("stage_seconds", ("acknowledged",), 120),
+        ]
+        if timed
+        else []
     )

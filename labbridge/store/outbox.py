@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import decisions, links, orders, releases, sums, whole
+from labbridge.store import decisions, links, orders, outcomes, releases, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.tally import add_counts
@@ -90,6 +90,7 @@ class StoreOutbox:
 
     async def recover(self, now: datetime, audit: AuditEvent) -> int:
         def job(connection: Connection) -> int:
+            outcomes.begin(connection)
             connection.execute(LEFT_UNKNOWN, (now.isoformat(), ENDED))
             count = connection.execute(RECOVER, (now.isoformat(),)).rowcount
             if count:
@@ -245,6 +246,7 @@ def _put_off(one: _Open, now: datetime) -> bool:
 
 def _cancel(connection: Connection, one: _Open, why: str, now: datetime) -> None:
     connection.execute(CANCELLED, (why, now.isoformat(), one.id))
+    outcomes.of_delivery(connection, one.id, DeliveryState.CANCELLED)
     if one.order:
         orders.never_left(connection, one.id, why, now)
     elif one.attempts == 0:
