@@ -66,8 +66,7 @@ def report(
     ] = None,
     until: Annotated[datetime | None, typer.Option("--to", help="Last day.", formats=["%Y-%m-%d"])] = None,
     replayed: Annotated[
-        Path | None,
-        typer.Option("--replay", help="Folder of a replay over an archive, in the place of the live store."),
+        Path | None, typer.Option("--replay", help="Folder of a replay over an archive, not the live store.")
     ] = None,
     study: Annotated[Path | None, typer.Option(help="Of unmapped: folder of a study store.")] = None,
     counts: Annotated[
@@ -86,10 +85,8 @@ def report(
     if name not in reporting.NAMES:
         fail(f"There is no report {name}; there are {', '.join(reporting.NAMES)}", WRONG_USE)
     importing.check_installed()
-    days = (since.date() if since else None, until.date() if until else None)
-    wanted = reporting.Wanted(
-        name=name, since=days[0], until=days[1], replayed=replayed, study=study, counts=counts, assay=assay, lot=lot
-    )
+    days = {"since": since.date() if since else None, "until": until.date() if until else None}
+    wanted = reporting.Wanted(name=name, **days, replayed=replayed, study=study, counts=counts, assay=assay, lot=lot)
     found = reporting.report(wanted, load_config(config))
     if mark:
         _tell(found, wanted, load_config(config))

@@ -17,7 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
-from tests.checks import command_line, pack, reports
+from tests.checks import command_line, dashboards, pack, reports
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -231,6 +231,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/explanation/worklist-order.md": worklist_order,
     "labbridge/store/schema.sql": schema.script,
     **reports.PAGES,
+    **dashboards.PAGES,
 }
 
 
