@@ -195,8 +195,8 @@ MEASURES = (
         "labbridge_second_reads", C, ("outcome",), STORE, "What second readers found: agree or disagree",
         tally("second_reads"),
     ),
-    Measure("labbridge_outbox_messages", G, ("receiver",), STORE, "Messages that wait for an acknowledgement",
-        one(lambda s: s.counts.outbox),
+    Measure(
+        "labbridge_outbox_messages", G, ("receiver",), STORE, "Messages that wait for an acknowledgement", of.outbox
     ),
     Measure(
         "labbridge_outbox_oldest_age_seconds", G, ("receiver",), STORE, "Age of the oldest of them",

@@ -90,6 +90,12 @@ def evaluations(scrape: Scrape) -> Buckets:
     yield (), counts, scrape.counts.tally.get("evaluation_us", {}).get((), 0) / 1_000_000
 
 
+def outbox(scrape: Scrape) -> Iterable[Sample]:
+    """A receiver that ever had a comment has none waiting, which is not the same as nobody knowing."""
+    receivers = {labels[0] for labels in scrape.counts.tally.get("comments", {})}
+    return _filled([(one,) for one in sorted(receivers)], {(to,): count for to, count in scrape.counts.outbox.items()})
+
+
 def unmapped(scrape: Scrape) -> Iterable[Sample]:
     return [((feed, "test"), count) for feed, count in scrape.counts.unmapped.items()]
 

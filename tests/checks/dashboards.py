@@ -232,10 +232,18 @@ ASSAY = Dashboard(
             "Time of all rules, 99 of 100", "", "s",
             "histogram_quantile(0.99, max by (le) (increase(labbridge_rule_evaluation_duration_seconds_bucket[1h])))",
         ),
-        stat("Rows damaged", "LabbridgeRowsDamaged.", "none", "sum(max by (table) (labbridge_rows_damaged)) or vector(0)", 1, 1),
+        stat(
+            "Rows damaged", "LabbridgeRowsDamaged.", "none",
+            "sum(max by (table) (labbridge_rows_damaged)) or vector(0)", 1, 1,
+        ),
         Panel(
             "Flags", "Opened, by rule.", "none",
-            [('max by (rule, severity) (increase(labbridge_flags_opened_total{rule=~"$rule"}[1d]))', "{{rule}} {{severity}}")],
+            [
+                (
+                    'max by (rule, severity) (increase(labbridge_flags_opened_total{rule=~"$rule"}[1d]))',
+                    "{{rule}} {{severity}}",
+                )
+            ],
         ),
         Panel(
             "How flags end", "gone: a later result took it away.", "none",
@@ -289,7 +297,10 @@ ASSAY = Dashboard(
         Panel(
             "Retests", "Ordered, and what came of them.", "none",
             [
-                ("max by (rule) (sum by (instance, rule) (increase(labbridge_retests_ordered_total[7d])))", "{{rule}} ordered"),
+                (
+                    "max by (rule) (sum by (instance, rule) (increase(labbridge_retests_ordered_total[7d])))",
+                    "{{rule}} ordered",
+                ),
                 (
                     "max by (outcome) (sum by (instance, outcome) (increase(labbridge_retests_closed_total[7d])))",
                     "{{outcome}}",
@@ -322,7 +333,7 @@ def printed(one: Dashboard) -> str:
         "refresh": "30s",
         "time": {"from": "now-24h", "to": "now"},
         "timezone": "browser",
-        "links": [{"type": "dashboards", "tags": ["labbridge"], "title": "labbridge", "asDropdown": False, "icon": "dashboard"}],
+        "links": [{"type": "dashboards", "tags": ["labbridge"], "title": "labbridge", "asDropdown": False}],
         "annotations": {"list": [_annotation(name, query) for name, query in ANNOTATIONS.items()]},
         "templating": {"list": [_datasource(), *map(_variable, one.variables)]},
         "panels": [_words(one.says), *_placed(one.panels)],
