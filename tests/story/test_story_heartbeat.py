@@ -12,6 +12,7 @@ from labbridge.heartbeat import message, with_heartbeat
 from labbridge.hl7.ack import read_ack
 from labbridge.model.work import Feed
 from labbridge.pipeline import Peer, receive
+from labbridge.store import past
 
 PATIENT, LANE = "LABBRIDGE|HEARTBEAT", "p:LABBRIDGE|HEARTBEAT"
 BEAT = Feed(name="beat", synthetic=LANE)
@@ -46,6 +47,17 @@ async def test_it_goes_the_whole_way_and_nothing_is_written_of_it(beating: Labor
     found = tally(lab)
     last = int(lab.clock.now().timestamp()) - 60
     assert found == {"stored": 3, "heartbeat": last, "heartbeats": 3, "processed": 3}, "no result, rule, flag or stage"
+
+
+async def test_no_replay_goes_through_it(beating: Laboratory) -> None:
+    """It would be a patient of a hundred thousand messages a year, and open a case."""
+    await beating.take(beat(beating), feed=BEAT)
+    await beating.take(oru("S1", order("F1", obx(CK, "100"))))
+    (group,) = past.patients(beating.rows, None)
+    assert group.lanes == ("p:LABA|PT1",)
+    alone = past.Group((LANE,), (1,))
+    assert list(past.kept(beating.rows, alone)) == []
+    assert past.patient_of(beating.rows, LANE).messages == ()
 
 
 async def test_each_is_a_message_of_its_own(beating: Laboratory) -> None:
