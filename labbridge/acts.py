@@ -34,6 +34,7 @@ from labbridge.sources import ItemsOnDemand, Words, called_here, words_of
 from labbridge.store.desk import StoreDesk
 from labbridge.store.people import StorePeople
 from labbridge.suspending import Suspending
+from labbridge.telling import Telling
 from labbridge.trying import say
 
 
@@ -66,6 +67,7 @@ class Acts:
         self.people, self.repairing = people, Repairing(config, desk, clock, people)
         self._suspending = Suspending(desk.releases, clock)
         self._retesting = Retesting(desk, clock)
+        self._telling = Telling(desk.marks, clock)
         self.approving = Approving(ItemsOnDemand(config.knowledge.site), desk.approvals, people, clock)
 
     def take(self, texts: Sequence[Source]) -> None:
@@ -98,6 +100,7 @@ class Acts:
             "resume": self._resumed,
             "review": self._reviewed,
             "say": self._said,
+            "tell": self._told,
             "retest": self._retested,
         }
         act = commands.get(str(request.get("command")))
@@ -180,6 +183,9 @@ class Acts:
 
     def _retested(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: self._retesting.cancel(key, name, request)) for key in keys]
+
+    def _told(self, keys: list[str], _name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_each(key, lambda key: self._telling.perform(key, request)) for key in keys[:1]]
 
     def _said(self, keys: list[str], name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_each(key, lambda key: say(self._desk.replays, self._clock, key, name, request)) for key in keys]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from labbridge import __version__, anchoring, gate, processing, sections
+from labbridge import __version__, anchoring, gate, heartbeat, processing, sections
 from labbridge.acts import Acts
 from labbridge.beside import Beside
 from labbridge.certificates import Certificates
@@ -41,12 +41,12 @@ from labbridge.reloading import Reloading, with_certificates
 from labbridge.room import Room
 from labbridge.sources import read_all
 from labbridge.store import opening
-from labbridge.store.counts import counts
 from labbridge.store.desk import StoreDesk
 from labbridge.store.journal import StoreIntake
 from labbridge.store.nodes import Node
 from labbridge.store.outbox import StoreOutbox
 from labbridge.store.people import StorePeople
+from labbridge.store.scraped import scraped
 from labbridge.store.sqlite import SqliteStatus, StoreLock, status
 from labbridge.store.units import LocalUnits
 from labbridge.store.writer import Writer
@@ -69,7 +69,7 @@ def serve(config: Config, role: Role, json_logs: bool) -> None:
     before a port opens."""
     logs.configure(json=json_logs)
     large_blocks_go_back()
-    feeds = tuple(feed_of(name, section) for name, section in config.feeds.items())
+    feeds = heartbeat.with_heartbeat(config, [feed_of(name, section) for name, section in config.feeds.items()])
     languages = {name: config.language_of(name) for name in config.feeds}
     node = node_of(config, role)
     settings = processing.Settings(
@@ -158,6 +158,7 @@ class Service:
         self._sqlite: SqliteStatus | None = status() if config.store.file else None
         self._deliveries = Deliveries(config, StoreOutbox(writer, leases), leases, self._clock)
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
+        self._traffic.commits, self._traffic.since = writer.took, self._since.timestamp()
         self._room = Room(config.store.file, config.limits.disk_free_bytes, self._traffic)
         self._views = Views(config, role, writer, self._traffic, leases)
         self._anchoring = anchoring.of(config, self._clock, writer.node)
@@ -275,7 +276,9 @@ class Service:
         """Renewed certificates are taken in without being told; reading pauses where the disk has no room."""
         self._certificates.warn()
         self._room.look()
-        watches = [self._certificates.watch(), self._room.watch(), *(self._beside.runs() if self._beside else [])]
+        beats = heartbeat.of(self._config, self._role, self._traffic, self._clock)
+        watches = [self._certificates.watch(), self._room.watch(), *(one.run() for one in beats)]
+        watches += self._beside.runs() if self._beside else []
         tasks = [asyncio.create_task(one) for one in watches]
         for task in tasks:
             task.add_done_callback(self._part_ended)
@@ -292,7 +295,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[None]:
-        exposition = Exposition(lambda: counts(self._scrapes, self._clock.now()), self._traffic, self._about)
+        exposition = Exposition(partial(scraped, self._scrapes), self._traffic, self._about, self._clock)
         server = AdminServer(exposition, self._ready)
         host, port = split_address(self._config.admin.listen)
         bound = await server.start(host, port)

@@ -125,7 +125,7 @@ class Automatic:
         refusals, analytes = self._refusals(case, row, rows, now)
         about = (case.key, case.version)
         if row is None or refusals:
-            self._store.refused(about, row.name if row else "", refusals, now)
+            self._store.refused(about, row.name if row else "", refusals, now, analytes)
             return False
         sample = releasing.sampled(key, int(rows.policy.number("release_sample")))
         comment = case.outcome.comment.comment_class if case.outcome.comment else ""
@@ -135,7 +135,7 @@ class Automatic:
         except Refused:
             stopped = any(one.stops(case.feed, frozenset(analytes), row.id) for one in self._store.suspensions())
             reason = Refusal.SUSPENDED if stopped else Refusal.NOTHING_TO_RELEASE
-            self._store.refused(about, row.name, [reason], now)
+            self._store.refused(about, row.name, [reason], now, analytes)
             return False
         return True
 

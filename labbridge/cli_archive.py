@@ -66,8 +66,7 @@ def report(
     ] = None,
     until: Annotated[datetime | None, typer.Option("--to", help="Last day.", formats=["%Y-%m-%d"])] = None,
     replayed: Annotated[
-        Path | None,
-        typer.Option("--replay", help="Folder of a replay over an archive, in the place of the live store."),
+        Path | None, typer.Option("--replay", help="Folder of a replay over an archive, not the live store.")
     ] = None,
     study: Annotated[Path | None, typer.Option(help="Of unmapped: folder of a study store.")] = None,
     counts: Annotated[
@@ -76,6 +75,7 @@ def report(
     assay: Annotated[str, typer.Option(help="Of look-back: the kit, else the method.")] = "",
     lot: Annotated[str, typer.Option(help="Of look-back: the lot.")] = "",
     out: Annotated[Path | None, typer.Option(help="FILE.html with plots, FILE.csv or FILE.parquet.")] = None,
+    mark: Annotated[bool, typer.Option("--mark", help="Of drift: tell the running service, for its metrics.")] = False,
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
@@ -85,14 +85,24 @@ def report(
     if name not in reporting.NAMES:
         fail(f"There is no report {name}; there are {', '.join(reporting.NAMES)}", WRONG_USE)
     importing.check_installed()
-    days = (since.date() if since else None, until.date() if until else None)
-    wanted = reporting.Wanted(
-        name=name, since=days[0], until=days[1], replayed=replayed, study=study, counts=counts, assay=assay, lot=lot
-    )
+    days = {"since": since.date() if since else None, "until": until.date() if until else None}
+    wanted = reporting.Wanted(name=name, **days, replayed=replayed, study=study, counts=counts, assay=assay, lot=lot)
     found = reporting.report(wanted, load_config(config))
+    if mark:
+        _tell(found, wanted, load_config(config))
     if out is not None:
         reporting.write(found, out)
     typer.echo(f"{out}: {found.title}" if out is not None and format == "text" else reporting.printed(found, format))
+
+
+def _tell(found: Any, wanted: Any, config: Any) -> None:
+    """The alarms of drift, to the running service."""
+    from labbridge.telling import DRIFT, tell
+
+    if wanted.name != "drift" or wanted.replayed is not None:
+        fail("--mark is of the drift of the live store", WRONG_USE)
+    if not tell(config, DRIFT, alarms=found.alarms):
+        fail("No service runs on this store: there is nobody to tell", NEEDS_A_PERSON)
 
 
 def replay_archive(study: Path, out: Path, knowledge: tuple[Any, Any], config: Any, how: tuple[int, str, str]) -> None:

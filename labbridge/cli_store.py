@@ -78,15 +78,23 @@ def retests(
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(help="File to write; its manifest goes beside it (.json).")],
+    target: Annotated[Path | None, typer.Argument(help="File to write; its manifest goes beside it (.json).")] = None,
+    mark: Annotated[bool, typer.Option("--mark", help="A PostgreSQL store was copied by its own tools.")] = False,
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
-    """Copy the store while it runs, and look the copy over: pages, audit, every message."""
+    """Copy the store while it runs, and look the copy over: pages, audit, every message. A running service is told of it
+    for its metrics."""
     from labbridge.keeping import back_up
     from labbridge.processing import SystemClock
+    from labbridge.telling import BACKUP, tell
 
-    typer.echo(back_up(load_config(config), target, SystemClock(), format))
+    if (target is None) != mark:
+        fail("Name the file to write, or --mark a copy that was made", WRONG_USE)
+    if target is not None:
+        typer.echo(back_up(load_config(config), target, SystemClock(), format))
+    if not tell(load_config(config), BACKUP) and mark:
+        fail("No service runs on this store: there is nobody to tell", NEEDS_A_PERSON)
 
 
 @app.command()
@@ -115,6 +123,23 @@ def restore(
     typer.echo(run(source, target, name, SystemClock(), format))
 
 
+@app.command()
+def support(
+    out: Annotated[Path, typer.Argument(help="File to write (FILE.zip).")],
+    log: Annotated[
+        str, typer.Option(help="Log of the service, of which the last lines go in; - for standard input.")
+    ] = "",
+    lines: Annotated[int, typer.Option(help="How many of them.", min=1)] = 1000,
+    config: ConfigPath = None,
+) -> None:
+    """One file for whoever helps from afar: versions, configuration without secrets, metrics, counts, log lines. No patient
+    data is in it."""
+    from labbridge.processing import SystemClock
+    from labbridge.support import Wanted, bundle
+
+    typer.echo(bundle(load_config(config), Wanted(out, log, lines), SystemClock()))
+
+
 @audit.command("key")
 def audit_key(file: Annotated[Path, typer.Argument(help="Where the signing key goes; .pub beside it.")]) -> None:
     """Make the key that anchors are signed with. Keep FILE.pub where the audit is verified."""
@@ -131,11 +156,14 @@ def audit_verify(
     config: ConfigPath = None,
     format: Format = "text",
 ) -> None:
-    """Go over every line of the audit, and hold it against the signed anchors."""
+    """Go over every line of the audit, and hold it against the signed anchors. A running service is told what was found for
+    its metrics."""
     from labbridge.keeping import verified_text, verify
+    from labbridge.telling import AUDIT, tell
 
     with reading(config) as store:
         found, remarks = verify(store, load_config(config).audit, anchors, key)
+    tell(load_config(config), AUDIT, faults=len(found.faults))
     typer.echo(verified_text(found, remarks, format))
     raise typer.Exit(NEEDS_A_PERSON if found.faults else 0)
 

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from labbridge import config_smart
+from labbridge import config_heartbeat, config_smart
+from labbridge.config_heartbeat import HeartbeatSection
 from labbridge.config_odbc import FeedOdbcSection, ReceiverOdbcSection
 from labbridge.config_oidc import OidcSection
 from labbridge.config_smart import ClientSection, FhirSection, ReceiverSmartSection
@@ -186,6 +187,7 @@ class Config(BaseSettings):
     audit: AuditSection = AuditSection()
     retention: RetentionSection = RetentionSection()
     release: ReleaseSection = ReleaseSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
     limits: LimitsSection = LimitsSection()
     facility: str = Field("", description="MSH-4 of what this service sends")
     application: str = Field("LABBRIDGE", description="MSH-3 of what this service sends")
@@ -207,6 +209,8 @@ class Config(BaseSettings):
             if not feed.receiver and len(self.receivers) > 1:
                 raise ValueError(f"feeds.{name}.receiver must name one of {', '.join(self.receivers)}")
         for fault in config_smart.faults(self.fhir, {name: feed.kind for name, feed in self.feeds.items()}):
+            raise ValueError(fault)
+        for fault in config_heartbeat.faults(self.heartbeat, self.feeds):
             raise ValueError(fault)
         return self
 
@@ -270,6 +274,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "audit": AuditSection,
     "retention": RetentionSection,
     "release": ReleaseSection,
+    "heartbeat": HeartbeatSection,
     "limits": LimitsSection,
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from labbridge import counting
 from labbridge.errors import Refused
 from labbridge.model.review import Decided, Decision, Reading, Signing
 from labbridge.model.work import AuditEvent
@@ -52,7 +53,9 @@ class Deciding:
         )
         judged = releasing.judged(case) if decision.kind in ENDS_WITHOUT else None
         against = msgspec.structs.replace(judged, agreed=False, words=b"") if judged else None
-        self._desk.review(decision, disposition, event, against)
+        ends = decision.kind in ENDS_WITHOUT
+        counts = counting.closed(case.outcome, decision.kind.value) if ends else ()
+        self._desk.review(decision, disposition, event, against, counts)
         return shown
 
     def read(self, shown: str, name: str, request: dict[str, Any]) -> str:

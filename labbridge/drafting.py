@@ -143,6 +143,16 @@ def interpret(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
         _add_earlier(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader)
     elif one.drafted is not None and (one.reason is Reason.DRAFTED or _emptied(one, one.drafted)):
         _evaluate(one, one.drafted, work.history(one.drafted.results.patient.key, one.message.lane), reader, clock)
+    if one.feed.synthetic and one.message.lane == one.feed.synthetic:
+        _beat(one)
+
+
+def _beat(one: Progress) -> None:
+    """The synthetic patient's: it went the whole way, and what came of it is written nowhere. Both have to be so, the feed
+    and the patient: whoever else comes by this feed, or bears this number elsewhere, is a person."""
+    drafted, one.drafted = one.drafted, None
+    came_through = drafted is not None and any(change.draft.text for change in drafted.cases)
+    one.reason = Reason.HEARTBEAT if came_through else Reason.NO_HEARTBEAT
 
 
 def _emptied(one: Progress, drafted: Drafted) -> bool:
@@ -161,7 +171,7 @@ def _evaluate(one: Progress, drafted: Drafted, history: StoredHistory, reader: R
     if one.reason is Reason.NOTHING_OF_OURS:
         one.drafted = _again(drafted, history, arrived, reader, clock.now())
     else:
-        one.drafted = _draft(drafted, arrived, history, reader.interpret, clock.now())
+        one.drafted = _draft(drafted, arrived, history, reader.interpret, clock)
 
 
 def _add_earlier(one: Progress, drafted: Drafted, history: StoredHistory, reader: Reader) -> None:
@@ -191,12 +201,14 @@ def _arrived(found: PatientResults, one: Progress, reader: Reader) -> worklist.A
 
 
 def _draft(
-    drafted: Drafted, arrived: worklist.Arrived, history: StoredHistory, interpret: Interpreter, now: datetime
+    drafted: Drafted, arrived: worklist.Arrived, history: StoredHistory, interpret: Interpreter, clock: Clock
 ) -> Drafted:
     """Every case the new results touch, evaluated again as of the message's receipt; only what changed is written."""
-    policy, message = interpret.knowledge.policy, drafted.message
+    policy, message, begun = interpret.knowledge.policy, drafted.message, clock.now()
     evaluated, counts = _evaluated(worklist.touched(arrived, history, policy), arrived, history, interpret)
-    counts = [*counting.results(arrived.found, message.feed), *counts]
+    now, found = clock.now(), arrived.found
+    counts = [*counting.results(found, message.feed), *counting.problems(found, message.feed), *counts]
+    counts += [*counting.evaluated(begun, now), *counting.collected(found, message.received)]
     return msgspec.structs.replace(
         drafted,
         patient=worklist.patient_to_keep(arrived, history),

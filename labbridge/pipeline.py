@@ -156,6 +156,8 @@ def _write(one: Progress, work: Work, reader: Reader, clock: Clock) -> None:
             work.save(one.drafted, _event(now, "labbridge", "drafted", f"M{message.key}", one.drafted.knowledge))
         if one.said:
             work.answered(one.said, now)
+        if one.reason is Reason.HEARTBEAT:
+            work.beat(message.feed, now)
         set_state(work, message, State.DONE, one.reason, now)
     if fault is None or fault.reason is not Reason.CRASHED:  # what stops the worker is touched no more
         _acknowledge(message, work, reader, clock)
@@ -205,7 +207,9 @@ def release(
         return 0
     due = now + signing.undo if signing else None
     out = composing.with_orders(out, case, letter, desk, (letterhead, judge))
-    return desk.release(structs.replace(out, due=due, signature=signature, judged=releasing.judged(case)), event)
+    judged = releasing.judged(case)
+    counts = (*out.counts, *counting.closed(case.outcome, "signed", edited=judged is not None and not judged.agreed))
+    return desk.release(structs.replace(out, due=due, signature=signature, judged=judged, counts=counts), event)
 
 
 def release_by_rule(
@@ -220,7 +224,8 @@ def release_by_rule(
     out = composing.outgoing_of(case, letter, desk, letterhead, judge)
     out = composing.with_orders(out, case, letter, desk, (letterhead, judge))
     event = _event(now, "labbridge", "released by rule", shown, f"{by_rule.rule} {letter.control_id}")
-    return desk.release(structs.replace(out, by_rule=by_rule), event)
+    counts = (*out.counts, *counting.closed(case.outcome, "released_by_rule"))
+    return desk.release(structs.replace(out, by_rule=by_rule, counts=counts), event)
 
 
 def _to_sign(shown: str, signer: str, desk: Desk, signing: Signing | None) -> Case:

@@ -86,6 +86,9 @@ class Work(Protocol):
     def save(self, drafted: Drafted, audit: AuditEvent) -> None:
         """Write results, context, unmapped codes, notes, counts, drafts, and the ledger of retests."""
 
+    def beat(self, feed: str, at: datetime) -> None:
+        """Count a message of the synthetic patient that came through to a draft."""
+
     def acknowledge(self, message: Kept, answer: ApplicationAck, now: datetime) -> None:
         """Put the application acknowledgement into the outbox once no lane of the message waits any more; once only."""
 

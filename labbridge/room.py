@@ -30,13 +30,22 @@ class Room:
         self._folder = file.resolve().parent if file is not None else None
         self._mark_bytes, self._traffic = mark_bytes, traffic
         self._servers: list[Halting] = []
+        traffic.disk = self.usage
 
     def low(self, factor: float = 1.0) -> bool:
         """True while less than the mark is free."""
-        if self._folder is None:
+        usage = self.usage()
+        if usage is None:
             return False
+        free, total = usage
+        return free < min(self._mark_bytes, total // 20) * factor
+
+    def usage(self) -> tuple[int, int] | None:
+        """Bytes free beside the store's file, and in all."""
+        if self._folder is None:
+            return None
         usage = shutil.disk_usage(self._folder)
-        return usage.free < min(self._mark_bytes, usage.total // 20) * factor
+        return usage.free, usage.total
 
     def admit(self, server: Halting) -> None:
         """A listener that pauses with the others, from now on."""

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     ANSWER = "answer"
     OTHER_ANSWER = "other_answer"
     HISTORY = "history"
+    HEARTBEAT = "heartbeat"
+    NO_HEARTBEAT = "no_heartbeat"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -74,6 +76,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.ANSWER: "It answers an order of a retest; what it says stands at the order.",
     Reason.OTHER_ANSWER: "It answers no order of this service, or says nothing of one; kept, and credited to none.",
     Reason.HISTORY: "Earlier results from an archive; held for later ones, and never by themselves a reason for anything.",
+    Reason.HEARTBEAT: "The synthetic patient's: it came through to a draft, which is counted and kept nowhere.",
+    Reason.NO_HEARTBEAT: "The synthetic patient's, and no comment was drafted of it: look at the knowledge and the feed.",
 }
 
 TRANSITIONS: dict[State, frozenset[State]] = {

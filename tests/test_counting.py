@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from labbridge import counting
@@ -18,11 +19,12 @@ from labbridge.model.result import (
     Hep2Finding,
     Method,
     PatientResults,
+    Problem,
     Result,
     Status,
 )
 from labbridge.model.values import Grade, Quantity
-from labbridge.model.work import STAGE_BOUNDS_S, Count, Delivery, Settled
+from labbridge.model.work import EVALUATION_BOUNDS_US, STAGE_BOUNDS_S, Count, Delivery, Settled
 from labbridge.review import sending
 from labbridge.states import DeliveryState
 
@@ -149,5 +151,76 @@ def test_each_attempt_counts_and_only_an_acknowledged_one_ends_the_stage(
     first, *rest = counting.sent(DELIVERY, settled, NOON + timedelta(minutes=2))
     assert first == Count("sent", ("lis", "ORU^R01", outcome))
     assert rest == (
-        [Count("stages", ("acknowledged", "300")), Count("stage_seconds", ("acknowledged",), 120)] if timed else []
+        [
+            Count("comments", ("lis", "acknowledged")),
+            Count("stages", ("acknowledged", "300")),
+            Count("stage_seconds", ("acknowledged",), 120),
+        ]
+        if timed
+        else []
     )
+
+
+def test_a_comment_that_is_given_up_is_counted_as_failed_and_a_try_again_as_nothing() -> None:
+    tried = sending.refused(msgspec.structs.replace(DELIVERY, refusals=9), "AE", "", NOON)
+    assert Count("comments", ("lis", "failed")) in counting.sent(DELIVERY, tried, NOON)
+    again = sending.refused(DELIVERY, "AE", "", NOON)
+    assert not [one for one in counting.sent(DELIVERY, again, NOON) if one.name == "comments"]
+
+
+@pytest.mark.parametrize("other", [{"order": "LBO1"}, {"case": 0}])
+def test_an_order_and_an_acknowledgement_are_no_comments(other: dict[str, Any]) -> None:
+    delivery = msgspec.structs.replace(DELIVERY, **other)
+    found = counting.sent(delivery, sending.acknowledged(delivery, "AA"), NOON)
+    assert [one.name for one in found] == ["sent"]
+
+
+# ---------------------------------------------------------------- how flags end, and what was not understood
+
+
+def test_flags_that_are_there_no_more_are_counted_by_their_own_rule() -> None:
+    before, after = outcome(("MSA_POSITIVE", "SRP"), ("X", "")), outcome(("MSA_POSITIVE", "SRP"))
+    found = [one for one in counting.evaluation(after, before) if one.name == "flags_closed"]
+    assert found == [Count("flags_closed", ("X@1", "gone"))]
+    assert not [one for one in counting.evaluation(after, None) if one.name == "flags_closed"]
+
+
+def test_a_case_that_ends_takes_its_flags_with_it_and_edits_are_the_rules_that_held() -> None:
+    ended = outcome(("MSA_POSITIVE", "SRP"), fired=("srp@1", "ck@3"))
+    assert counting.closed(ended, "no_action") == [Count("flags_closed", ("MSA_POSITIVE@1", "no_action"))]
+    edited = counting.closed(ended, "signed", edited=True)
+    assert edited[1:] == [Count("comment_edits", ("srp@1",)), Count("comment_edits", ("ck@3",))]
+
+
+def test_what_was_not_understood_is_counted_by_what_it_was() -> None:
+    unknown = (Problem.METHOD_UNKNOWN, Problem.UNIT_UNKNOWN)
+    results = (result(Analyte.SRP, problems=unknown), result(Analyte.CK, problems=unknown[1:]), result(Analyte.CK))
+    found = counting.problems(PatientResults(lane="p:A|1", patient=Patient(), results=results), "lis")
+    assert set(found) == {Count("problems", ("lis", "method_unknown")), Count("problems", ("lis", "unit_unknown"), 2)}
+
+
+# ---------------------------------------------------------------- how long it took
+
+
+@pytest.mark.parametrize(
+    ("taken", "bound"), [(0, "500"), (500, "500"), (501, "1000"), (1_000_000, "1000000"), (1_000_001, "inf")]
+)
+def test_an_evaluation_is_timed_in_microseconds(taken: int, bound: str) -> None:
+    found = counting.evaluated(NOON, NOON + timedelta(microseconds=taken))
+    assert found == [Count("evaluation_times", (bound,)), Count("evaluation_us", (), taken)]
+    assert list(EVALUATION_BOUNDS_US) == sorted(set(EVALUATION_BOUNDS_US))
+
+
+def test_the_way_to_us_begins_with_the_oldest_specimen_of_which_a_time_is_known() -> None:
+    def at(hours: int, **fields: Any) -> Result:
+        moment = NOON - timedelta(hours=hours)
+        of = Timestamp(text="", moment=moment, day=moment.date(), **fields)
+        return msgspec.structs.replace(result(Analyte.SRP), collected=of)
+
+    def counted_of(*results: Result) -> list[Count]:
+        return counting.collected(PatientResults(lane="p:A|1", patient=Patient(), results=results), NOON)
+
+    guessed = msgspec.structs.replace(at(90), collected_estimated=True)
+    found = counted_of(at(2), at(3), at(50, has_time=False), guessed)
+    assert found == [Count("stages", ("received", "14400")), Count("stage_seconds", ("received",), 3 * 3600)]
+    assert counted_of(at(50, has_time=False)) == counted_of() == []

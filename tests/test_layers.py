@@ -152,6 +152,10 @@ WIRING = {
     "listening",
     "polling",
     "cli_odbc",
+    "config_heartbeat",
+    "heartbeat",
+    "support",
+    "telling",
     "odbc_testing",
 }
 FORBIDDEN = set("asyncio socket ssl sqlite3 sqlalchemy os pathlib time random httpx pyodbc".split())

@@ -119,6 +119,14 @@ def alarms(found: Watched) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values("day", kind="stable", ignore_index=True)
 
 
+def alarmed(found: Watched) -> list[tuple[str, str, str, str, bool]]:
+    """Analyte, antigen, method and statistic of each sum, and whether it raised an alarm."""
+    first = found.series.frame.iloc[0]
+    about = (str(first["analyte"]), str(first.get("antigen", "")), str(first["assay"]))
+    ways = (("rising", found.up), ("falling", found.down))
+    return [(*about, f"{found.series.counted}_{way}", bool(course.alarms)) for way, course in ways]
+
+
 def by_lot(results: pd.DataFrame) -> pd.DataFrame:
     """Positivity by assay and lot, where lots were sent."""
     graded = results[(results["category"] != "") & (results["category"] != EQUIVOCAL) & (results["lot"] != "")]

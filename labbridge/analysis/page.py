@@ -30,7 +30,8 @@ class Table(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A report: its name, what it is about, from which results, tables (the first is the one for programs) and plots.
-    `names_patients`: whether a patient's number stands in it."""
+    `names_patients`: whether a patient's number stands in it. `alarms`: of drift, whether there was one, by analyte,
+    antigen, method and statistic."""
 
     name: str
     title: str
@@ -39,6 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...] = ()
     names_patients: bool = False
+    alarms: tuple[tuple[str, str, str, str, bool], ...] = ()
 
 
 def write(report: Report, path: Path) -> None:

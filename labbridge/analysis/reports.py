@@ -136,6 +136,7 @@ def drifting(asked: Asked) -> Report:
         rests_on=asked.rests_on,
         tables=(Table("Alarms", alarms), Table("By month", table), Table("By lot", drift.by_lot(asked.results))),
         plots=(*drawn, *map(plots.sums, watched)),
+        alarms=tuple(one for seen in watched for one in drift.alarmed(seen)),
     )
 
 

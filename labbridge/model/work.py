@@ -29,7 +29,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     `kind`: its wire, "mllp", "fhir" or "odbc". Of FHIR: `authorities`, the names of assigning authorities by identifier
     system; `local_systems`, the code systems that are the laboratory's own codes. Of rows: `columns`, the column of each
     meaning (rows/incoming.py); `parts`, local codes by the column that holds such a result; `key`, the columns by which a
-    row is told from any other.
+    row is told from any other. `synthetic`: the lane of the patient that is none, whose messages come by this feed
+    (heartbeat.py); empty: there is none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, str] = {}
     parts: dict[str, str] = {}
     key: tuple[str, ...] = ()
+    synthetic: str = ""
 
 
 class PostedResource(msgspec.Struct, frozen=True):
@@ -149,6 +151,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STAGE_BOUNDS_S = (60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 604_800, 1_209_600)  # a minute to 14 days
+EVALUATION_BOUNDS_US = (500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)  # half a ms to 1 s
 
 
 class Count(msgspec.Struct, frozen=True):

@@ -54,6 +54,10 @@ order number or text."""
 dropped: Counter[str] = Counter()
 """How often something was left out of a line: `field` (not listed) or `value` (not of its shape)."""
 
+counted: Counter[tuple[str, str]] = Counter()
+"""Lines of warning and above by level and event: each error that is told can be alerted on."""
+
+COUNTED = frozenset({"warning", "error", "critical"})
 _Line = MutableMapping[str, Any]
 
 
@@ -96,6 +100,8 @@ def only_listed(_logger: object, _method: str, line: _Line) -> _Line:
         if not _plain(name, value):
             line[name] = "-"
             dropped["value"] += 1
+    if line.get("level") in COUNTED:
+        counted[line["level"], str(line.get("event", "-"))] += 1
     return line
 
 

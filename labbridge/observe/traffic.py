@@ -50,6 +50,8 @@ class Traffic:
     `listeners` are those of the feeds by name, `plaintext` the feeds that listen beyond loopback without TLS.
     `polled` are the feeds that are read from a view.
     `expiries` gives the seconds until a certificate in force ends, `reloads` counts what became of changed ones.
+    `commits` are those of the writer, `heartbeats` how often a message of the synthetic patient goes to a feed, `disk` the
+    bytes free beside the store and in all (None: it is a server's), `since` the start in seconds since 1970.
     """
 
     def __init__(
@@ -64,6 +66,10 @@ class Traffic:
         self.plaintext: dict[str, bool] = {}
         self.polled: dict[str, Polled] = {}
         self.reading_paused = False
+        self.commits = Durations()
+        self.heartbeats: dict[str, float] = {}
+        self.disk: Callable[[], tuple[int, int] | None] = lambda: None
+        self.since = 0.0
 
     def listens(self, feed: str, listener: Listening, *, plaintext: bool) -> None:
         """A feed's listener is open."""

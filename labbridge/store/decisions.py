@@ -8,8 +8,8 @@ from datetime import datetime
 from labbridge.errors import Refused
 from labbridge.model.review import Decided, Decision, Disposition, Signature, Signed
 from labbridge.model.work import AuditEvent
-from labbridge.states import CaseState
-from labbridge.store import sums
+from labbridge.states import CaseState, DeliveryState
+from labbridge.store import outcomes, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 
@@ -60,6 +60,7 @@ def undo(connection: Connection, decision: Decision, audit: AuditEvent) -> None:
     now = decision.at.isoformat()
     if row is None or connection.execute(CALL_BACK, (f"Undone by {decision.name}", now, row[0])).rowcount != 1:
         raise Refused(f"The comment of C{decision.case} has left or may have: correct it instead")
+    outcomes.of_delivery(connection, row[0], DeliveryState.CANCELLED)
     connection.execute(VOID, (row[1],))
     _reopened(connection, decision, now)
     add(connection, decision, Disposition.NONE, audit)

@@ -22,6 +22,7 @@ from labbridge.store import (
     journal,
     links,
     orders,
+    outcomes,
     reading,
     releases,
     retention,
@@ -35,6 +36,7 @@ from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.changes import StoreChanges
 from labbridge.store.connection import Connection
 from labbridge.store.lookover import LookOver
+from labbridge.store.marks import StoreMarks
 from labbridge.store.ranks import StoreRanks
 from labbridge.store.replays import StoreReplays
 from labbridge.store.tally import add_counts
@@ -72,6 +74,7 @@ class StoreDesk:
     def __init__(self, writer: Writer, reader: Connection) -> None:
         self._writer, self._reader = writer, reader
         self.approvals = StoreApprovals(reader, writer)
+        self.marks = StoreMarks(writer)
         self.releases = releases.StoreReleases(reader, writer)
         self.replays = StoreReplays(reader, writer)
         self.changes, self.unmapped = StoreChanges(reader, writer), StoreUnmapped(reader)
@@ -148,6 +151,7 @@ class StoreDesk:
             if connection.execute(AGAIN_WAITING, (audit.at.isoformat(), key)).rowcount != 1:
                 raise Refused(f"D{key} was not given up: there is nothing to send again")
             orders.again(connection, key, audit.at)
+            outcomes.of_delivery(connection, key, outcomes.AGAIN)
             connection.execute(INSERT_AUDIT, audit_row(audit))
 
         self._writer.submit(job).result()
@@ -175,7 +179,12 @@ class StoreDesk:
         self._writer.submit(_deciding(key, who, verdict, audit)).result()
 
     def review(
-        self, decision: Decision, disposition: Disposition | None, audit: AuditEvent, judged: Judged | None = None
+        self,
+        decision: Decision,
+        disposition: Disposition | None,
+        audit: AuditEvent,
+        judged: Judged | None = None,
+        counts: Sequence[Count] = (),
     ) -> None:
         """Keep what a person decided of a case, and what that says of its draft. Refused where it has changed meanwhile, and
         where what is to be undone has left."""
@@ -193,6 +202,7 @@ class StoreDesk:
                 step(connection, decision, audit)
             else:
                 decisions.add(connection, decision, disposition, audit)
+            add_counts(connection, counts)
 
         self._writer.submit(job).result()
 
@@ -312,7 +322,7 @@ def _releasing(out: Outgoing, audit: AuditEvent) -> Callable[[Connection], int]:
             decisions.sign(connection, out.signature, (out.case, out.version, key), audit.at)
         if out.digest:
             connection.execute(SAID, (out.digest, comment))
-        add_counts(connection, out.counts)
+        add_counts(connection, (*out.counts, Count(outcomes.NAME, (out.receiver, outcomes.RELEASED))))
         connection.execute(INSERT_AUDIT, audit_row(audit))
         return key
 

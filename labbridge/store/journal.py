@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from labbridge.model.report import PlacedNote
-from labbridge.model.work import Arrival, AuditEvent, Receipt
+from labbridge.model.work import Arrival, AuditEvent, Count, Receipt
 from labbridge.notes import note
 from labbridge.states import Reason, State
 from labbridge.store import known, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection, lookup_key, of_rows
-from labbridge.store.tally import COUNT, labels
+from labbridge.store.tally import COUNT, add_counts, labels
 from labbridge.store.writer import Writer
 
 INSERT_JOURNAL = (
@@ -32,6 +32,7 @@ KNOWN = (  # each pair is looked up in the ledger's index; a row value IN a list
 NOTED = "UPDATE journal SET notes = ? WHERE id = ?"
 LANE_SEPARATOR = "\n"
 ROWS_AT_ONCE = 1000  # a statement may carry 32,766 values
+TAKEN_UP = "taken_up"  # how often, by what it was counted as before: a counter of arrivals never goes back
 OTHER_TYPE = "other"  # of a refused message: what a sender writes into MSH-9 must not make labels without end
 
 Wanted = tuple[Arrival, AuditEvent]
@@ -215,6 +216,7 @@ def take_up(connection: Connection, key: int, lanes: tuple[str, ...], now: str) 
     before = "oversize" if reason == Reason.OVERSIZE else "quarantined"
     connection.execute(COUNT, (before, labels(feed, OTHER_TYPE), -1, ""))
     connection.execute(COUNT, ("stored", labels(feed, message_type), 1, received))  # no message came now
+    add_counts(connection, (Count(TAKEN_UP, (feed, message_type, before)),))
 
 
 def _counter(arrival: Arrival) -> str:

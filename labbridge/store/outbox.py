@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from labbridge.errors import StoreUnavailable
 from labbridge.model.work import AuditEvent, Count, Delivery, Settled
 from labbridge.states import CaseState, DeliveryState
-from labbridge.store import decisions, links, orders, releases, sums, whole
+from labbridge.store import decisions, links, orders, outcomes, releases, sums, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
 from labbridge.store.leases import Everything, Leases
@@ -108,6 +108,7 @@ class StoreOutbox:
         def job(connection: Connection) -> int:
             if not self._leases.mine(connection, holding(receiver)):
                 return 0
+            outcomes.begin(connection)
             connection.execute(LEFT_UNKNOWN, (now.isoformat(), ENDED, receiver))
             count = connection.execute(LEFT_SENT, (now.isoformat(), receiver)).rowcount
             if count:
@@ -269,6 +270,7 @@ def _put_off(one: _Open, now: datetime) -> bool:
 
 def _cancel(connection: Connection, one: _Open, why: str, now: datetime) -> None:
     connection.execute(CANCELLED, (why, now.isoformat(), one.id))
+    outcomes.of_delivery(connection, one.id, DeliveryState.CANCELLED)
     if one.order:
         orders.never_left(connection, one.id, why, now)
     elif one.attempts == 0:

@@ -16,18 +16,21 @@ from labbridge.store import edits, links
 from labbridge.store.connection import Connection, marks
 from labbridge.store.work import OWN_TEXTS
 
+OF_PERSONS = "w.reason NOT IN ('heartbeat', 'no_heartbeat')"  # the synthetic patient has no past
 WORK = (
-    "SELECT w.message, w.lane, coalesce(m.surviving, w.lane) FROM work w LEFT JOIN merged m ON m.lane = w.lane"
-    " WHERE w.lane LIKE 'p:%' ORDER BY w.id"
+    "SELECT w.message, w.lane, coalesce(m.surviving, w.lane) FROM work w LEFT JOIN merged m ON m.lane = w.lane"  # noqa: S608
+    f" WHERE w.lane LIKE 'p:%' AND {OF_PERSONS} ORDER BY w.id"
 )
 SINCE = "SELECT min(id) FROM journal WHERE received >= ?"
-LANE = "SELECT w.message, w.lane, w.state, w.reason FROM work w WHERE w.message IN ({}) ORDER BY w.id"
+LANE = (
+    f"SELECT w.message, w.lane, w.state, w.reason FROM work w WHERE w.message IN ({{}}) AND {OF_PERSONS} ORDER BY w.id"  # noqa: S608
+)
 BODIES = (
     f"SELECT j.id, {edits.IN_FORCE}, j.feed, j.sender, j.control_id, j.received, j.notes FROM journal j"  # noqa: S608
     " WHERE j.id IN ({})"
 )
 PROCESSED = "SELECT DISTINCT message FROM work WHERE message IN ({}) AND updated <= ? AND state <> 'kept'"
-OF_LANES = "SELECT DISTINCT message FROM work WHERE lane IN ({}) ORDER BY message"
+OF_LANES = f"SELECT DISTINCT w.message FROM work w WHERE w.lane IN ({{}}) AND {OF_PERSONS} ORDER BY w.message"  # noqa: S608
 POSTED = (
     'SELECT c.lane, c.opened_day, m.body FROM comments m JOIN cases c ON c.id = m."case"'
     " WHERE m.void = 0 AND c.lane IN ({}) ORDER BY m.id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from labbridge.errors import Refused
 from labbridge.model.release import Beside, ByRule, Judged, LookedAt, Record, Refusal, Standing, Suspension
@@ -155,10 +156,19 @@ def stopped(connection: Connection, delivery: int) -> bool:
 # ---------------------------------------------------------------- what is written
 
 
-def refused(connection: Connection, about: tuple[int, int], rule: str, why: Sequence[Refusal], now: datetime) -> None:
-    """This version stays a person's."""
+def refused(
+    connection: Connection,
+    about: tuple[int, int],
+    rule: str,
+    why: Sequence[Refusal],
+    now: datetime,
+    *,
+    analytes: Sequence[str] = (),
+) -> None:
+    """This version stays a person's; `analytes` are those of the results it rests on."""
     connection.execute(LOOKED_AT, (*about, rule, "", "", 0, " ".join(why), "", now.isoformat()))
-    add_counts(connection, [Count("release_refusals", (one.value,)) for one in why])
+    counts = [Count("auto_release", (analyte, "refused")) for analyte in analytes]
+    add_counts(connection, [*(Count("release_refusals", (one.value,)) for one in why), *counts])
 
 
 def put_off(connection: Connection, about: tuple[int, int], due: datetime, now: datetime) -> None:
@@ -186,7 +196,8 @@ def released(connection: Connection, about: tuple[int, int, int], by_rule: ByRul
     connection.execute(LOOKED_AT, looked_at)
     if by_rule.sampled:
         connection.execute(REVIEW, (case, version, by_rule.rule, by_rule.feed, now.isoformat()))
-    add_counts(connection, [Count("releases", (by_rule.rule,))])
+    counts = [Count("auto_release", (analyte, "released")) for analyte in by_rule.analytes]
+    add_counts(connection, [Count("releases", (by_rule.rule,)), *counts])
 
 
 def judged(connection: Connection, about: tuple[int, int], what: Judged, now: datetime) -> None:
@@ -270,8 +281,11 @@ class StoreReleases:
     def suspensions(self) -> list[Suspension]:
         return suspensions(self._reader)
 
-    def refused(self, about: tuple[int, int], rule: str, why: Sequence[Refusal], now: datetime) -> None:
-        self._writer.submit(lambda connection: refused(connection, about, rule, why, now)).result()
+    def refused(
+        self, about: tuple[int, int], rule: str, why: Sequence[Refusal], now: datetime, analytes: Sequence[str] = ()
+    ) -> None:
+        job = partial(refused, about=about, rule=rule, why=why, now=now, analytes=analytes)
+        self._writer.submit(job).result()
 
     def put_off(self, about: tuple[int, int], due: datetime, now: datetime) -> None:
         self._writer.submit(lambda connection: put_off(connection, about, due, now)).result()

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from labbridge.errors import Refused
 from labbridge.model.review import Disposition, FirstSignature, Reading, SecondReading, Signature
-from labbridge.model.work import AuditEvent
+from labbridge.model.work import AuditEvent, Count
 from labbridge.states import CaseState
 from labbridge.store import decisions, sums
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.connection import Connection
+from labbridge.store.tally import add_counts
 
 FIRSTS = 'SELECT version, person, name, screen, at FROM signatures WHERE "case" = ? AND delivery = 0 ORDER BY id'
 FIRST = 'SELECT 1 FROM signatures WHERE "case" = ? AND version = ? AND person = ? AND screen = ? AND delivery = 0'
@@ -77,6 +78,7 @@ def add(connection: Connection, reading: Reading, audit: AuditEvent) -> None:
     opened = connection.execute(OPENED, (reading.case, reading.person, reading.at.isoformat())).fetchone()
     row = (reading.case, reading.version, reading.person, reading.name, reading.at.isoformat(), reading.finding)
     connection.execute(ADD, (*row, reading.first, reading.first_finding, int(opened is None), reading.why))
+    add_counts(connection, (Count("second_reads", ("agree" if reading.agrees else "disagree",)),))
     connection.execute(INSERT_AUDIT, audit_row(audit))
 
 

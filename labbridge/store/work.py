@@ -17,11 +17,12 @@ from labbridge.model.retests import OrderSaid, PlacedOrder
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
 from labbridge.model.worklist import words
 from labbridge.states import Reason, State
-from labbridge.store import edits, links, orders, reading, retests, sums, unmapped, whole
+from labbridge.store import edits, links, orders, outcomes, reading, retests, sums, unmapped, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
 from labbridge.store.choosing import Row, Share, Whole
 from labbridge.store.connection import Connection, Statement, lookup_key, marks
 from labbridge.store.joining import INSERT_RESULT, KEEP_PATIENT, NUMBER
+from labbridge.store.marks import HEARTBEAT, moment
 from labbridge.store.releases import NOTE_LOT
 from labbridge.store.tally import COUNT_ALL, counted, params_of
 
@@ -310,6 +311,8 @@ class StoreWork:
         told = (change.state.value, now, *found, version_crc, state_crc)
         self._add(NEXT_VERSION, *told, change.case, change.version, rows=1)
         self._add(VOID_UNSENT, change.case)
+        if change.unsent:
+            self._run([outcomes.unsent(change.case)])
         self._add(CANCEL_UNSENT, now, change.case, rows=change.unsent)
         crc = sums.of_draft((version, *about), outcome, change.case)
         self._add(DRAFT, change.case, version, outcome, *about, crc)
@@ -334,7 +337,11 @@ class StoreWork:
         crc = sums.of_work((message.key, message.lane, *said))
         self._add(SETTLED, *said, crc, message.key, message.lane, before, rows=1)
         self._add(MESSAGE, message.key, reason.value)
+        self._run([Statement(*counted((Count("processed", (message.feed, reason.value)),)))])
         self._add(INSERT_AUDIT, *audit_row(audit))
+
+    def beat(self, feed: str, at: datetime) -> None:
+        self._run([moment(HEARTBEAT, feed, at), Statement(*counted((Count("heartbeats", (feed,)),)))])
 
     def _add(self, sql: str, *params: object, rows: int | None = None) -> None:
         self._run([Statement(sql, params, rows)])

@@ -12,9 +12,11 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from labbridge.errors import Refused, StoreUnavailable
+from labbridge.observe.traffic import Durations
 from labbridge.store.connection import FAULTS, Connection, Statement, Unreachable, fatal, met, name_of
 from labbridge.store.joining import joined
 from labbridge.store.sealing import Sealer
@@ -64,6 +66,7 @@ class Writer:
         self._on_fatal = on_fatal
         self._after: list[Callable[[], None]] = []
         self.commits = 0
+        self.took = Durations()  # of the commits alone, which wait for the disk
         self._sealer = Sealer(connection)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -141,7 +144,9 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             answers = self._done(group)
             self._sealer.seal(connection)
+            begun = perf_counter()
             connection.execute("COMMIT")
+            self.took.add(perf_counter() - begun)
         except FAULTS as error:
             self._sealer.in_doubt()
             self._undo(error)

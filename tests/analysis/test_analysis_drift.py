@@ -98,3 +98,14 @@ def test_a_baseline_without_a_hit_is_watched_all_the_same() -> None:
 def test_by_lot() -> None:
     found = drift.by_lot(results([0.0, 1.0], 10, 7))
     assert found[["lot", "results", "positive", "share"]].values.tolist() == [["L0", 10, 0, 0.0], ["L1", 10, 10, 1.0]]
+
+
+def test_each_sum_says_whether_it_raised_an_alarm_and_of_which_assay() -> None:
+    """What `labbridge report drift --mark` tells the service: quiet series too, so that an alarm can end."""
+    rising = drift.alarmed(watched(results([0.05, 0.05, 0.25, 0.05], 300, 1)))
+    quiet = drift.alarmed(watched(results([0.2] * 4, 120, 103)))
+    for found in (rising, quiet):
+        assert [statistic for *_about, statistic, _alarm in found] == ["positive_rising", "positive_falling"]
+        assert len({tuple(about) for *about, _statistic, _alarm in found}) == 1
+    assert rising[0][-1] is True
+    assert [alarm for *_about, alarm in quiet] == [False, False]

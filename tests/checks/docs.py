@@ -17,7 +17,7 @@ from labbridge.review.ranking import Ranker
 from labbridge.sources import load
 from labbridge.states import SENTENCES, TRANSITIONS
 from labbridge.store import schema
-from tests.checks import command_line, pack, reports, supply
+from tests.checks import command_line, dashboards, pack, reports, supply
 from tests.faults.table import reference as faults
 from tests.review import review_figures
 
@@ -72,14 +72,42 @@ def notes() -> str:
 
 def metrics() -> str:
     """What GET /metrics answers."""
-    lines = ["# Metrics", "", "| name | kind | labels | means |", "|---|---|---|---|"]
+    lines = [METRICS, "| name | kind | labels | of | means |", "|---|---|---|---|---|"]
     for one in metrics_table.MEASURES:
-        counter = one.kind is CounterMetricFamily
-        name, kind = (f"{one.name}_total", "counter") if counter else (one.name, "gauge")
-        lines.append(f"| {name} | {kind} | {', '.join(one.labels)} | {one.means} |")
+        kind = "counter" if one.kind is CounterMetricFamily else "gauge"
+        lines.append(f"| {one.exposed} | {kind} | {', '.join(one.labels)} | {one.of} | {one.means} |")
     for timing in metrics_table.TIMINGS:
-        lines.append(f"| {timing.name} | histogram | {', '.join(timing.labels)} | {timing.means} |")
-    return "\n".join([*lines, ""])
+        lines.append(f"| {timing.name} | histogram | {', '.join(timing.labels)} | {timing.of} | {timing.means} |")
+    return "\n".join([*lines, "", NOT_EXPORTED])
+
+
+METRICS = """\
+# Metrics
+
+`of` says whose figure it is. `store`: the whole store's. With several nodes on one PostgreSQL each node gives it alike, and
+what is wanted is `max` over instances. `node`: what this node alone counted since its start, or is: `sum` over instances, or
+each by itself. `labbridge_metric_scope_info{metric, of}` says the same to a query.
+
+What is of the store is written with what it counts, in its transaction: it survives a restart and equals the tables at rest.
+A scrape reads these counters and what waits. It reads nothing that is done with, so that it costs the same however much is
+stored. No label holds a patient, a specimen, an order, a message or free text; names of feeds, receivers, rules, methods and
+kits come from the configuration and the knowledge.
+
+Alerts, recording rules and dashboards over these: `deploy/prometheus`, `deploy/grafana`; a page for each alert:
+`docs/how-to/runbooks`.
+"""
+NOT_EXPORTED = """\
+## Not exported
+
+- A time of each rule: rules are looked up together. `labbridge_rule_evaluation_duration_seconds` is of all of them.
+- How many cases broke a promised turnaround: what is promised is the laboratory's. The buckets of
+  `labbridge_stage_duration_seconds` give the part within any of their bounds.
+- The time until a case was first opened: of each person only the newest look at a case is kept.
+- Distinct methods, units and statuses that are not understood: they are counted by occurrence
+  (`labbridge_result_problems_total`), and listed at the case.
+- A lot of reagents: lots roll over for ever. `labbridge report drift` has them.
+- Comments read back from the LIS: `labbridge report reconciliation` holds counts against the LIS's own.
+"""
 
 
 def pathway() -> str:
@@ -205,6 +233,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/explanation/worklist-order.md": worklist_order,
     "labbridge/store/schema.sql": schema.script,
     **reports.PAGES,
+    **dashboards.PAGES,
 }
 
 

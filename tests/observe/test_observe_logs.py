@@ -138,3 +138,23 @@ def test_the_level_holds_for_both_kinds_of_logger() -> None:
 
 def test_place_of_what_was_never_raised() -> None:
     assert logs.place(ValueError("x")) == "unknown"
+
+
+def test_lines_of_warning_and_above_are_counted_by_level_and_event() -> None:
+    """Each error that is told can be alerted on; what is no word of ours is no label."""
+    captured()
+    before = dict(logs.counted)
+    log = logs.logger("feeds")
+    for _time in range(2):
+        log.error("frame_refused", key=1)
+    log.warning("certificate_expires")
+    log.info("listening")
+    log.critical(MARK + "^ANNA", key=1)
+    logging.getLogger("library").error("%s", MARK)
+    new = {about: count - before.get(about, 0) for about, count in logs.counted.items()}
+    assert {about: count for about, count in new.items() if count} == {
+        ("error", "frame_refused"): 2,
+        ("warning", "certificate_expires"): 1,
+        ("critical", "-"): 1,
+        ("error", "library"): 1,
+    }

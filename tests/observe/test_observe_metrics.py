@@ -11,27 +11,30 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from labbridge.observe.metrics import MEASURES, TIMINGS, About, Metrics
+from labbridge.observe.metrics import MEASURES, TIMINGS, About, Metrics, Of
 from labbridge.observe.traffic import BOUNDS_S, GIVEN, RECEIVED, Durations, Traffic
 
 ABOUT = About("1.0", "sha256:ab", "3.11.7", True)
 Found = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-class Counts(msgspec.Struct):
-    tally: dict[str, dict[tuple[str, ...], int]]
-    cases: dict[str, int]
-    cases_oldest_s: dict[str, float]
-    outbox: dict[str, dict[str, int]]
-    outbox_oldest_s: dict[str, float]
-    quarantine: dict[str, int]
-    unmapped: dict[str, int]
-    unmapped_ours: dict[str, int]
-    last_received: dict[str, float]
-    waiting: int = 3
-    parked: int = 1
-    oldest_waiting_s: float = 4.5
-    quarantine_oldest_s: float = 60.0
+class Counts(msgspec.Struct, kw_only=True):
+    tally: dict[str, dict[tuple[str, ...], int]] = {}
+    marks: dict[str, dict[tuple[str, ...], int]] = {}
+    last_received: dict[str, float] = {}
+    work: dict[str, int] = {}
+    work_oldest_s: dict[str, float] = {}
+    cases: dict[tuple[str, ...], int] = {}
+    cases_oldest_s: dict[tuple[str, ...], float] = {}
+    outbox: dict[str, int] = {}
+    outbox_oldest_s: dict[str, float] = {}
+    failed: dict[str, int] = {}
+    quarantine: dict[str, int] = {}
+    quarantine_oldest_s: float = 0.0
+    unmapped: dict[str, int] = {}
+    unmapped_ours: dict[str, int] = {}
+    suspended: dict[str, int] = {}
+    unconfirmed: int = 0
 
 
 def counted(**tally: dict[tuple[str, ...], int]) -> Counts:
@@ -43,14 +46,21 @@ def counted(**tally: dict[tuple[str, ...], int]) -> Counts:
     }
     return Counts(
         tally={**arrivals, **tally},
-        cases={"new": 2},
-        cases_oldest_s={"new": 7200.0},
-        outbox={"lis": {"waiting": 2, "sent": 1, "acknowledged": 7}},
+        marks={"damaged": {("work",): 2}, "heartbeat": {("beat",): 1_767_225_600}, "audit_faults": {(): 0}},
+        work={"kept": 3, "parked": 1},
+        work_oldest_s={"kept": 4.5, "parked": 90.0},
+        cases={("new", "worklist"): 2, ("new", "held"): 1},
+        cases_oldest_s={("new", "worklist"): 7200.0, ("new", "held"): 9000.0},
+        outbox={"lis": 3},
         outbox_oldest_s={"lis": 12.0},
+        failed={"lis": 4},
         quarantine={"structure": 5},
+        quarantine_oldest_s=60.0,
         unmapped={"main": 9},
         unmapped_ours={"main": 2},
         last_received={"main": 1_767_225_600.0},
+        suspended={"all": 1, "feed rule": 2},
+        unconfirmed=1,
     )
 
 
@@ -107,11 +117,15 @@ def test_gauges_of_the_store() -> None:
     assert value(found, "labbridge_outbox_oldest_age_seconds", receiver="lis") == 12
     assert value(found, "labbridge_quarantine_messages", reason="structure") == 5
     assert value(found, "labbridge_quarantine_oldest_age_seconds") == 60
-    assert value(found, "labbridge_cases_open", state="new") == 2
-    assert value(found, "labbridge_cases_oldest_age_seconds", state="new") == 7200
+    assert value(found, "labbridge_cases_open", state="new", queue="worklist") == 2
+    assert value(found, "labbridge_cases_open", state="new", queue="held") == 1
+    assert value(found, "labbridge_cases_oldest_age_seconds", state="new", queue="worklist") == 7200
+    assert value(found, "labbridge_work_oldest_age_seconds", state="parked") == 90
+    assert value(found, "labbridge_outbox_failed_messages", receiver="lis") == 4
+    assert value(found, "labbridge_auto_release_suspended", scope="feed rule") == 2
+    assert value(found, "labbridge_restore_unconfirmed") == 1
     assert value(found, "labbridge_unmapped_codes", feed="main", kind="test") == 9
     assert value(found, "labbridge_unmapped_codes_ours", feed="main") == 2
-    assert value(found, "labbridge_comments_total", receiver="lis", outcome="acknowledged") == 7
     assert value(found, "labbridge_feed_last_message_timestamp_seconds", feed="main") == 1_767_225_600
 
 
@@ -128,6 +142,59 @@ def test_results_flags_and_attempts_are_the_stores_own_counts() -> None:
     assert value(found, "labbridge_flags_opened_total", rule="srp@1", severity="major") == 3
     sent = {"receiver": "lis", "type": "ORU^R01", "outcome": "unanswered"}
     assert value(found, "labbridge_messages_sent_total", **sent) == 6
+
+
+def test_what_was_taken_up_later_stays_counted_as_it_arrived() -> None:
+    """The store counts it as stored from then on; a counter of arrivals that goes back tells of thousands that never
+    came."""
+    before = exposed(counted(quarantined={("main", "other"): 6}, stored={("main", "ORU^R01"): 10}))
+    found = exposed(
+        counted(
+            quarantined={("main", "other"): 5},
+            oversize={("main", "other"): 0},
+            stored={("main", "ORU^R01"): 11, ("main", "OUL^R22"): 1},
+            taken_up={("main", "ORU^R01", "quarantined"): 1, ("main", "OUL^R22", "oversize"): 1},
+        )
+    )
+    for outcome, kind in (("quarantined", "other"), ("oversize", "other"), ("accepted", "ORU^R01")):
+        about = {"feed": "main", "type": kind, "outcome": outcome}
+        name = "labbridge_messages_received_total"
+        assert value(found, name, **about) == value(before, name, **about), outcome
+    taken = {"feed": "main", "type": "OUL^R22", "before": "oversize"}
+    assert value(found, "labbridge_messages_taken_up_total", **taken) == 1
+    assert sum(n for (name, _labels), n in found.items() if name.endswith("received_total")) == 10 + 2 + 6 + 1
+
+
+def test_marks_are_figures_as_they_were_set() -> None:
+    found = exposed(counted())
+    assert value(found, "labbridge_rows_damaged", table="work") == 2
+    assert value(found, "labbridge_heartbeat_last_completed_timestamp_seconds", path="beat") == 1_767_225_600
+    assert value(found, "labbridge_audit_chain_faults") == 0
+    assert ("labbridge_backup_last_success_timestamp_seconds", ()) not in found, "never: no moment at all"
+
+
+def test_what_an_alert_asks_the_increase_of_is_there_before_the_first() -> None:
+    """A series that begins with 1 has not increased."""
+    traffic = Traffic(lambda: {"feeds.main.tls.certificate": 9.0})
+    traffic.listens("main", Listener(0, Counter(), Counter()), plaintext=False)
+    found = exposed(Counts(last_received={"other": 1.0}), traffic)
+    assert value(found, "labbridge_messages_processed_total", feed="main", reason="echo") == 0
+    assert value(found, "labbridge_messages_processed_total", feed="other", reason="echo") == 0
+    assert value(found, "labbridge_knowledge_reloads_total", outcome="refused") == 0
+    assert value(found, "labbridge_acks_total", peer="main", direction="given", code="AE") == 0
+    assert value(found, "labbridge_certificate_reloads_total", section="feeds.main.tls", outcome="refused") == 0
+    assert {value(found, "labbridge_log_dropped_total", what=what) >= 0 for what in ("field", "value")} == {True}
+
+
+def test_all_rules_of_a_message_are_timed_together() -> None:
+    times = {("500",): 3, ("2500",): 1, ("inf",): 1}
+    found = exposed(counted(evaluation_times=times, evaluation_us={(): 2_500_000}))
+    name = "labbridge_rule_evaluation_duration_seconds"
+    assert value(found, f"{name}_bucket", le="0.0005") == 3
+    assert value(found, f"{name}_bucket", le="0.0025") == 4
+    assert value(found, f"{name}_bucket", le="1.0") == 4
+    assert value(found, f"{name}_count") == 5
+    assert value(found, f"{name}_sum") == 2.5
 
 
 def test_a_rule_passed_where_it_did_not_hold() -> None:
@@ -201,6 +268,27 @@ def test_certificates_by_the_time_they_have_left() -> None:
     assert value(found, "labbridge_certificate_reloads_total", section="feeds.main.tls", outcome="refused") == 2
 
 
+def test_the_node_says_its_clock_its_disk_and_its_commits() -> None:
+    traffic = Traffic()
+    traffic.since, traffic.disk, traffic.heartbeats = 5.0, lambda: (10, 100), {"beat": 300.0}
+    traffic.commits.add(0.2)
+    text = Metrics(Counts, traffic, ABOUT, clock=lambda: 17.25).exposition().decode()
+    for line in (
+        "labbridge_clock_timestamp_seconds 17.25",
+        "labbridge_start_timestamp_seconds 5.0",
+        "labbridge_disk_free_bytes 10.0",
+        "labbridge_disk_size_bytes 100.0",
+        'labbridge_heartbeat_interval_seconds{path="beat"} 300.0',
+        'labbridge_commit_duration_seconds_bucket{le="0.1"} 0.0',
+        'labbridge_commit_duration_seconds_bucket{le="0.25"} 1.0',
+    ):
+        assert line in text.splitlines(), line
+
+
+def test_where_the_disk_is_a_servers_nothing_is_said_of_it() -> None:
+    assert not [name for name, _labels in exposed(counted()) if name.startswith("labbridge_disk")]
+
+
 def test_build_and_mode() -> None:
     found = exposed(counted())
     assert value(found, "labbridge_build_info", version="1.0", ruleset_hash="sha256:ab", python="3.11.7") == 1
@@ -220,21 +308,32 @@ def test_names_follow_the_conventions() -> None:
     assert all(row.name.endswith("_seconds") for row in TIMINGS)
 
 
-def test_every_row_says_what_it_means() -> None:
+def test_every_row_says_what_it_means_and_whose_it_is() -> None:
     for row in (*MEASURES, *TIMINGS):
-        assert row.means[0].isupper() or row.means[0].isdigit() or row.means.startswith("drafted"), row.name
+        assert row.means[0].isupper() or row.means[0].isdigit() or row.means.startswith("received"), row.name
+        assert row.of in list(Of)
+
+
+def test_a_query_can_ask_whose_a_figure_is() -> None:
+    found = exposed(counted())
+    told = {
+        dict(labels)["metric"]: dict(labels)["of"] for name, labels in found if name == "labbridge_metric_scope_info"
+    }
+    assert told == {row.exposed: row.of.value for row in (*MEASURES, *TIMINGS)}
+    assert told["labbridge_outbox_messages"] == "store"
+    assert told["labbridge_acks_total"] == "node"
 
 
 def test_no_label_can_hold_a_patient_a_message_or_free_text() -> None:
     allowed = set(
         "feed type outcome receiver state reason peer direction code rule severity verdict analyte method category stage"
-        " kind version ruleset_hash python key section table".split()
+        " kind version ruleset_hash python key section table metric of level event what before path queue disposition"
+        " scope antigen statistic problem".split()
     )
     assert {label for row in (*MEASURES, *TIMINGS) for label in row.labels} <= allowed
 
 
 def test_a_store_without_anything_exposes_every_family() -> None:
-    empty = Counts({}, {}, {}, {}, {}, {}, {}, {}, {}, 0, 0, 0.0, 0.0)
-    text = Metrics(lambda: empty, Traffic(), ABOUT).exposition().decode()
+    text = Metrics(Counts, Traffic(), ABOUT).exposition().decode()
     families = {one.name for one in text_string_to_metric_families(text)}
     assert families == {row.name for row in (*MEASURES, *TIMINGS)}

@@ -3,12 +3,15 @@ field of a patient, through a running service and its workbench, on the ways tha
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -175,6 +178,63 @@ def test_no_log_and_no_metric_names_a_patient(running: tuple[Service, Browser]) 
     log = service.log()
     assert "workbench_listening" in log
     assert told(log) == []
+
+
+SECRET = "Geheimnis0815"
+FOREIGN = (
+    "Traceback: ValueError: Kanari005x1^Kanari005x2",
+    '{"event": "failed", "level": "error", "timestamp": "2026-01-01T00:00:00Z", "patient": "Kanari005x1", "key": 7}',
+    '{"event": "Kanari005x1", "level": "error", "timestamp": "2026-01-01T00:00:00Z", "reason": "Kanari005x2"}',
+    '{"message": "Kanari005x3"}',
+    '["Kanari005x4"]',
+)
+
+
+def test_the_bundle_for_support_names_none_and_has_no_secret(running: tuple[Service, Browser]) -> None:
+    service, _browser = running
+    log = service.folder / "log.copy"
+    log.write_text(service.log() + "\n".join(FOREIGN) + "\n", encoding="utf-8")
+    secret = service.folder / "secret.toml"
+    oidc = f'[web.oidc]\nissuer = "https://idp.laba.example"\nclient_id = "lb"\nclient_secret = "{SECRET}"\n'
+    secret.write_text(service.config.read_text(encoding="utf-8") + oidc, encoding="utf-8")
+    file = service.folder / "support.zip"
+    words = ["support", str(file), "--log", str(log), "--lines", "200", "--config", str(secret)]
+    done = subprocess.run([sys.executable, "-m", "labbridge.cli", *words], capture_output=True, text=True)
+    log.unlink()
+    secret.unlink()
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(file) as bundle:
+        found = {name: bundle.read(name).decode() for name in bundle.namelist()}
+    file.unlink()
+    assert set(found) == {
+        "versions.json", "config.toml", "doctor.txt", "metrics.txt", "ready.json", "counts.json", "log.jsonl",
+        "manifest.json",
+    }  # fmt: skip
+    for name, text in found.items():
+        assert told(text) == [], name
+        assert SECRET not in text, name
+    assert 'client_secret = "***"' in found["config.toml"]
+    assert "labbridge_messages_received_total" in found["metrics.txt"]
+    assert '"ready":true' in found["ready.json"]
+    lines = [json.loads(line) for line in found["log.jsonl"].splitlines()]
+    assert len(lines) <= 201
+    assert lines[-1]["event"] == "lines_left_out"
+    assert lines[-1]["count"] >= 3
+    assert {"event": "failed", "level": "error", "timestamp": "2026-01-01T00:00:00Z", "key": 7} in lines
+    assert any(line["event"] == "-" for line in lines)
+    told_of = json.loads(found["manifest.json"])["sha256"]
+    assert told_of == {n: hashlib.sha256(t.encode()).hexdigest() for n, t in found.items() if n != "manifest.json"}
+
+
+def test_a_bundle_is_never_written_over(running: tuple[Service, Browser]) -> None:
+    service, _browser = running
+    file = service.folder / "there.zip"
+    file.write_bytes(b"mine")
+    done = service.run("support", str(file))
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert file.read_bytes() == b"mine"
+    file.unlink()
 
 
 def test_a_service_that_was_stopped_leaves_none_in_its_files_but_the_store(running: tuple[Service, Browser]) -> None:

@@ -232,7 +232,11 @@ async def test_a_quarantined_message_becomes_kept_with_the_lanes_it_has_now(stor
     await store.intake.quarantine(refused(), event())
     store.desk.reprocess(1, ("p:A|1", "p:A|2"), event("reprocess", "M1"))
     assert store.rows("SELECT lane FROM work") == [("p:A|1",), ("p:A|2",)]
-    assert store.rows("SELECT name, count FROM tally ORDER BY name") == [("quarantined", 0), ("stored", 1)]
+    assert store.rows("SELECT name, count FROM tally ORDER BY name") == [
+        ("quarantined", 0),
+        ("stored", 1),
+        ("taken_up", 1),
+    ]
 
 
 def test_there_is_nothing_to_reprocess_under_an_unknown_key(store: Store) -> None:

@@ -1,0 +1,422 @@
+"""A real Prometheus scrapes a running labbridge: every panel has its data, and each alert whose fault can be made here is
+fired by it, with its wait shortened, and clears."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from prometheus_parts import Prometheus, Watch, alerts, need
+from service_parts import SAMPLES, Sender, Service, free_port, sample, sender, until
+from test_service_odbc import RESULTS, Lis
+from test_service_odbc import feed as odbc_feed
+
+from labbridge.config import load
+from labbridge.telling import DRIFT, tell
+from tests.checks import dashboards
+from tests.conftest import missing
+from tests.tls_files import DAY, Authority
+
+WHO = ("--as", "Ida Roth")
+CK, SEROLOGY = sample("02-srp-hep2-negative/1a-ck.hl7"), sample("02-srp-hep2-negative/1b-serology.hl7")
+HEARTBEAT = '[heartbeat]\nfeed = "beat"\nevery_s = 1\n[feeds.beat]\nlisten = "127.0.0.1:{}"\nreceiver = "lis"\n'
+
+
+@contextlib.contextmanager
+def served(folder: Path, extra: str, web: str = "") -> Iterator[Service]:
+    site = folder / "site"
+    shutil.copytree(SAMPLES / "site", site)
+    found = Service(folder, extra, web=web, site=site)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.close()
+
+
+def sent(line: Sender, message: bytes) -> str:
+    answer = line.send(message)
+    assert answer is not None
+    return answer.code
+
+
+# ---------------------------------------------------------------- dashboards
+
+EMPTY: Mapping[str, str] = {
+    "This hour, and the same hour of the last weeks 1": "asks what came a week ago",
+    "Connections 1": "no connection was closed before a byte was read",
+    "Views 0": "no feed of this service is a view",
+    "Views 1": "no feed of this service is a view",
+    "Views 2": "no feed of this service is a view",
+    "Certificates 0": "no feed of this service speaks TLS",
+    "Second readers 0": "no case of the samples is signed by two",
+    "... in the four weeks before 0": "asks what was evaluated until yesterday",
+    "Retests 0": "the receiver takes no orders",
+    "Release by rule 0": "no rule may release here",
+    "Release by rule 1": "no rule may release here",
+    "Drafts left in other words 0": "every comment of the samples leaves as it was drafted",
+    "Not understood 0": "everything in the samples is understood",
+    "annotation Release by rule stopped": "nothing is stopped",
+}
+"""What has no data here, and why. Everything else has."""
+
+
+def test_every_panel_has_its_data(tmp_path: Path) -> None:
+    """The demo's samples are sent, and some released."""
+    need()
+    with served(tmp_path, HEARTBEAT.format(free_port())) as service:
+        prometheus = Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{service.admin}"])
+        try:
+            with sender(service) as line:
+                for path in sorted(SAMPLES.glob("*/*.hl7")):
+                    assert sent(line, sample(str(path.relative_to(SAMPLES)))) == "AA"
+                    if path.stem[1] == "b":
+                        service.settled()
+            service.settled()
+            for case in service.json("show")[:3]:
+                service.json("release", case["shown"], *WHO)
+            until(service.received_by_the_lis)
+            with sender(service) as line:
+                assert sent(line, CK.replace(b"|P|2.5.1", b"|T|2.5.1").replace(b"S2001", b"S9001")) == "AR"
+            wanted = {name: query for name, query in asked() if name not in EMPTY}
+            left: dict[str, str] = {}
+
+            def answered() -> bool:
+                left.update(wanted)
+                for name in [name for name, query in left.items() if prometheus.query(query)]:
+                    del left[name]
+                return not left
+
+            with contextlib.suppress(AssertionError):
+                until(answered)
+            assert left == {}
+            assert {name for name, query in asked() if name in EMPTY and not prometheus.query(query)} == set(EMPTY)
+            agrees_with_the_tables(service, prometheus)
+        finally:
+            prometheus.close()
+
+
+def asked() -> Iterator[tuple[str, str]]:
+    """Every query of the dashboards, as Grafana asks it where everything is chosen."""
+    for board in dashboards.ALL:
+        for panel in board.panels:
+            for number, (query, _legend) in enumerate(panel.queries):
+                yield f"{panel.title} {number}", chosen(query)
+    for name, query in dashboards.ANNOTATIONS.items():
+        if name not in ("Knowledge", "Start"):  # a moment's
+            yield f"annotation {name}", chosen(query)
+
+
+def chosen(query: str) -> str:
+    return re.sub(r'"\$\w+"', '".*"', query.replace("$__rate_interval", "10s"))
+
+
+def agrees_with_the_tables(service: Service, prometheus: Prometheus) -> None:
+    """At rest Prometheus has what the tables have."""
+    store = sqlite3.connect(f"file:{service.folder / 'store.db'}?mode=ro", uri=True)
+    time.sleep(2.5)
+    kept, refused = "FROM journal WHERE state <> 'quarantined'", "FROM journal WHERE state = 'quarantined'"
+    for query, sql in (
+        ('sum(labbridge_messages_received_total{outcome="accepted"})', kept),
+        ('sum(labbridge_messages_received_total{outcome="quarantined"})', refused),
+        ('sum(labbridge_comments_total{outcome="released"})', "FROM outbox WHERE comment > 0"),
+        ('sum(labbridge_comments_total{outcome="acknowledged"})', "FROM outbox WHERE state = 'acknowledged'"),
+        ("sum(labbridge_cases_open)", "FROM cases WHERE state NOT IN ('signed', 'closed')"),
+        ('sum(labbridge_messages_processed_total{reason="drafted"})', "FROM work WHERE reason = 'drafted'"),
+        ('labbridge_stage_duration_seconds_count{stage="signed"}', "FROM comments"),
+    ):
+        about = query.replace("_total{", '_total{feed!="beat",') if "messages" in query else query
+        there = sql.replace("WHERE", "WHERE feed <> 'beat' AND") if "journal" in sql else sql
+        ((_labels, value),) = prometheus.query(about)
+        assert value == store.execute(f"SELECT count(*) {there}").fetchone()[0], query
+    store.close()
+
+
+# ---------------------------------------------------------------- faults
+
+LIMITS = {
+    "LabbridgeOutboxStuck": ("> 900", "> 2"),
+    "LabbridgeQuarantineOld": ("> 3600", "> 2"),
+    "LabbridgeCaseAgeBreach": ("> 259200", "> 2"),
+    "LabbridgeWorkStuck": ("> 300", "> 3"),
+    "LabbridgeBackupOld": ("> 93600", "> 12"),
+    "LabbridgeAuditUnverified": ("> 691200", "> 12"),
+}
+NOT_MADE: Mapping[str, str] = {
+    "LabbridgeAbsent": "Prometheus itself would be told of no node",
+    "LabbridgeClockSkew": "the machine's clock is everybody's",
+    "LabbridgeNodesDiffer": "one node runs here",
+    "LabbridgeLogFieldDropped": "a fault of the program, and there is none that is known",
+    "LabbridgeFeedSilent": "it takes a week",
+    "LabbridgeFlagRateShift": "it takes two days",
+    "LabbridgeCommentUndelivered": "ten refusals take half an hour",
+    "LabbridgeUnmappedCodeNew": "a code stays listed until it is mapped: tests/web map one",
+    "LabbridgeRowsDamaged": "the store is looked over once an hour: tests/store do it at once",
+    "LabbridgeRuleErrors": "a fault of the program, and there is none that is known",
+}
+"""The alerts whose fault is not made here, and why; promtool has them all (tests/observe/test_observe_rules.py)."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a small disk of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(path)], capture_output=True)
+    if done.returncode:
+        missing("the right to mount a small file system", "run as root")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+class Site:
+    """A service with everything that can go wrong here, and who looks after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.closed, self.open, self.secure = folder, free_port(), free_port(), free_port()
+        self.authority = Authority(folder)
+        self.authority.issue("server", ends=10 * DAY)
+        self.views = Lis(folder)
+        extra = (
+            f'[feeds.closed]\nlisten = "127.0.0.1:{self.closed}"\npeers = ["192.0.2.7"]\n'
+            f'[feeds.open]\nlisten = "0.0.0.0:{self.open}"\nallow_plaintext = true\n'
+            f'[feeds.secure]\nlisten = "127.0.0.1:{self.secure}"\n[feeds.secure.tls]\n'
+            f'certificate = "{folder / "server.pem"}"\nkey = "{folder / "server.key"}"\n'
+            + odbc_feed(self.views.connection)
+        )
+        self.beats = HEARTBEAT.format(free_port())
+        site = folder / "site"
+        shutil.copytree(SAMPLES / "site", site)
+        self.service = Service(folder, extra + self.beats, site=site)
+
+    def do(self, *words: str) -> str:
+        done = self.service.run(*words)
+        assert done.returncode in (0, 1), done.stderr
+        return done.stdout
+
+    def send(self, *messages: bytes) -> list[str]:
+        with sender(self.service) as line:
+            return [sent(line, one) for one in messages]
+
+    def children(self) -> list[int]:
+        assert self.service.process is not None
+        process = self.service.process.pid
+        listed = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+        return [int(one) for one in listed]
+
+
+@pytest.fixture
+def site(place: Path) -> Iterator[Site]:
+    need()
+    found = Site(place)
+    try:
+        found.service.start()
+        yield found
+    finally:
+        for child in found.children() if found.service.process and found.service.process.poll() is None else []:
+            os.kill(child, signal.SIGCONT)
+        found.service.close()
+
+
+def test_each_alert_is_fired_by_its_fault_and_clears(site: Site, tmp_path: Path) -> None:
+    prometheus = Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{site.service.admin}"], LIMITS)
+    watch = Watch(prometheus)
+    try:
+        watch.until_firing("Watchdog")
+        for fault in (counted, states, audit_and_backup, standing, disk_slow, disk_full, away):
+            fault(site, watch)
+    finally:
+        prometheus.close()
+    assert watch.late == []
+    assert watch.fired == set(alerts()) - set(NOT_MADE)
+
+
+def counted(site: Site, watch: Watch) -> None:
+    """What is counted, and clears by itself once it happens no more."""
+    names = ("LabbridgeNegativeAcks", "LabbridgeConnectionsRefused", "LabbridgeReloadRefused", "LabbridgeEchoReceived")
+    assert set(site.send(CK, SEROLOGY)) == {"AA"}
+    site.service.settled()
+    (case,) = site.service.json("show")
+    assert site.service.json("release", case["shown"], *WHO)["ok"]
+    (comment,) = until(site.service.received_by_the_lis)
+    codes = next((site.folder / "site").rglob("*.csv"))
+    before = codes.read_text(encoding="utf-8")
+    codes.write_text(before + "L,NONSENSE,,,,NOBODY,result,,,VERIFIED,none\n", encoding="utf-8")
+    site.do("reload", *WHO)
+    codes.write_text(before, encoding="utf-8")
+    site.send(*(CK.replace(b"ORU^R01^ORU_R01", b"ZZZ^Z99").replace(b"S2001", b"N%d" % number) for number in range(6)))
+    site.send(comment["message"].encode().replace(b"\n", b"\r"))
+    for _ in range(30):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", site.closed), 2) as line:
+            line.recv(1)
+    watch.until_firing(*names)
+    watch.until_clear(*names)
+
+
+def states(site: Site, watch: Watch) -> None:
+    """What stays until somebody does something."""
+    names = ("LabbridgeQuarantineOld", "LabbridgePlaintextListener", "LabbridgeCertificateExpires")
+    watch.until_firing(*names)
+    for number in quarantined(site):  # what the fault before left there goes through after a repair by two persons
+        repaired(site, number)
+    names_now = (
+        "LabbridgeMessageParked", "LabbridgeCaseAgeBreach", "LabbridgeReleaseSuspended", "LabbridgeRestoreUnconfirmed",
+        "LabbridgePositivityDrift", "LabbridgeOutboxStuck", "LabbridgeOdbcGap",
+    )  # fmt: skip
+    config = load(site.service.config)
+    alarm = ("SRP", "", "euroline-16", "positive_rising")
+    assert tell(config, DRIFT, alarms=[(*alarm, True)])
+    other = CK.replace(b"NOVAK^JAN", b"ADAMS^EVE").replace(b"19690417", b"19310101").replace(b"S2001", b"P1")
+    assert (
+        site.send(other, sample("01-concordant-srp/1a-ck.hl7"), sample("01-concordant-srp/1b-serology.hl7"))
+        == ["AA"] * 3
+    )
+    site.do("suspend", "--why", "a test", *WHO)
+    for number in (1, 2, 5):
+        site.views.result((number, f"PT{number}", f"F{number}", *RESULTS[1][3:]))
+    until(lambda: site.service.counts()["parked"] == 1)
+    (case,) = [one for one in site.service.json("show") if one["state"] == "new" and "SRP" in str(one)][:1]
+    site.do("restore", "--mark", *WHO)
+    site.service.json("release", case["shown"], *WHO)
+    watch.until_firing(*names_now)
+    assert tell(config, DRIFT, alarms=[(*alarm, False)])
+    for number in (3, 4):
+        site.views.result((number, f"PT{number}", f"F{number}", *RESULTS[1][3:]))
+    for key in parked(site):
+        site.do("identity", key, "--is", "other", *WHO)
+    site.do("restore", "--confirm", *WHO)
+    site.do("resume", *WHO)
+    site.service.settled()
+    for one in site.service.json("show"):
+        if one["state"] in ("new", "reopened"):
+            site.service.json("release", one["shown"], *WHO)
+    site.authority.issue("server", ends=90 * DAY)
+    site.do("reload", *WHO)
+    watch.until_clear("LabbridgeCertificateExpires", "LabbridgeQuarantineOld", *names_now)
+    views(site, watch)
+    certificates(site, watch)
+
+
+def quarantined(site: Site) -> set[int]:
+    return {
+        int(one["key"].removeprefix("M")) for one in site.service.json("quarantine") if one["state"] == "quarantined"
+    }
+
+
+def parked(site: Site) -> list[str]:
+    return [one["key"] for one in site.service.json("quarantine") if one["state"] == "parked"]
+
+
+def repaired(site: Site, number: int) -> None:
+    file = site.folder / "repaired.hl7"
+    file.write_bytes(CK.replace(b"S2001", b"R%d" % number))
+    site.do("edit", f"M{number}", str(file), "--why", "another type", *WHO)
+    site.do("reprocess", f"M{number}", "--as", "Bo Lind")
+
+
+def views(site: Site, watch: Watch) -> None:
+    hidden = site.views.file.with_suffix(".away")
+    site.views.file.rename(hidden)
+    watch.until_firing("LabbridgeOdbcTrouble")
+    hidden.rename(site.views.file)
+    watch.until_clear("LabbridgeOdbcTrouble")
+
+
+def certificates(site: Site, watch: Watch) -> None:
+    good = (site.folder / "server.pem").read_bytes()
+    (site.folder / "server.pem").write_bytes(b"nothing of the kind")
+    site.do("reload", *WHO)
+    watch.until_firing("LabbridgeCertificateRefused")
+    (site.folder / "server.pem").write_bytes(good)
+    watch.until_clear("LabbridgeCertificateRefused")
+
+
+def audit_and_backup(site: Site, watch: Watch) -> None:
+    """Nobody has looked for as long; then a line of the audit is changed behind the service's back, and put back."""
+    watch.until_firing("LabbridgeBackupOld", "LabbridgeAuditUnverified")
+    site.do("backup", str(site.folder / "copy.db"))
+    site.do("audit", "verify")
+    watch.until_clear("LabbridgeBackupOld", "LabbridgeAuditUnverified", seconds=10)
+    (site.folder / "copy.db").unlink()
+
+    def become(before: str, after: str) -> None:
+        with sqlite3.connect(site.folder / "store.db", timeout=10) as store:
+            (trigger,) = store.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_no_update'").fetchone()
+            store.execute("DROP TRIGGER audit_no_update")
+            store.execute("UPDATE audit SET actor = ? WHERE id = 1 AND actor = ?", (after, before))
+            store.execute(trigger)
+        store.close()
+
+    with sqlite3.connect(site.folder / "store.db", timeout=10) as store:
+        (actor,) = store.execute("SELECT actor FROM audit WHERE id = 1").fetchone()
+    become(actor, "somebody else")
+    site.do("audit", "verify")
+    watch.until_firing("LabbridgeAuditChainBroken")
+    become("somebody else", actor)
+    site.do("audit", "verify")
+    watch.until_clear("LabbridgeAuditChainBroken")
+
+
+def standing(site: Site, watch: Watch) -> None:
+    """The process that works is stopped in its tracks."""
+    children = site.children()
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    site.send(CK.replace(b"S2001", b"W1"))
+    watch.until_firing("LabbridgeWorkStuck", "LabbridgeHeartbeatLate")
+    for child in children:
+        os.kill(child, signal.SIGCONT)
+    watch.until_clear("LabbridgeWorkStuck", "LabbridgeHeartbeatLate")
+
+
+def disk_slow(site: Site, watch: Watch) -> None:
+    """Each flush takes 0.4 s longer."""
+    if shutil.which("strace") is None:
+        missing("strace", "install the package strace")
+    assert site.service.process is not None
+    words = ["-f", "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_enter=400000", "-o", "/dev/null"]
+    tracer = subprocess.Popen(["strace", *words, "-p", str(site.service.process.pid)], stderr=subprocess.DEVNULL)
+    with sender(site.service) as line:
+        for number in range(3):
+            sent(line, CK.replace(b"S2001", b"D%d" % number))
+    watch.until_firing("LabbridgeDiskSlow", "LabbridgeAckSlow")
+    tracer.terminate()
+    tracer.wait(10)
+    with sender(site.service) as line:
+        for number in range(3):
+            sent(line, CK.replace(b"S2001", b"E%d" % number))
+    watch.until_clear("LabbridgeDiskSlow", "LabbridgeAckSlow")
+
+
+def disk_full(site: Site, watch: Watch) -> None:
+    filler = site.folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while (left := shutil.disk_usage(site.folder).free - 3 * 2**20) > 0:
+            file.write(b"x" * min(left, 65536))
+    watch.until_firing("LabbridgeDiskSpaceLow", "LabbridgeReadingPaused")
+    filler.unlink()
+    watch.until_clear("LabbridgeDiskSpaceLow", "LabbridgeReadingPaused")
+
+
+def away(site: Site, watch: Watch) -> None:
+    """The view has other columns than it had, and the feed stops; then the node itself does. What nobody listens in plain
+    text to any more, and what the view is again, clears with the next start."""
+    site.views.do("DROP VIEW results_v", "CREATE VIEW results_v AS SELECT id AS other FROM results")
+    watch.until_firing("LabbridgeOdbcStopped")
+    site.views.do("DROP VIEW results_v", "CREATE VIEW results_v AS SELECT * FROM results")
+    site.service.stop()
+    watch.until_firing("LabbridgeDown")
+    text = site.service.config.read_text(encoding="utf-8")
+    site.service.config.write_text(text.replace("0.0.0.0:", "127.0.0.1:"), encoding="utf-8")
+    site.service.start()
+    watch.until_clear("LabbridgeDown", "LabbridgeOdbcStopped", "LabbridgePlaintextListener")
