@@ -43,7 +43,7 @@ def init(
     known = {**beside(where), **({"store": store} if store else {})}
     start = Start(facility=facility, sender=sender, timezone=timezone, receiver=receiver, **known)
     wanted = setting_up.Wanted(folder=folder, data=where, start=start)
-    setting_up.check(wanted)
+    setting_up.check(wanted, admin, name)
     account = setting_up.Admin(admin, name, _hashed(password_file, admin, name)) if admin else None
     typer.echo(setting_up.printed(setting_up.set_up(wanted, account), format))
 

@@ -15,12 +15,15 @@ import msgspec
 from labbridge import config_start, gate
 from labbridge.config import Config, load
 from labbridge.errors import CannotCreate, Refused
+from labbridge.model.people import Role
 from labbridge.processing import SystemClock
+from labbridge.review import permissions
 from labbridge.sources import shipped
 from labbridge.stopped import acts_on
 from labbridge.store import opening
 
 FILE, PATTERN = "labbridge.toml", "site"
+OF_A_STORE = ("", "-wal", "-shm", "-journal", ".lock")
 
 Begun = Callable[[Callable[[], object]], object]
 """Is told how to take back what was made."""
@@ -52,8 +55,11 @@ class Made(msgspec.Struct, frozen=True):
     workbench: str
 
 
-def check(wanted: Wanted) -> None:
-    """CannotCreate where something would be overwritten: to be asked before a password is."""
+def check(wanted: Wanted, login: str, name: str) -> None:
+    """CannotCreate where something would be overwritten, Refused where there can be no such administrator (`login` empty:
+    there is to be none): to be asked before a password is."""
+    if login:
+        permissions.check_account(login, name, (Role.ADMIN,))
     for path in (wanted.folder / FILE, wanted.data / PATTERN):
         if path.exists():
             raise CannotCreate(f"{path} is there already and is not overwritten; name another folder, or move it away")
@@ -62,13 +68,13 @@ def check(wanted: Wanted) -> None:
 def set_up(wanted: Wanted, admin: Admin | None) -> Made:
     """Make it all. `admin`: None where the store is another node's, which has one. CannotCreate, Refused, ConfigError,
     StoreRefused or StoreUnavailable: nothing is left of it then, but tables in a database."""
-    check(wanted)
+    site = wanted.data / PATTERN
     with _undone() as made:
         _folder(wanted.folder, made)
         _folder(wanted.data, made)
-        site = wanted.data / PATTERN
+        site.mkdir()  # not where one came meanwhile: what is taken back is ours alone
         made(lambda: shutil.rmtree(site, ignore_errors=True))
-        shutil.copytree(shipped() / "site", site, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(shipped() / "site", site, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
         fresh = wanted.folder / f".{FILE}.new"
         _write(fresh, config_start.text(wanted.start))
         made(lambda: fresh.unlink(missing_ok=True))
@@ -110,8 +116,8 @@ def _store(config: Config, admin: Admin | None, made: Begun) -> None:
 
 
 def _remove(database: Path) -> None:
-    for path in database.parent.glob(f"{database.name}*"):
-        path.unlink()
+    for ending in OF_A_STORE:
+        database.with_name(database.name + ending).unlink(missing_ok=True)
 
 
 def _folder(path: Path, made: Begun) -> None:

@@ -117,6 +117,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path, password: Path) -> None:
         (("--store", "oracle://x"), 78, "postgresql"),
         (("--store", "postgresql+psycopg://labbridge@127.0.0.1:1/none"), 69, ""),
         (("--admin", "Not A Login"), 1, "no login"),
+        (("--name", "Ada\tMartin"), 1, "beside a signature"),
     ],
 )
 def test_nothing_is_left_where_it_does_not_go_through(
@@ -212,14 +213,16 @@ def test_a_further_node_joins_the_store_of_the_first(tmp_path: Path, password: P
     assert "ada" in run("user", "list", "--config", tmp_path / "south/labbridge.toml").out
 
 
-def test_one_that_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two persons at once: the second finds the first one's file, though it was not there when it looked."""
+@pytest.mark.parametrize("there", ["labbridge.toml", "var/site/policy.yaml"])
+def test_one_that_came_meanwhile_is_not_replaced(tmp_path: Path, there: str) -> None:
+    """Two persons at once: the second finds what the first made, though it was not there when it looked."""
     lab = tmp_path / "lab"
-    monkeypatch.setattr(setting_up, "check", lambda _wanted: None)
-    lab.mkdir()
-    (lab / "labbridge.toml").write_text("theirs")
+    (lab / there).parent.mkdir(parents=True)
+    (lab / there).write_text("theirs")
+    (lab / "var").mkdir(exist_ok=True)
+    (lab / "var/labbridge.db.of-last-year").write_text("a copy")
     start = config_start.Start(**config_start.beside(lab / "var"))
     wanted = setting_up.Wanted(folder=lab, data=lab / "var", start=start)
     with pytest.raises(CannotCreate):
         setting_up.set_up(wanted, setting_up.Admin("ada", "Ada Martin", "no hash"))
-    assert files(lab) == {"labbridge.toml": b"theirs"}
+    assert files(lab) == {there: b"theirs", "var/labbridge.db.of-last-year": b"a copy"}

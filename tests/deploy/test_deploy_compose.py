@@ -57,11 +57,12 @@ def test_labbridge_has_no_right_it_needs_not() -> None:
 
 
 def test_what_it_mounts_of_the_tree_is_there() -> None:
-    """But for the certificate, which is the site's own, and the dashboards."""
+    """But for the certificate, which is the site's own. Rules and dashboards are whole, or not here at all."""
+    whole = {name: (DEPLOY / name).is_dir() for name in ("prometheus", "grafana")}
     for name, one in services().items():
         for volume in one.get("volumes", []):
-            source = volume.split(":")[0]
-            if source.startswith("./") and source not in ("./compose/labbridge.pem", "./prometheus", "./grafana"):
+            source = Path(volume.split(":")[0])
+            if volume.startswith("./") and source.name != "labbridge.pem" and whole.get(source.parts[0], True):
                 assert (DEPLOY / source).exists(), f"{name}: {source}"
 
 
@@ -89,12 +90,13 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_grafana_finds_source_and_dashboards() -> None:
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
     mounted = dict(one.split(":")[:2] for one in services()["grafana"]["volumes"])
     (source,) = yaml.safe_load((DEPLOY / "compose/grafana-source.yml").read_text())["datasources"]
-    (provider,) = yaml.safe_load((DEPLOY / "compose/grafana-dashboards.yml").read_text())["providers"]
     assert source["url"] == "http://prometheus:9090"
-    assert provider["options"]["path"] == mounted["./grafana"]
+    for path in (DEPLOY / "grafana/provisioning/dashboards").glob("*.yml"):
+        (provider,) = yaml.safe_load(path.read_text())["providers"]
+        assert provider["options"]["path"] == mounted["./grafana/dashboards"]
 
 
 # ---------------------------------------------------------------- the image, read; it is built by `make image-check`

@@ -45,7 +45,7 @@ ROWS = (
         "also after 25 hours and 8 days, 500 messages", ledger.long_after),
     Row("T-20", "the disk is full", "RLIMIT_FSIZE and a tmpfs, once each", "ten times each", disk.full),
     Row("T-21", "the database is away: killed, stopped, frozen", "5 outages, one of 8 s",
-        "200 outages, 20 of them of 10 to 20 s", database.away),
+        "200 outages, 17 of them of 10 to 20 s", database.away),
     Row("T-22", "the outcome of a commit is unknown", "30 answers swallowed", "1,000 answers swallowed, 40 of each kind",
         database.unanswered),
     Row("T-23", "the database fails over", "3 failovers to a synchronous standby, 1 to an asynchronous one",

@@ -104,15 +104,14 @@ def away(run: Run) -> Outcome:
         found.add(verdict)
         found.exposures = int(sum(load(world.folder, url).in_flight))
         found.figures([verdict], "acked", "duplicates", "delivered")
-        found.note += (
-            f"; first AA {sorted(waits)[len(waits) // 2]:.1f} s after the server was up, at most {max(waits):.1f} s"
-        )
+        found.note += f"; first AA at most {max(waits):.1f} s after the server was up"
+        world.violated |= bool(found.violations)
     return found
 
 
 def _down_s(rng: random.Random, number: int, run: Run) -> float:
     """Mostly short; now and then so long that the pauses between two tries to reach it have grown."""
-    if number % 10 == 4:
+    if number % 9 == 4:  # of each way to go, one after the other
         return rng.uniform(8, 9) if run.quick else rng.uniform(10, 20)
     return rng.uniform(0.6, 1.5)
 
@@ -175,13 +174,13 @@ def unanswered(run: Run) -> Outcome:
             names = begin(world, 4, timeout_s=0.3, window=4, serology=0.15, malformed=0.01, again=0.01)
             world.signer(pause_s=0.05, refusals=1000)
             world.pgproxy_ways("pg", **_ways(run))
-            swallowed = _swallowed(world, run.size(30, 1000), run.size(2, 40), run.size(60, 1500))
+            found.trials, swallowed = _swallowed(world, run.size(30, 1000), run.size(2, 40), run.size(60, 1500))
             world.pgproxy_ways("pg")
             found.must(world.settle(*names, signer=True), "not everything came to rest")
-            verdict = world.check(without=("C11b",))
+            verdict = world.check()
             found.add(verdict)
             _once(found, journal.read(world.folder / "lis.jsonl"))
-            found.trials = found.exposures = swallowed.total()
+            found.exposures = swallowed.total()
             least = min(swallowed[kind] for kind in SWALLOWED)
             found.must(least >= run.size(2, 40), f"too few of a kind were swallowed: {dict(swallowed)}")
             found.figures([verdict], "acked", "duplicates", "delivered")
@@ -204,18 +203,20 @@ def _ways(run: Run) -> dict[str, dict[str, float]]:
     return {kind: {way: weight * one for way, weight in WAYS.items()} for kind, one in share.items()}
 
 
-def _swallowed(world: World, enough: int, of_each: int, within_s: float) -> Counter[str]:
-    """Wait until so many answers were swallowed; how many of each kind. One commit may be of several kinds."""
+def _swallowed(world: World, enough: int, of_each: int, within_s: float) -> tuple[int, Counter[str]]:
+    """Wait until so many answers were swallowed; how many, and how many of each kind. One commit may be of several."""
     found: Counter[str] = Counter()
+    events: list[Event] = []
 
     def met() -> bool:
-        events = [one for one in journal.read(world.folder / "pg.jsonl") if one["ev"] == "fault"]
+        with (world.folder / "pg.jsonl").open() as file:
+            events[:] = [journal.parsed(line) for line in file if '"ev": "fault"' in line and line.endswith("\n")]
         found.clear()
         found.update(kind for one in events for kind in one["kinds"])
         return len(events) >= enough and all(found[kind] >= of_each for kind in SWALLOWED)
 
     until(met, within_s, 0.5)
-    return found
+    return len(events), found
 
 
 def _once(found: Outcome, arrivals: list[Event]) -> None:

@@ -119,6 +119,7 @@ def _synchronous(run: Run, found: Outcome) -> None:
         found.exposures = int(sum(load(world.folder, pair.url).in_flight))
         found.figures([verdict], "acked", "duplicates", "delivered")
         found.note += f"; first AA at most {max(waits):.1f} s after the standby followed"
+        world.violated |= bool(found.violations)
 
 
 def _call_off(server: Cluster, way: str) -> bool:
