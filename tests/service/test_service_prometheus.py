@@ -3,6 +3,7 @@ fired by it, with its wait shortened, and clears."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -14,14 +15,16 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_parts import Prometheus, Watch, alerts, need
 from service_parts import SAMPLES, Sender, Service, free_port, sample, sender, until
-from test_service_odbc import RESULTS, Lis
+from test_service_odbc import Lis
 from test_service_odbc import feed as odbc_feed
 
 from labbridge.config import load
+from labbridge.control import ask
 from labbridge.telling import DRIFT, tell
 from tests.checks import dashboards
 from tests.conftest import missing
@@ -179,6 +182,10 @@ def place(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], check=True)
 
 
+NORMAL = ("2157-6", "Creatine kinase", "LN", "100", "U/L", "39-190")
+ALARM = ("SRP", "", "euroline-16", "positive_rising")
+
+
 class Site:
     """A service with everything that can go wrong here, and who looks after it."""
 
@@ -186,23 +193,40 @@ class Site:
         self.folder, self.closed, self.open, self.secure = folder, free_port(), free_port(), free_port()
         self.authority = Authority(folder)
         self.authority.issue("server", ends=10 * DAY)
-        self.views = Lis(folder)
+        self.views, self.unreadable = Lis(folder), folder / "unreadable.db"
+        self.unreadable.write_bytes(b"no database at all " * 200)
         extra = (
             f'[feeds.closed]\nlisten = "127.0.0.1:{self.closed}"\npeers = ["192.0.2.7"]\n'
             f'[feeds.open]\nlisten = "0.0.0.0:{self.open}"\nallow_plaintext = true\n'
             f'[feeds.secure]\nlisten = "127.0.0.1:{self.secure}"\n[feeds.secure.tls]\n'
             f'certificate = "{folder / "server.pem"}"\nkey = "{folder / "server.key"}"\n'
             + odbc_feed(self.views.connection)
+            + odbc_feed(f"DRIVER={{SQLite3}};DATABASE={self.unreadable}").replace("feeds.tables", "feeds.unreadable")
+            + HEARTBEAT.format(free_port())
         )
-        self.beats = HEARTBEAT.format(free_port())
         site = folder / "site"
         shutil.copytree(SAMPLES / "site", site)
-        self.service = Service(folder, extra + self.beats, site=site)
+        self.service = Service(folder, extra, site=site)
 
-    def do(self, *words: str) -> str:
-        done = self.service.run(*words)
-        assert done.returncode in (0, 1), done.stderr
-        return done.stdout
+    def act(self, command: str, *keys: str, by: str = "Ida Roth", **about: Any) -> dict[str, Any]:
+        """A person's act, as the command line hands it over."""
+        request = {"command": command, "keys": list(keys), "as": by, **about}
+        answer = ask(self.folder / "store.db", request)
+        assert answer is not None
+        return answer
+
+    def did(self, command: str, *keys: str, by: str = "Ida Roth", **about: Any) -> None:
+        answer = self.act(command, *keys, by=by, **about)
+        assert answer["ok"], answer
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder / 'store.db'}?mode=ro", uri=True)) as store:
+            return store.execute(sql).fetchall()
+
+    def sign_all(self) -> None:
+        until(lambda: not self.rows("SELECT 1 FROM work WHERE state = 'kept'"))
+        for key, version in self.rows("SELECT id, version FROM cases WHERE state IN ('new', 'reopened')"):
+            self.did("release", f"C{key}@{version}")
 
     def send(self, *messages: bytes) -> list[str]:
         with sender(self.service) as line:
@@ -245,17 +269,16 @@ def counted(site: Site, watch: Watch) -> None:
     """What is counted, and clears by itself once it happens no more."""
     names = ("LabbridgeNegativeAcks", "LabbridgeConnectionsRefused", "LabbridgeReloadRefused", "LabbridgeEchoReceived")
     assert set(site.send(CK, SEROLOGY)) == {"AA"}
-    site.service.settled()
-    (case,) = site.service.json("show")
-    assert site.service.json("release", case["shown"], *WHO)["ok"]
+    site.sign_all()
     (comment,) = until(site.service.received_by_the_lis)
     codes = next((site.folder / "site").rglob("*.csv"))
     before = codes.read_text(encoding="utf-8")
     codes.write_text(before + "L,NONSENSE,,,,NOBODY,result,,,VERIFIED,none\n", encoding="utf-8")
-    site.do("reload", *WHO)
+    assert not site.act("reload")["ok"]
     codes.write_text(before, encoding="utf-8")
-    site.send(*(CK.replace(b"ORU^R01^ORU_R01", b"ZZZ^Z99").replace(b"S2001", b"N%d" % number) for number in range(6)))
-    site.send(comment["message"].encode().replace(b"\n", b"\r"))
+    wrong = (CK.replace(b"ORU^R01^ORU_R01", b"ZZZ^Z99").replace(b"S2001", b"N%d" % number) for number in range(6))
+    assert set(site.send(*wrong)) == {"AR"}
+    site.send(comment["message"].encode())
     for _ in range(30):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", site.closed), 2) as line:
             line.recv(1)
@@ -265,77 +288,60 @@ def counted(site: Site, watch: Watch) -> None:
 
 def states(site: Site, watch: Watch) -> None:
     """What stays until somebody does something."""
-    names = ("LabbridgeQuarantineOld", "LabbridgePlaintextListener", "LabbridgeCertificateExpires")
-    watch.until_firing(*names)
-    for number in quarantined(site):  # what the fault before left there goes through after a repair by two persons
-        repaired(site, number)
-    names_now = (
+    first = (
+        "LabbridgeQuarantineOld",
+        "LabbridgePlaintextListener",
+        "LabbridgeCertificateExpires",
+        "LabbridgeOdbcTrouble",
+    )
+    then = (
         "LabbridgeMessageParked", "LabbridgeCaseAgeBreach", "LabbridgeReleaseSuspended", "LabbridgeRestoreUnconfirmed",
         "LabbridgePositivityDrift", "LabbridgeOutboxStuck", "LabbridgeOdbcGap",
     )  # fmt: skip
-    config = load(site.service.config)
-    alarm = ("SRP", "", "euroline-16", "positive_rising")
-    assert tell(config, DRIFT, alarms=[(*alarm, True)])
+    watch.until_firing(*first)
     other = CK.replace(b"NOVAK^JAN", b"ADAMS^EVE").replace(b"19690417", b"19310101").replace(b"S2001", b"P1")
-    assert (
-        site.send(other, sample("01-concordant-srp/1a-ck.hl7"), sample("01-concordant-srp/1b-serology.hl7"))
-        == ["AA"] * 3
-    )
-    site.do("suspend", "--why", "a test", *WHO)
+    one = [sample(f"01-concordant-srp/1{name}.hl7") for name in ("a-ck", "b-serology")]
+    assert site.send(other, *one) == ["AA"] * 3
+    config = load(site.service.config)
+    assert tell(config, DRIFT, alarms=[(*ALARM, True)])
+    site.did("suspend", "", why="a test")
     for number in (1, 2, 5):
-        site.views.result((number, f"PT{number}", f"F{number}", *RESULTS[1][3:]))
-    until(lambda: site.service.counts()["parked"] == 1)
-    (case,) = [one for one in site.service.json("show") if one["state"] == "new" and "SRP" in str(one)][:1]
-    site.do("restore", "--mark", *WHO)
-    site.service.json("release", case["shown"], *WHO)
-    watch.until_firing(*names_now)
-    assert tell(config, DRIFT, alarms=[(*alarm, False)])
+        site.views.result((number, f"PT{number}", f"F{number}", *NORMAL))
+    until(lambda: site.rows("SELECT 1 FROM work WHERE state = 'parked'"))
+    watch.until_firing("LabbridgeCaseAgeBreach")
+    site.did("mark", "restore")
+    site.sign_all()
+    watch.until_firing(*then[:1], *then[2:])
+    mended(site)
+    watch.until_clear("LabbridgeCertificateExpires", "LabbridgeQuarantineOld", "LabbridgeOdbcTrouble", *then)
+    certificate(site, watch)
+
+
+def mended(site: Site) -> None:
+    assert tell(load(site.service.config), DRIFT, alarms=[(*ALARM, False)])
     for number in (3, 4):
-        site.views.result((number, f"PT{number}", f"F{number}", *RESULTS[1][3:]))
-    for key in parked(site):
-        site.do("identity", key, "--is", "other", *WHO)
-    site.do("restore", "--confirm", *WHO)
-    site.do("resume", *WHO)
-    site.service.settled()
-    for one in site.service.json("show"):
-        if one["state"] in ("new", "reopened"):
-            site.service.json("release", one["shown"], *WHO)
+        site.views.result((number, f"PT{number}", f"F{number}", *NORMAL))
+    site.did(
+        "identity",
+        *(f"M{key}" for (key,) in site.rows("SELECT message FROM work WHERE state = 'parked'")),
+        verdict="other",
+    )
+    for (key,) in site.rows("SELECT id FROM journal WHERE state = 'quarantined'"):
+        raw = base64.b64encode(CK.replace(b"S2001", b"R%d" % key)).decode()
+        site.did("edit", f"M{key}", raw=raw, why="of another type")
+        site.did("reprocess", f"M{key}", by="Bo Lind")
+    site.did("confirm", "restore")
+    site.did("resume")
+    site.sign_all()
     site.authority.issue("server", ends=90 * DAY)
-    site.do("reload", *WHO)
-    watch.until_clear("LabbridgeCertificateExpires", "LabbridgeQuarantineOld", *names_now)
-    views(site, watch)
-    certificates(site, watch)
+    site.did("reload")
+    shutil.copy(site.views.file, site.unreadable)
 
 
-def quarantined(site: Site) -> set[int]:
-    return {
-        int(one["key"].removeprefix("M")) for one in site.service.json("quarantine") if one["state"] == "quarantined"
-    }
-
-
-def parked(site: Site) -> list[str]:
-    return [one["key"] for one in site.service.json("quarantine") if one["state"] == "parked"]
-
-
-def repaired(site: Site, number: int) -> None:
-    file = site.folder / "repaired.hl7"
-    file.write_bytes(CK.replace(b"S2001", b"R%d" % number))
-    site.do("edit", f"M{number}", str(file), "--why", "another type", *WHO)
-    site.do("reprocess", f"M{number}", "--as", "Bo Lind")
-
-
-def views(site: Site, watch: Watch) -> None:
-    hidden = site.views.file.with_suffix(".away")
-    site.views.file.rename(hidden)
-    watch.until_firing("LabbridgeOdbcTrouble")
-    hidden.rename(site.views.file)
-    watch.until_clear("LabbridgeOdbcTrouble")
-
-
-def certificates(site: Site, watch: Watch) -> None:
+def certificate(site: Site, watch: Watch) -> None:
     good = (site.folder / "server.pem").read_bytes()
     (site.folder / "server.pem").write_bytes(b"nothing of the kind")
-    site.do("reload", *WHO)
+    site.act("reload")
     watch.until_firing("LabbridgeCertificateRefused")
     (site.folder / "server.pem").write_bytes(good)
     watch.until_clear("LabbridgeCertificateRefused")
@@ -344,27 +350,26 @@ def certificates(site: Site, watch: Watch) -> None:
 def audit_and_backup(site: Site, watch: Watch) -> None:
     """Nobody has looked for as long; then a line of the audit is changed behind the service's back, and put back."""
     watch.until_firing("LabbridgeBackupOld", "LabbridgeAuditUnverified")
-    site.do("backup", str(site.folder / "copy.db"))
-    site.do("audit", "verify")
+    for words in (("backup", str(site.folder / "copy.db")), ("audit", "verify")):
+        assert site.service.run(*words).returncode == 0
     watch.until_clear("LabbridgeBackupOld", "LabbridgeAuditUnverified", seconds=10)
     (site.folder / "copy.db").unlink()
 
-    def become(before: str, after: str) -> None:
-        with sqlite3.connect(site.folder / "store.db", timeout=10) as store:
-            (trigger,) = store.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_no_update'").fetchone()
-            store.execute("DROP TRIGGER audit_no_update")
-            store.execute("UPDATE audit SET actor = ? WHERE id = 1 AND actor = ?", (after, before))
-            store.execute(trigger)
-        store.close()
-
-    with sqlite3.connect(site.folder / "store.db", timeout=10) as store:
-        (actor,) = store.execute("SELECT actor FROM audit WHERE id = 1").fetchone()
-    become(actor, "somebody else")
-    site.do("audit", "verify")
+    ((actor,),) = site.rows("SELECT actor FROM audit WHERE id = 1")
+    become(site, "somebody else")
+    assert site.service.run("audit", "verify").returncode == 1
     watch.until_firing("LabbridgeAuditChainBroken")
-    become("somebody else", actor)
-    site.do("audit", "verify")
+    become(site, actor)
+    assert site.service.run("audit", "verify").returncode == 0
     watch.until_clear("LabbridgeAuditChainBroken")
+
+
+def become(site: Site, actor: str) -> None:
+    with contextlib.closing(sqlite3.connect(site.folder / "store.db", timeout=10)) as store, store:
+        (trigger,) = store.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_no_update'").fetchone()
+        store.execute("DROP TRIGGER audit_no_update")
+        store.execute("UPDATE audit SET actor = ? WHERE id = 1", (actor,))
+        store.execute(trigger)
 
 
 def standing(site: Site, watch: Watch) -> None:
