@@ -20,6 +20,7 @@ from tests.bench.growth import growth
 from tests.bench.ingest import ingest, latency
 from tests.bench.interpreting import interpreting
 from tests.bench.reading import reading
+from tests.bench.stages import stages
 from tests.bench.workbench import workbench
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
@@ -163,6 +164,7 @@ LINES: dict[str, Callable[[], Iterable[Line]]] = {
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,
+    "stages": stages,
     "fhir": fhir,
     "workbench": workbench,
     "archive": archive,
