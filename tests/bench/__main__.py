@@ -21,6 +21,7 @@ from tests.bench.ingest import ingest, latency
 from tests.bench.interpreting import interpreting
 from tests.bench.nodes import nodes
 from tests.bench.reading import reading
+from tests.bench.stages import stages
 from tests.bench.workbench import workbench
 
 ROUNDS, ROUND_S, STARTS = 7, 4, 5
@@ -165,6 +166,7 @@ LINES: dict[str, Callable[[], Iterable[Line]]] = {
     "starts": starts,
     "reading": reading,
     "interpreting": interpreting,
+    "stages": stages,
     "fhir": fhir,
     "workbench": workbench,
     "archive": archive,
