@@ -30,7 +30,8 @@ IN_HAND_S = 0.3  # what was committed before the server went may be answered so 
 UNREADY_WITHIN_S = 2.5
 WRITER = "SELECT pid FROM pg_stat_activity WHERE application_name = 'labbridge' AND query LIKE '%COMMIT%'"
 OPEN_UP_TO = "SELECT count(*) FROM work WHERE state = 'kept' AND message <= ?"
-SWALLOWED = ("intake", "processing", "release", "claim", "settle")
+WAY_IN = {"intake": 0.1, "again": 0.05, "begun": 0.05, "processing": 0.1}  # how often, of the commits of a kind
+WAY_OUT = {"release": 0.1, "claim": 0.5, "settle": 0.3}  # apart: one attempt after another, with pauses after trouble
 WAYS = {"swallow": 1.0, "vanish": 0.3}
 
 
@@ -174,43 +175,43 @@ def unanswered(run: Run) -> Outcome:
             world.start()
             names = begin(world, 4, timeout_s=0.3, window=4, serology=0.15, malformed=0.01, again=0.01)
             world.signer(pause_s=0.05, refusals=1000)
-            world.pgproxy_ways("pg", **_ways(run))
-            found.trials, swallowed = _swallowed(world, run.size(30, 1000), run.size(2, 40), run.size(60, 1500))
-            world.pgproxy_ways("pg")
+            for kinds, enough in ((WAY_IN, run.size(20, 880)), (WAY_OUT, run.size(8, 120))):
+                _swallowed(world, kinds, enough, run.size(2, 40), run.size(60, 900))
             found.must(world.settle(*names, signer=True), "not everything came to rest")
             verdict = world.check()
             found.add(verdict)
             _once(found, journal.read(world.folder / "lis.jsonl"))
-            found.exposures = swallowed.total()
-            least = min(swallowed[kind] for kind in SWALLOWED)
-            found.must(least >= run.size(2, 40), f"too few of a kind were swallowed: {dict(swallowed)}")
+            events = _faults(world)
+            swallowed = Counter(kind for one in events for kind in one["kinds"])
+            found.trials, found.exposures = len(events), swallowed.total()
+            scarce = [kind for kind in (*WAY_IN, *WAY_OUT) if swallowed[kind] < run.size(2, 40)]
+            found.must(not scarce, f"too few were swallowed of {scarce}: {dict(swallowed)}")
             found.figures([verdict], "acked", "duplicates", "delivered")
             found.note += ", swallowed: " + ", ".join(f"{count} {kind}" for kind, count in sorted(swallowed.items()))
             world.violated = bool(found.violations)
     return found
 
 
-def _ways(run: Run) -> dict[str, dict[str, float]]:
-    """Rarer where commits are frequent, so that there are enough of each kind."""
-    often = {"release": 0.3, "settle": 0.3, "claim": 0.15}
-    share = {"intake": 0.03, "again": 0.02, "begun": 0.03, "processing": 0.06, **often}
-    return {kind: {way: weight * one for way, weight in WAYS.items()} for kind, one in share.items()}
-
-
-def _swallowed(world: World, enough: int, of_each: int, within_s: float) -> tuple[int, Counter[str]]:
-    """Wait until so many answers were swallowed; how many, and how many of each kind. One commit may be of several."""
-    found: Counter[str] = Counter()
-    events: list[Event] = []
+def _swallowed(world: World, kinds: dict[str, float], enough: int, of_each: int, within_s: float) -> None:
+    """Swallow answers to these kinds of commits, until there are so many more, and so many of each."""
+    before = len(_faults(world))
+    world.pgproxy_ways(
+        "pg", **{kind: {way: part * often for way, part in WAYS.items()} for kind, often in kinds.items()}
+    )
 
     def met() -> bool:
-        with (world.folder / "pg.jsonl").open() as file:
-            events[:] = [journal.parsed(line) for line in file if '"ev": "fault"' in line and line.endswith("\n")]
-        found.clear()
-        found.update(kind for one in events for kind in one["kinds"])
-        return len(events) >= enough and all(found[kind] >= of_each for kind in SWALLOWED)
+        events = _faults(world)[before:]
+        found = Counter(kind for one in events for kind in one["kinds"])
+        return len(events) >= enough and all(found[kind] >= of_each for kind in kinds)
 
     until(met, within_s, 0.5)
-    return len(events), found
+    world.pgproxy_ways("pg")
+
+
+def _faults(world: World) -> list[Event]:
+    path = world.folder / "pg.jsonl"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [journal.parsed(line) for line in lines if '"ev": "fault"' in line and line.endswith("}")]
 
 
 def _once(found: Outcome, arrivals: list[Event]) -> None:
