@@ -51,6 +51,10 @@ facility = $facility                       # MSH-4 of what this service sends
 url = $store
 # url = "postgresql+psycopg://labbridge@db.lab:5432/labbridge"  # password in ~/.pgpass or PGPASSWORD
 # folder = $folder                      # of the control socket, where the store is no file
+# durability = "strict"                 # PostgreSQL: start only where commits wait for a standby too
+
+# [node]                                # one of several on one PostgreSQL: docs/how-to/run-several-nodes.md
+# name = "lab-a"
 
 [feeds.lis]
 listen = "127.0.0.1:2575"               # beyond loopback without TLS: allow_plaintext = true
@@ -110,6 +114,11 @@ enabled = false                         # release by rule: docs/how-to/release-b
 # [audit]                               # signed anchors: an audit that was cut off or written anew is found by them
 # key = "/etc/labbridge/audit.key"      # labbridge audit key /etc/labbridge/audit.key
 # anchors = "/mnt/elsewhere/labbridge.anchors"
+
+# [feeds.beat]                          # a message of a patient that does not exist, every five minutes: it goes the whole
+# listen = "127.0.0.1:2599"             # way and is kept nowhere (docs/how-to/watch-it.md)
+# [heartbeat]
+# feed = "beat"
 
 [admin]
 listen = "127.0.0.1:9464"               # /metrics, /readyz, /livez
