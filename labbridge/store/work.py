@@ -141,13 +141,26 @@ class StoreWork:
             self._taken = self._ahead.popleft()
         else:
             if self._share.look():
-                alone, self._careful = True, BEGUN_AT_MOST
+                self._careful = BEGUN_AT_MOST
             self._fence = self._share.fence()
-            self._taken = self._begun(self._chosen((), 1 if alone else BATCH), alone=alone)
+            rows, alone = self._now(singly)
+            self._taken = self._begun(rows, alone=alone)
             self._careful = max(0, self._careful - 1) if self._taken else 0
             if not self._taken and (given := self._share.leaving(())):
                 self._commit([given])
         return self._kept(self._taken, alone=alone)
+
+    def _now(self, singly: bool) -> tuple[list[Row], bool]:
+        """The rows to be begun now, and whether one is taken alone: of what came from another node those that it had begun,
+        before all others. What nobody had begun has stopped nobody, and does not wait for its turn singly."""
+        if singly:
+            return self._chosen((), 1), True
+        if self._careful:
+            begun = [one for one in self._chosen((), LOOK_AHEAD) if one.attempts]
+            if begun:
+                return begun[:1], True
+            self._careful = 0
+        return self._chosen((), BATCH), False
 
     def _chosen(self, others: Iterable[Row], most: int) -> list[Row]:
         """The oldest rows that wait, one of each patient, none of a patient of the others."""
