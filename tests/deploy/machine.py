@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,12 +219,3 @@ class Journal:
 
     def close(self) -> None:
         self._server.close()
-
-
-@contextlib.contextmanager
-def closing_all(*ones: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for one in ones:
-            one.close()
