@@ -7,6 +7,8 @@ needs the package registries, so that no name of a test leads pytest here.
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import ssl
 import subprocess
@@ -26,6 +28,7 @@ from tests.conftest import ROOT, missing
 DEPLOY = ROOT / "deploy"
 BASE, IMAGE = "localhost/debian-here:base", "localhost/labbridge:tested"
 KEPT = Path(os.environ.get("LABBRIDGE_DEBIAN", ROOT / ".make/debian.tar"))
+PASSWORD = "four unrelated words: heron, gravel"
 DRIVERS = {"[PostgreSQL Unicode]", "[MariaDB Unicode]", "[FreeTDS]", "[SQLite3]"}
 RUN_S = 1200.0
 
@@ -138,6 +141,25 @@ def running(engine: Engine, postgres: Cluster, tmp_path_factory: pytest.TempPath
     finally:
         found.podman("rm", "--force", found.NAME, check=False)
         found.machine.close()
+
+
+def test_it_is_set_up_and_run_as_the_page_says(running: Running) -> None:
+    """The commands of install.md, on a SQLite store; the password from a file, since nobody is there to be asked."""
+    page = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8").partition("## A container")[2]
+    folders, setting_up = re.findall(r"^    ((?:install -d|podman run --rm).*(?:\n     .*)*)", page, re.MULTILINE)
+    work = running.machine.root / "srv/page"
+    work.mkdir()
+    own = [word if word not in ("conf", "state") else f"/srv/page/{word}" for word in shlex.split(folders)]
+    running.machine.run(*own)
+    (work / "conf/password").write_text(PASSWORD)
+    words = shlex.split(setting_up.replace("\\\n", " "))[1:]
+    changed = {"-it": "--network=host", "labbridge:0.1.0": IMAGE}
+    words = [changed.get(word, word.replace("./", "/srv/page/", 1)) for word in words]
+    words[2:2] = ["--cgroups=disabled", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", "--no-healthcheck"]
+    done = running.podman(*words, "--password-file", "/etc/labbridge/password")
+    assert "administrator  ada" in done.stdout
+    assert (work / "conf/labbridge.toml").stat().st_mode & 0o777 == 0o600
+    assert (work / "state/labbridge.db").is_file()
 
 
 def test_the_check_of_its_health_goes_through(running: Running) -> None:

@@ -149,7 +149,7 @@ class Site:
             one.wait(30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory, wheel: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     program()
     cluster: Cluster | None = request.getfixturevalue("postgres") if SEVERAL else None
@@ -160,7 +160,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, wheel: Path, request: pytest.
         found.close()
 
 
-def test_every_sender_is_known_by_its_own_address(site: Site) -> None:
+def every_sender_is_known_by_its_own_address(site: Site) -> None:
     """Through the balancer, by the PROXY protocol: the peer of the journal, on whichever node it came."""
     for number, source in enumerate(LIS * 3):
         assert site.send(source, f"{number}1", f"{number}2").splitlines() == [f"MSA|AA|{number}1", f"MSA|AA|{number}2"]
@@ -170,7 +170,7 @@ def test_every_sender_is_known_by_its_own_address(site: Site) -> None:
     assert all(site.answered(name) for name in NODES), "both nodes had their share"
 
 
-def test_a_stranger_is_closed_and_counted(site: Site) -> None:
+def a_stranger_is_closed_and_counted(site: Site) -> None:
     wanted = r'labbridge_feed_connections_refused_total\{feed="lis",reason="not_listed"\}'
     before = sum(site.metric(name, wanted) for name in NODES)
     assert site.send(STRANGER, "66") in ("closed", "ConnectionResetError")
@@ -178,7 +178,7 @@ def test_a_stranger_is_closed_and_counted(site: Site) -> None:
     assert STRANGER not in site.peers()
 
 
-def test_a_node_is_lost_and_the_senders_go_on(site: Site) -> None:
+def a_node_is_lost_and_the_senders_go_on(site: Site) -> None:
     site.kill("north")
     answered = [site.send(LIS[0], f"7{number}") for number in range(6)]
     assert answered == [f"MSA|AA|7{number}" for number in range(6)]
@@ -196,7 +196,7 @@ def test_a_node_is_lost_and_the_senders_go_on(site: Site) -> None:
 # ---------------------------------------------------------------- the workbench
 
 
-def test_the_workbench_stands_behind_tls(site: Site) -> None:
+def the_workbench_stands_behind_tls(site: Site) -> None:
     """workbench.cfg as written: a password is taken over HTTPS, and the session's cookie is for HTTPS alone."""
     authority = Authority(site.folder)
     issued = authority.issue(NAME, (NAME,))
@@ -210,3 +210,14 @@ def test_the_workbench_stands_behind_tls(site: Site) -> None:
     shutil.copy(authority.file, site.machine.root / "tmp/ca.pem")
     until(lambda: site.machine.ask("get", f"{base}/livez").startswith("200"), "the workbench", site.why)
     assert site.machine.ask("sign-in", base, "ada", PASSWORD).split()[0] == "303"
+
+
+def test_two_nodes_stand_behind_it(site: Site) -> None:
+    """In this order, on one machine: it is dear to make, and would be made anew by each worker that has a part."""
+    for step in (
+        every_sender_is_known_by_its_own_address,
+        a_stranger_is_closed_and_counted,
+        a_node_is_lost_and_the_senders_go_on,
+        the_workbench_stands_behind_tls,
+    ):
+        step(site)

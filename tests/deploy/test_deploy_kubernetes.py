@@ -193,7 +193,7 @@ class Pods:
             one.wait(30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pods(tmp_path_factory: pytest.TempPathFactory, wheel: Path, postgres: Cluster) -> Iterator[Pods]:
     found = Pods(tmp_path_factory.mktemp("pods"), wheel, postgres)
     try:
@@ -202,7 +202,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory, wheel: Path, postgres: Cluste
         found.close()
 
 
-def test_every_pod_becomes_ready_without_rights_on_a_root_that_is_read_only(pods: Pods) -> None:
+def every_pod_becomes_ready_without_rights_on_a_root_that_is_read_only(pods: Pods) -> None:
     for name, one in pods.pods.items():
         assert [pods.probe(one, kind) for kind in one.probes] == [200, 200, 200], name
         status = pods.status(name)
@@ -213,7 +213,7 @@ def test_every_pod_becomes_ready_without_rights_on_a_root_that_is_read_only(pods
             assert "Read-only file system" in refused.stderr, (name, place)
 
 
-def test_each_role_opens_its_own_ports_and_no_other(pods: Pods) -> None:
+def each_role_opens_its_own_ports_and_no_other(pods: Pods) -> None:
     wanted = {"listen": {2575, 9464}, "process": {9464}, "deliver": {9464}, "web": {8080, 9464}}
     for name, one in pods.pods.items():
         text = Path(f"/proc/{pods.main(name)}/net/tcp").read_text()
@@ -225,7 +225,6 @@ def test_each_role_opens_its_own_ports_and_no_other(pods: Pods) -> None:
 
 # ---------------------------------------------------------------- several nodes on one store
 
-several = pytest.mark.skipif(not SEVERAL, reason="this version lets one service alone run on a store")
 LABBRIDGE = "/opt/labbridge/bin/labbridge"
 
 
@@ -251,8 +250,7 @@ def taken(controls: tuple[str, ...]) -> list[str]:
     return [f"MSA|AA|{one}" for one in controls]
 
 
-@several
-def test_a_message_goes_from_any_listener_to_the_lis(pods: Pods) -> None:
+def a_message_goes_from_any_listener_to_the_lis(pods: Pods) -> None:
     """Kept by either listener, drafted by a processor, released at the workbench's node, sent by a deliverer."""
     name, lis = "labbridge-deliver-0", pods.machine.root / "srv/lis"
     words = ("/opt/labbridge/bin/python", str(ROOT / "samples/stub_lis.py"), "127.0.0.1:2576", "/srv/lis")
@@ -267,8 +265,7 @@ def test_a_message_goes_from_any_listener_to_the_lis(pods: Pods) -> None:
     until(lambda: lis.is_file() and lis.read_text(), "the LIS has the comment", pods.why)
 
 
-@several
-def test_a_listener_and_a_processor_are_lost_and_nothing_waits(pods: Pods) -> None:
+def a_listener_and_a_processor_are_lost_and_nothing_waits(pods: Pods) -> None:
     for name in ("labbridge-listen-0", "labbridge-process-0"):
         os.kill(pods.main(name) or 0, signal.SIGKILL)
         pods.running[name].wait(30)
@@ -279,3 +276,18 @@ def test_a_listener_and_a_processor_are_lost_and_nothing_waits(pods: Pods) -> No
         pods.begin(pods.pods[name])
         until(lambda name=name: pods.probe(pods.pods[name], "readinessProbe") == 200, f"{name} is back", pods.why)
     assert sent(pods, "labbridge-listen-0", "200") == taken(("200",))
+
+
+def test_the_pods_run_as_their_manifests_say(pods: Pods) -> None:
+    """In this order, on one machine: it is dear to make, and would be made anew by each worker that has a part."""
+    for step in (
+        every_pod_becomes_ready_without_rights_on_a_root_that_is_read_only,
+        each_role_opens_its_own_ports_and_no_other,
+    ):
+        step(pods)
+    if SEVERAL:
+        for step in (
+            a_message_goes_from_any_listener_to_the_lis,
+            a_listener_and_a_processor_are_lost_and_nothing_waits,
+        ):
+            step(pods)

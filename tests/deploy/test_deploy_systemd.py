@@ -153,7 +153,7 @@ class Installed:
         self.journal.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Installed]:
     found = Installed(tmp_path_factory.mktemp("systemd"), wheel)
     try:
@@ -162,7 +162,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator
         found.close()
 
 
-def test_it_runs_as_its_own_account_without_any_right(installed: Installed) -> None:
+def it_runs_as_its_own_account_without_any_right(installed: Installed) -> None:
     status = dict(line.split(":\t", 1) for line in installed.of_main("status").splitlines() if ":\t" in line)
     own = installed.machine.run("id", "--user", "labbridge").stdout.strip()
     assert set(status["Uid"].split()) == {own}
@@ -174,7 +174,7 @@ def test_it_runs_as_its_own_account_without_any_right(installed: Installed) -> N
     assert re.search(r"Max core file size\s+0\s+0", limits)
 
 
-def test_what_is_not_its_own_cannot_be_written(installed: Installed) -> None:
+def what_is_not_its_own_cannot_be_written(installed: Installed) -> None:
     touch = ("nsenter", "-t", installed.shown("MainPID"), "-m", "touch")
     for place in ("/etc/labbridge/x", "/opt/labbridge/x", "/usr/x", "/x", "/proc/sys/x"):
         said = installed.machine.run(*touch, place, check=False).stderr
@@ -182,14 +182,14 @@ def test_what_is_not_its_own_cannot_be_written(installed: Installed) -> None:
     installed.machine.run(*touch, "/var/lib/labbridge/probe")
 
 
-def test_the_lis_is_heard_and_a_stranger_is_not(installed: Installed) -> None:
+def the_lis_is_heard_and_a_stranger_is_not(installed: Installed) -> None:
     """IPAddressDeny and IPAddressAllow of unit and drop-in (reliability.md S-27), in both directions."""
     assert installed.machine.ask("send", LIS, f"{OWN}:2575", "1", "2").splitlines() == ["MSA|AA|1", "MSA|AA|2"]
     assert installed.machine.ask("send", STRANGER, f"{OWN}:2575", "3") == "TimeoutError"
     assert installed.counts()["received"] >= 2
 
 
-def test_a_driver_of_odbc_is_loaded_though_no_memory_may_be_written_and_run(installed: Installed) -> None:
+def a_driver_of_odbc_is_loaded_though_no_memory_may_be_written_and_run(installed: Installed) -> None:
     if "SQLite3" not in subprocess.run(["odbcinst", "-q", "-d"], capture_output=True, text=True).stdout:
         missing("an ODBC driver", "apt-get install unixodbc libsqliteodbc")
     found = until(lambda: "M" in _messages(installed, "tables"), "a row is read", installed.why)
@@ -202,13 +202,13 @@ def _messages(installed: Installed, feed: str) -> str:
     return " ".join(one["key"] for one in listed if one["feed"] == feed)
 
 
-def test_a_password_is_taken_at_the_workbench(installed: Installed) -> None:
+def a_password_is_taken_at_the_workbench(installed: Installed) -> None:
     right = installed.machine.ask("sign-in", "http://127.0.0.1:8080", "ada", PASSWORD)
     wrong = installed.machine.ask("sign-in", "http://127.0.0.1:8080", "ada", "another one altogether")
     assert (right.split()[0], right.endswith("cookie"), wrong.endswith("cookie")) == ("303", True, False)
 
 
-def test_a_reload_proves_the_knowledge_within_the_filter_of_system_calls(installed: Installed) -> None:
+def a_reload_proves_the_knowledge_within_the_filter_of_system_calls(installed: Installed) -> None:
     policy = installed.machine.root / "var/lib/labbridge/site/policy.yaml"
     policy.write_text(
         '- {id: ck_mod_from, value: 6, unit: x upper limit, tag: CONVENTION, source: "a test, 84 patients"}\n'
@@ -218,7 +218,7 @@ def test_a_reload_proves_the_knowledge_within_the_filter_of_system_calls(install
     until(lambda: "knowledge_taken" in installed.journal.text(), "the knowledge is taken", installed.why)
 
 
-def test_killed_it_is_started_again_and_what_was_acknowledged_is_there(installed: Installed) -> None:
+def killed_it_is_started_again_and_what_was_acknowledged_is_there(installed: Installed) -> None:
     before = installed.counts()["received"]
     assert installed.machine.ask("send", LIS, f"{OWN}:2575", "10") == "MSA|AA|10"
     main = installed.shown("MainPID")
@@ -228,7 +228,7 @@ def test_killed_it_is_started_again_and_what_was_acknowledged_is_there(installed
     assert installed.shown("NRestarts") == "1"
 
 
-def test_it_goes_on_to_another_version(installed: Installed) -> None:
+def it_goes_on_to_another_version(installed: Installed) -> None:
     """The commands of the page: a backup, the wheel again, a restart; what was kept is there."""
     page = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
     section = page.partition("## Go on to another version")[2].partition("\n## ")[0]
@@ -240,10 +240,29 @@ def test_it_goes_on_to_another_version(installed: Installed) -> None:
     assert installed.counts()["received"] == before
 
 
-def test_stopped_it_drains_and_a_wrong_configuration_is_not_tried_again(installed: Installed) -> None:
+def stopped_it_drains_and_a_wrong_configuration_is_not_tried_again(installed: Installed) -> None:
     installed.systemctl("stop", "labbridge.service")
     assert (installed.shown("Result"), installed.shown("ExecMainStatus")) == ("success", "0")
     installed.config.write_text(f"nothing_known = 1\n{installed.config.read_text()}")
     installed.systemctl("start", "labbridge.service", check=False)
     until(lambda: installed.shown("ActiveState") == "failed", "it fails", installed.why)
     assert (installed.shown("ExecMainStatus"), installed.shown("NRestarts")) == ("78", "0")
+
+
+STEPS = (
+    it_runs_as_its_own_account_without_any_right,
+    what_is_not_its_own_cannot_be_written,
+    the_lis_is_heard_and_a_stranger_is_not,
+    a_driver_of_odbc_is_loaded_though_no_memory_may_be_written_and_run,
+    a_password_is_taken_at_the_workbench,
+    a_reload_proves_the_knowledge_within_the_filter_of_system_calls,
+    killed_it_is_started_again_and_what_was_acknowledged_is_there,
+    it_goes_on_to_another_version,
+    stopped_it_drains_and_a_wrong_configuration_is_not_tried_again,
+)
+
+
+def test_the_unit_does_as_it_says(installed: Installed) -> None:
+    """In this order, on one machine: it is dear to make, and would be made anew by each worker that has a part."""
+    for step in STEPS:
+        step(installed)
