@@ -15,6 +15,7 @@ import msgspec
 from labbridge import times
 from labbridge.errors import Refuse
 from labbridge.hl7 import charset, escapes
+from labbridge.hl7.escapes import Delimiters
 from labbridge.hl7.head import BOM, SKELETON, Head, before, head
 from labbridge.model.report import PlacedNote
 from labbridge.notes import note
@@ -124,13 +125,19 @@ def _msh(head: Head, control_id: str, now: datetime, modes: tuple[str, str] = ("
     start = f"MSH{marks.field}{marks.msh2}"
     copied = [head.field(number) for number in (5, 6, 3, 4)]
     last = (head.field(11), head.field(12))
-    fields = [start, *copied, escapes.encode(times.written(now), marks), "", kind, control_id, *last]
+    fields = [start, *copied, _stamp(now, marks), "", kind, control_id, *last]
     named = not "".join(
         (*copied, *last, head.control_id)
     ).isascii()  # then the reader must know which characters they are
     if named or modes[0]:
         fields += ["", "", *modes, "", head.field(18) if named else ""]
     return marks.field.join(fields)
+
+
+def _stamp(now: datetime, marks: Delimiters) -> str:
+    """MSH-7. The sign of its offset is all in it that could be a delimiter."""
+    text = times.written(now)
+    return escapes.encode(text, marks) if text[14] in marks.field + marks.msh2 else text
 
 
 def _msa(head: Head, code: str) -> str:

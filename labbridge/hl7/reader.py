@@ -21,7 +21,7 @@ MAX_SEGMENTS = 20_000  # told apart before any is built: 16 MiB of line ends wou
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _LINE_ENDS = re.compile(r"([\r\n]+)")
-_USUAL = "^~\\&"
+_USUAL = ("^~\\&", "^~\\&#")
 
 
 class Segment(msgspec.Struct, eq=False):
@@ -151,9 +151,9 @@ def read(raw: bytes, feed_charset: str = "") -> Message:
         "N004": BOM in prefix,
         "N005": lower,
         "N009": bool(feed_charset) and codec != charset.codec(declared),
-        "N017": not feed_charset and charset.codec(declared) is None,
+        "N017": not feed_charset and codec == "ascii" and charset.codec(declared) is None,
         "N020": prefix.strip(BOM) != b"",
-        "N013": delimiters.msh2 not in (_USUAL, _USUAL + "#"),
+        "N013": delimiters.msh2 not in _USUAL,
     }
     if codec in charset.AMBIGUOUS and not text.isascii():  # there a delimiter's byte may be half of a character
         first = msgspec.structs.replace(first, fields=("", delimiters.field, *_as_bytes(segments[0], codec)))

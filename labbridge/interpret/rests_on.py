@@ -10,13 +10,8 @@ from labbridge.model.result import Result
 
 def results_behind(fact: str, episode: Episode) -> tuple[Result, ...]:
     """The results a fact was read from."""
-    for side, one in (("srp", episode.srp), ("hmgcr", episode.hmgcr)):
-        if fact.startswith(side):
-            of = {
-                f"{side}_change": one.trend.results,
-                f"{side}_titre": (*one.trend.titre_results, *one.trend.titre_cks),
-            }
-            return of.get(fact, one.results)
+    if fact.startswith(("srp", "hmgcr")):
+        return _of_antibody(fact, episode)
     found = _COMPANIONS.get(fact)
     if found is not None:
         return tuple(one for one in found(episode) if one is not None)
@@ -25,6 +20,15 @@ def results_behind(fact: str, episode: Episode) -> tuple[Result, ...]:
     if fact.startswith("ck"):
         return (episode.ck.result,) if episode.ck.result else ()
     return episode.other_positive if fact.startswith(("other", "synth")) else ()
+
+
+def _of_antibody(fact: str, episode: Episode) -> tuple[Result, ...]:
+    one = episode.srp if fact.startswith("srp") else episode.hmgcr
+    if fact in ("srp_change", "hmgcr_change"):
+        return one.trend.results
+    if fact in ("srp_titre", "hmgcr_titre"):
+        return (*one.trend.titre_results, *one.trend.titre_cks)
+    return one.results
 
 
 _COMPANIONS: dict[str, Callable[[Episode], tuple[Result | None, ...]]] = {
