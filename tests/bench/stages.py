@@ -84,13 +84,13 @@ class Writing:
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[list[Statement]])
         self.statements = 0
 
-    def post(self, units: Sequence[Sequence[Statement]]) -> Callable[[], list[bool]]:
+    def post(self, units: Sequence[Sequence[Statement]], fence: Statement | None = None) -> Callable[[], list[bool]]:
         with self._watch.of("encode units"):
             raw = self._encoder.encode(units)
         with self._watch.of("decode units"):
             given = self._decoder.decode(raw)
         self.statements += len(joined(one for unit in given for one in unit))
-        verdicts: list[bool] = self.commit("write units", all_of(given))
+        verdicts: list[bool] = self.commit("write units", all_of(given, fence))
         return lambda: verdicts
 
     def commit(self, stage: str, job: Callable[[Connection], Any]) -> Any:
