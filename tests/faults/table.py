@@ -135,7 +135,8 @@ def _checks() -> list[str]:
 def _bugs() -> list[str]:
     from tests.faults.seeded import BUGS
 
-    lines = ["## Seeded bugs", "", "Each is to be found by the row named (`--bugs`); the product without it passes that row.", "",
+    said = "Each is to be found by the row named (`--bugs`), and the product without it passes that row."
+    lines = ["## Seeded bugs", "", said, "",
              "| bug | found by | |", "|---|---|---|"]  # fmt: skip
     return [
         *lines,
