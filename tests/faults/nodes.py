@@ -100,7 +100,7 @@ class Nodes:
         self._world.nemesis.write({"ev": "thaw", "what": name})
         self.of[name].signal(signal.SIGCONT)
 
-    def caught(self, names: list[str], kind: str, seconds: float, within_s: float = 20.0) -> str:
+    def caught(self, names: list[str], kind: str, seconds: float, within_s: float = 40.0) -> str:
         """Freeze the first of these nodes whose commit of this kind is done, with the answer on its way: it has begun
         something, and wakes with it in hand. Its name; empty where none of them came to it."""
         before = {name: self._held(name) for name in names}

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tests.clusters import Cluster
 
 RENEWAL_S = 3.0
-MARGIN_S = (
-    3.0  # a neighbour looks five times within a renewal; the rest is this machine's, which has all of them to run
-)
+# A neighbour looks five times within a renewal; the rest is this machine's, which has all of them to run.
+MARGIN_S = 3.0
+SLOW = 5  # the short way runs beside other tests: it judges no speed, only that nothing stands still
 EXCUSED_S = 5.0
 WORKED = "SELECT count(DISTINCT node) FROM audit WHERE action = '{}'"
 PEERS = "SELECT DISTINCT peer FROM journal"
@@ -45,8 +45,8 @@ def several(run: Run) -> Outcome:
         world.signer(control=str(web.control), refusals=1000)
         for number in range(run.size(1, 12)):
             _round(nodes, server, world, number, found)
-        found.must(world.settle(*names, signer=True, within_s=run.size(60, 180)), "not everything came to rest")
-        _judged(found, world, names)
+        found.must(world.settle(*names, signer=True, within_s=180), "not everything came to rest")
+        _judged(found, world, names, RENEWAL_S + MARGIN_S * run.size(SLOW, 1))
         found.note += f"; {len(nodes.restarts)} restarts" if nodes.restarts else ""
         for action in ("received", "done", "delivery acknowledged"):
             ((nodes_of,),) = world.service.rows(WORKED.format(action))
@@ -80,8 +80,8 @@ def eight(run: Run) -> Outcome:
             time.sleep(QUIET_S)
             found.must(nodes.ready(killed), f"{killed} did not come back")
             found.trials += 3
-        found.must(world.settle(*names, within_s=run.size(60, 180)), "not everything came to rest")
-        _judged(found, world, names)
+        found.must(world.settle(*names, within_s=180), "not everything came to rest")
+        _judged(found, world, names, RENEWAL_S + MARGIN_S * run.size(SLOW, 1))
         ((worked,),) = world.service.rows(WORKED.format("done"))
         found.must(worked >= len(workers) - 2, f"{worked} of {len(workers)} nodes processed anything")
     return found
@@ -124,15 +124,15 @@ def _round(nodes: Nodes, server: Cluster, world: World, number: int, found: Outc
     time.sleep(QUIET_S)
 
 
-def _judged(found: Outcome, world: World, names: list[str]) -> None:
+def _judged(found: Outcome, world: World, names: list[str], longest_s: float) -> None:
     slept_s = RENEWAL_S * 1.25
     waits = stalls(world, names, EXCUSED_S)
-    late = [one for one in waits if one[0] > RENEWAL_S + MARGIN_S]
+    late = [one for one in waits if one[0] > longest_s]
     verdict = world.check()
     found.add(verdict)
     found.violations += [*written_awake(world, slept_s)[:3], *sent_awake(world, slept_s)[:3]]
     told = ", ".join(f"{id} {wait:.1f} s from {place}" for wait, id, place in late[:1] + late[-1:])
-    found.must(not late, f"{len(late)} messages waited longer than {RENEWAL_S + MARGIN_S:.0f} s: {told}")
+    found.must(not late, f"{len(late)} messages waited longer than {longest_s:.0f} s: {told}")
     found.exposures += int(sum(load(world.folder, world.service.database).in_flight))
     found.figures([verdict], "acked", "duplicates", "delivered")
     found.note += f"; the longest wait was {waits[0][0]:.1f} s, the renewal {RENEWAL_S:.0f} s"
