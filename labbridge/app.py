@@ -147,14 +147,7 @@ class Service:
         people = StorePeople(self._reader, LocalUnits(writer))
         self._acts = Acts(config, (), self._desk, self._clock, people, judge=self._judge)
         self._acts.take(texts)
-        parts = (self._judge, self._clock, self._wake)
-        self._beside: Beside | None = None
-        self._reloading: Reloading | None = None
-        if supervisor is not None:
-            self._reloading = Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
-            self._beside = Beside(
-                config, texts, self._desk, self._acts, parts, self._reloading.reload, self._membership
-            )
+        self._reloading, self._beside = self._by_knowledge(texts, supervisor)
         self._sqlite: SqliteStatus | None = status() if config.store.file else None
         self._deliveries = Deliveries(config, StoreOutbox(writer, leases), leases, self._clock)
         self._traffic = Traffic(certificates.expiries, certificates.reloads)
@@ -165,6 +158,17 @@ class Service:
         self._stage, self._drain_by = "starting", 0.0
         self._asked: set[signal.Signals] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _by_knowledge(
+        self, texts: Sequence[Source], supervisor: Supervisor | None
+    ) -> tuple[Reloading | None, Beside | None]:
+        """What there is where messages are processed."""
+        if supervisor is None:
+            return None, None
+        config, parts = self._config, (self._judge, self._clock, self._wake)
+        reloading = Reloading(config.knowledge.site, supervisor, self._desk, self._clock, self._taken)
+        beside = Beside(config, texts, self._desk, self._acts, parts, reloading.reload, self._membership)
+        return reloading, beside
 
     async def run(self) -> None:
         stop = asyncio.Event()
