@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from labbridge.model.mapping import LocalCode, SeenCode
 from labbridge.model.result import Unmapped
 from labbridge.model.work import Kept
-from labbridge.store.connection import Connection, Statement, lookup_key, marks, of_rows
+from labbridge.store.connection import Connection, Statement, lookup_key, marks
 
 LISTED = (
     "SELECT u.feed, u.system, u.code, u.label, u.name, u.unit, u.may_be, u.seen, u.last_seen,"
@@ -18,7 +19,7 @@ LISTED = (
 )
 OTHERS = "SELECT feed, count(*), sum(seen) FROM unmapped WHERE may_be = '' AND {} GROUP BY feed ORDER BY feed"
 EVERY = 2**31 - 1
-AT_ONCE = 100
+WIDTH = 11  # values of a row of SEEN_UNMAPPED
 SEEN_UNMAPPED = (
     "INSERT INTO unmapped(feed, system, code, label, name, unit, may_be, seen, last_seen, first_message, last_message)"
     " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(feed, system, code, label) DO UPDATE SET"
@@ -64,19 +65,30 @@ class StoreUnmapped:
 
 
 def statements(unmapped: Sequence[Unmapped], message: Kept, now: datetime) -> Iterator[Statement]:
-    """What writes the codes of a message that no table names, each once: a statement may change no row twice. Of the same
-    code the last name counts, and any analyte that it may be."""
-    rows: dict[tuple[str, ...], tuple[str, str, str, int]] = {}
+    """What writes the codes of a message that no table names: rows of SEEN_UNMAPPED and SEEN_IN, which are joined."""
+    seen: list[object] = []
+    within: dict[tuple[object, ...], None] = {}
     for one in unmapped:
         of = (message.feed, lookup_key(one.system), lookup_key(one.code), lookup_key(one.label))
-        _name, _unit, may_be, seen = rows.get(of, ("", "", "", 0))
-        rows[of] = (one.name, one.unit, one.may_be or may_be, seen + 1)
-    listed = [(*of, *named, now.isoformat(), message.key, message.key) for of, named in rows.items()]
-    for some in (listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE)):
-        yield Statement(of_rows(SEEN_UNMAPPED, len(some)), tuple(value for row in some for value in row))
-    for key, (_name, _unit, may_be, _seen_now) in rows.items():
-        if may_be:
-            yield Statement(SEEN_IN, (*key, message.key))
+        seen += (*of, one.name, one.unit, one.may_be, 1, now.isoformat(), message.key, message.key)
+        if one.may_be:
+            within[*of, message.key] = None
+    yield Statement(SEEN_UNMAPPED, tuple(seen))
+    yield Statement(SEEN_IN, tuple(value for row in within for value in row))
+
+
+def together(params: Sequence[Any]) -> list[object]:
+    """Rows of SEEN_UNMAPPED with each code once, in one order for all: a statement may change no row twice, and two nodes
+    that saw the same wait for each other and not in a ring. Of a code the last name counts, and any analyte that it may
+    be."""
+    rows: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for start in range(0, len(params), WIDTH):
+        *of, name, unit, may_be, seen, last_seen, first, last = params[start : start + WIDTH]
+        before = rows.get(tuple(of))
+        if before is not None:
+            may_be, seen, first = may_be or before[2], seen + before[3], before[5]
+        rows[tuple(of)] = (name, unit, may_be, seen, last_seen, first, last)
+    return [value for of, row in sorted(rows.items()) for value in (*of, *row)]
 
 
 def _of(feeds: Sequence[str] | None, column: str) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from labbridge.store.connection import Statement
 from labbridge.store.joining import KEEP_PATIENT, NUMBER, ROWS, VALUES, joined
 from labbridge.store.tally import COUNT_ALL, counted, params_of
 from labbridge.store.units import LocalUnits
+from labbridge.store.unmapped import SEEN_UNMAPPED
 
 OTHER = "UPDATE tally SET count = count + ? WHERE name = ?"
 NOW = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)
@@ -79,6 +80,15 @@ def test_each_counter_stands_once_with_its_sum_in_one_order_for_all(units: list[
     assert params[2::3] == [every.count(name) for name in sorted(set(every))]
     if every:
         assert [tuple(found[0])[:2]] == [counted([Count(name, ("a", "b")) for name in every])]
+
+
+def test_each_code_that_no_table_names_stands_once_and_the_last_name_counts() -> None:
+    def seen(code: str, name: str, may_be: str, message: int) -> Statement:
+        return Statement(SEEN_UNMAPPED, ("lis", "L", code, "", name, "U/L", may_be, 1, f"t{message}", message, message))
+
+    (found,) = joined([seen("Z", "last of all", "", 1), seen("A", "old", "CK", 2), seen("A", "new", "", 3)])
+    assert found.params[:11] == ("lis", "L", "A", "", "new", "U/L", "CK", 2, "t3", 2, 3)
+    assert found.params[11:] == ("lis", "L", "Z", "", "last of all", "U/L", "", 1, "t1", 1, 1)
 
 
 # ---------------------------------------------------------------- in both stores

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from store_build import NOON, arrival, change, event, later, outgoing
+from store_build import NOON, arrival, change, drafted, event, later, outgoing
 from store_nodes import WITHIN_S, OneNode, nodes, settled
 
 from labbridge.errors import StoreUnavailable
+from labbridge.model.result import Unmapped
 from labbridge.model.work import PostedResource, Sent, Settled
-from labbridge.states import DeliveryState
+from labbridge.states import DeliveryState, Reason, State
 from labbridge.store import sealing
 from labbridge.store.choosing import PARTITIONS, partition_of
 from labbridge.store.counts import counts
@@ -256,6 +257,29 @@ async def test_two_nodes_that_finish_the_two_lanes_of_a_message_leave_it_done(em
                 done = pool.map(lambda one: one[0].finish(one[1], change()), zip(found, claimed, strict=True))
                 assert list(done) == [[True], [True]]
         assert found[0].rows("SELECT DISTINCT state FROM journal") == [("done",)]
+
+
+async def test_nodes_that_see_the_same_codes_in_another_order_wait_and_do_not_meet_in_a_ring(emptied: str) -> None:
+    with nodes(emptied, "a", "b") as found:
+        settled(found)
+        codes = [Unmapped(system="L", code=f"X{number}", name="n", unit="") for number in range(40)]
+        for turn in range(5):
+            units = []
+            for one, order in zip(found, (codes, codes[::-1]), strict=True):
+                lane = lane_in(one.parts(), turn)
+                await keep(one, lane, f"C{turn}{one.node.name}", f"MSH|{turn}{one.node.name}")
+                (message,) = one.work.claim(NOON)
+                with one.work.unit():
+                    drafts = drafted(message)
+                    results = msgspec.structs.replace(drafts.results, unmapped=tuple(order))
+                    one.work.save(msgspec.structs.replace(drafts, results=results), event("drafted"))
+                    one.work.set_state(message, State.DONE, Reason.DRAFTED, "Done", event("done"))
+                units.append(one)
+            with ThreadPoolExecutor(2) as pool:
+                assert list(pool.map(lambda one: one.work.flush(), units)) == [[True], [True]]
+        assert found[0].rows("SELECT DISTINCT seen FROM unmapped") == [(10,)]
+        ((deadlocks,),) = found[0].rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        assert deadlocks == 0
 
 
 # ---------------------------------------------------------------- the audit and the counters
