@@ -91,8 +91,6 @@ def _text(one: Observation) -> str:
 def without(report: Report, codes: Collection[str], known: Collection[bytes]) -> Report:
     """The report as the laboratory's own: without our comments, and without the texts of these digests. No order is left
     out; one that held nothing else is empty."""
-    if not known and not any(_own(one, codes) for one in _observations(report)):
-        return report
     return msgspec.structs.replace(report, orders=tuple(_order(order, codes, known) for order in report.orders))
 
 

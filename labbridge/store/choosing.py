@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
+from labbridge.model.report import PlacedNote
+from labbridge.model.work import Kept
+from labbridge.states import Reason, State
 from labbridge.store import nodes, whole
 from labbridge.store.connection import Connection, Statement
 
@@ -27,6 +33,9 @@ HELD = (
     f" WHERE n.instance = ? AND h.id < {PARTITIONS}"
 )
 GIVEN_BACK = "UPDATE holdings SET node = NULL, leaving = 0 WHERE node = ? AND epoch = ? AND leaving = 1 AND id = ANY(?)"
+
+
+_notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 
 def partition_of(patient: str) -> int:
@@ -122,3 +131,23 @@ class Partitions:
     def leaving(self, in_hand: Sequence[Row]) -> list[Statement]:
         free = self._asked_for - {partition_of(one.patient) for one in in_hand}
         return [Statement(GIVEN_BACK, (self._number, self._epoch, sorted(free)))] if free else []
+
+
+def kept_of(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *rest: str) -> Kept:
+    """A chosen row as processing takes it, with what stands in the journal of its message."""
+    control_id, received, notes = rest
+    return Kept(
+        key=row.message,
+        raw=raw,
+        feed=feed,
+        sender=sender,
+        control_id=control_id,
+        lane=row.lane,
+        received=datetime.fromisoformat(received),
+        state=State.KEPT,
+        attempts=row.attempts,
+        undone=row.undone,
+        notes=_notes.decode(notes) if notes else (),
+        digest=digest or b"",
+        again=row.reason == Reason.REPROCESSED,
+    )

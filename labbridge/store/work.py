@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from labbridge.errors import StoreUnavailable
-from labbridge.model.report import Identifier, PlacedNote
+from labbridge.model.report import Identifier
 from labbridge.model.result import Result
 from labbridge.model.retests import OrderSaid, PlacedOrder
 from labbridge.model.work import ApplicationAck, AuditEvent, CaseChange, Count, Drafted, Kept, StoredHistory, Verdict
@@ -19,7 +19,7 @@ from labbridge.model.worklist import words
 from labbridge.states import Reason, State
 from labbridge.store import edits, links, orders, outcomes, reading, retests, sums, unmapped, whole
 from labbridge.store.audit import INSERT_AUDIT, audit_row
-from labbridge.store.choosing import Row, Share, Whole
+from labbridge.store.choosing import Row, Share, Whole, kept_of
 from labbridge.store.connection import Connection, Statement, lookup_key, marks
 from labbridge.store.joining import INSERT_RESULT, KEEP_PATIENT, NUMBER
 from labbridge.store.marks import HEARTBEAT, moment
@@ -96,7 +96,6 @@ CANCEL_UNSENT = (  # an order that waits has its own reasons not to leave (retes
 )
 
 _encode = msgspec.json.Encoder().encode
-_notes = msgspec.json.Decoder(tuple[PlacedNote, ...])
 
 
 class UnitWriter(Protocol):
@@ -119,6 +118,7 @@ class StoreWork:
         self._share = share or Whole(reader)
         self._fence: Statement | None = None  # under which all in hand was taken up
         self._careful = 0  # so many are taken singly: another node may have begun them
+        self._own: set[int] = set()  # rows begun here: that they were is no sign of what stopped another node
         self._units: list[list[Statement]] = []
         self._unit: list[Statement] | None = None
         self._notes = ""  # of the message of this unit: written with its state
@@ -156,7 +156,7 @@ class StoreWork:
         if singly:
             return self._chosen((), 1), True
         if self._careful:
-            begun = [one for one in self._chosen((), LOOK_AHEAD) if one.attempts]
+            begun = [one for one in self._chosen((), LOOK_AHEAD) if one.attempts and one.id not in self._own]
             if begun:
                 return begun[:1], True
             self._careful = 0
@@ -175,6 +175,7 @@ class StoreWork:
 
     def _begun(self, rows: list[Row], *, alone: bool) -> list[Row]:
         """Those of the rows that could be marked begun: all of them, or where some were taken up meanwhile each alone."""
+        self._own |= {one.id for one in rows}
         if not rows or self._commit([_begin(rows, alone=alone)]) == [True]:
             return rows
         return [one for one in rows if self._commit([_begin([one])]) == [True]]
@@ -184,7 +185,7 @@ class StoreWork:
             return []
         asked = BODIES.format(marks(len(rows)))
         bodies = {body[0]: body[1:] for body in self._reader.execute(asked, [one.message for one in rows]).fetchall()}
-        return [_kept(one.tried(alone, self._undone[one.id]), *bodies[one.message]) for one in rows]
+        return [kept_of(one.tried(alone, self._undone[one.id]), *bodies[one.message]) for one in rows]
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -208,6 +209,7 @@ class StoreWork:
             self._careful = BEGUN_AT_MOST
         self._asked = [] if self._careful else self._next((*taken, *ahead))
         asked = [one for some in self._asked for one in some]
+        self._own |= {one.id for one in asked}
         given = [some] if (some := self._share.leaving((*ahead, *asked))) else []
         begun = [_begin(asked)] if asked else []
         posted = [*units, *given, *begun]
@@ -240,6 +242,7 @@ class StoreWork:
         for row, written in zip(sent, verdicts, strict=False):  # the last verdict may be of those begun
             if written:
                 self._undone.pop(row.id, None)
+                self._own.discard(row.id)
             else:
                 self._undone[row.id] += 1
 
@@ -369,25 +372,6 @@ def _numbers(results: Iterable[Result]) -> list[str]:
     """The numbers on the specimens and orders of these results, each once."""
     found = {id for one in results for id in (one.specimen.id, one.filler.id, one.placer.id, one.group.id) if id}
     return sorted({lookup_key(id) for id in found})
-
-
-def _kept(row: Row, raw: bytes, digest: bytes | None, feed: str, sender: str, *rest: str) -> Kept:
-    control_id, received, notes = rest
-    return Kept(
-        key=row.message,
-        raw=raw,
-        feed=feed,
-        sender=sender,
-        control_id=control_id,
-        lane=row.lane,
-        received=datetime.fromisoformat(received),
-        state=State.KEPT,
-        attempts=row.attempts,
-        undone=row.undone,
-        notes=_notes.decode(notes) if notes else (),
-        digest=digest or b"",
-        again=row.reason == Reason.REPROCESSED,
-    )
 
 
 def _begin(rows: Sequence[Row], *, alone: bool = False) -> list[Statement]:

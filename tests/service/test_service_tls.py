@@ -270,7 +270,10 @@ def test_certificates_are_renewed_under_load_without_a_lost_message_or_connectio
     assert set(serials) <= set(load.serials)
     stored = {one["control_id"] for one in site.service.json("messages", "--limit", "100000")}
     assert set(load.answered) <= stored
-    assert site.scraped("labbridge_certificate_reloads_total") == {'outcome="taken",section="feeds.myolis.tls"': 6}
+    counted = site.scraped("labbridge_certificate_reloads_total")
+    assert {about: count for about, count in counted.items() if count} == {
+        'outcome="taken",section="feeds.myolis.tls"': 6
+    }
 
 
 def test_a_wrong_certificate_leaves_the_old_one_in_force_and_says_so(site: Site) -> None:

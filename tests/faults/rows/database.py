@@ -87,7 +87,7 @@ def away(run: Run) -> Outcome:
         names = begin(world, 5, timeout_s=1, a_second=30, serology=0.1, malformed=0.01)
         world.signer(refusals=1000)
         accepted, pid = Accepted(world.folder, names), world.service.pid
-        for number in range(run.size(5, 200)):
+        for number in range(run.size(4, 200)):
             how = ("killed", "frozen", "stopped", "session")[number % 4]
             seconds = _down_s(world.rng, number, run)
             accepted.next()
@@ -175,8 +175,8 @@ def unanswered(run: Run) -> Outcome:
             world.start()
             names = begin(world, 4, timeout_s=0.3, window=4, serology=0.15, malformed=0.01, again=0.01)
             world.signer(pause_s=0.05, refusals=1000)
-            for kinds, enough in ((WAY_IN, run.size(12, 880)), (WAY_OUT, run.size(6, 120))):
-                _swallowed(world, kinds, enough, run.size(1, 40), run.size(60, 900))
+            for kinds, enough in ((WAY_IN, run.size(8, 880)), (WAY_OUT, run.size(4, 120))):
+                _swallowed(world, kinds, enough, run.size(0, 40), run.size(30, 900))
             found.must(world.settle(*names, signer=True), "not everything came to rest")
             verdict = world.check()
             found.add(verdict)
@@ -184,7 +184,7 @@ def unanswered(run: Run) -> Outcome:
             events = _faults(world)
             swallowed = Counter(kind for one in events for kind in one["kinds"])
             found.trials, found.exposures = len(events), swallowed.total()
-            scarce = [kind for kind in (*WAY_IN, *WAY_OUT) if swallowed[kind] < run.size(1, 40)]
+            scarce = [kind for kind in (*WAY_IN, *WAY_OUT) if swallowed[kind] < run.size(0, 40)]
             found.must(not scarce, f"too few were swallowed of {scarce}: {dict(swallowed)}")
             found.figures([verdict], "acked", "duplicates", "delivered")
             found.note += ", swallowed: " + ", ".join(f"{count} {kind}" for kind, count in sorted(swallowed.items()))

@@ -94,7 +94,7 @@ def _synchronous(run: Run, found: Outcome) -> None:
     with paired(synchronous=True) as pair, _world(run, pair, "sync") as world:
         names = _at_work(world)
         accepted = Accepted(world.folder, names)
-        for number in range(run.size(3, 50)):
+        for number in range(run.size(2, 50)):
             accepted.next()
             time.sleep(world.rng.uniform(0.2, 0.8))
             if number % 4:
