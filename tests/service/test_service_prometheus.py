@@ -267,6 +267,7 @@ def test_each_alert_is_fired_by_its_fault_and_clears(site: Site, tmp_path: Path)
     watch = Watch(prometheus)
     try:
         watch.until_firing("Watchdog")
+        until(lambda: any(scrapes >= 3 for _of, scrapes in prometheus.query("count_over_time(up[1m])")))
         for fault in (counted, states, audit_and_backup, standing, disk_slow, disk_full, away):
             begun = time.monotonic()
             fault(site, watch)
