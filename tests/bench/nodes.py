@@ -117,9 +117,14 @@ def _locked(database: Database, count: int) -> Iterator[list[float]]:
 
 def _cpu_s(*pids: int) -> float:
     """Seconds of CPU that these have used, with their children, those that have ended too."""
-    return sum(_ticks(one, ended=one in pids) for pid in pids for one in parts.family(pid)) / TICKS
+    children = {pid: Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in pids}
+    mine = [(pid, True) for pid in pids] + [(int(child), False) for some in children.values() for child in some]
+    return sum(_ticks(pid, ended=ended) for pid, ended in mine) / TICKS
 
 
 def _ticks(pid: int, *, ended: bool) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # ended just now: its parent has its time
     return sum(int(one) for one in fields[11 : 15 if ended else 13])
