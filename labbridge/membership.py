@@ -15,7 +15,7 @@ from labbridge.config import Config
 from labbridge.errors import StoreUnavailable
 from labbridge.feed_settings import odbc_feeds
 from labbridge.observe import logs
-from labbridge.store import leases, opening
+from labbridge.store import leases, nodes, opening
 from labbridge.store.nodes import Node
 from labbridge.store.outbox import holding
 from labbridge.store.writer import Writer
@@ -53,7 +53,7 @@ class Membership:
         if self._node is None:
             return False
         with contextlib.closing(opening.reader(self._url)) as reader:
-            return leases.others(reader, self._node)
+            return nodes.others(reader, self._node.instance)
 
     def keeps_up(self) -> bool:
         """Whether what runs beside the way of a message is this node's."""

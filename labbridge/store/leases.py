@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from labbridge.observe import logs
-from labbridge.store import nodes
 from labbridge.store.choosing import PARTITIONS
 from labbridge.store.connection import FAULTS, Connection, marks
 from labbridge.store.nodes import NOW, NUMBERS, Node
@@ -203,8 +202,3 @@ class NodeLeases:
 def of(node: Node | None, wanted: Sequence[str], changed: Callable[[], None]) -> Leases:
     """Of a service: without a node, of a file."""
     return NodeLeases(node, wanted, changed) if node is not None else Everything()
-
-
-def others(connection: Connection, node: Node) -> bool:
-    """Whether other nodes have this store in hand."""
-    return nodes.others(connection, node.instance)
